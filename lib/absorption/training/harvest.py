@@ -1,0 +1,123 @@
+"""Activations for training: the residual stream at one hook, stored once on disk and shared by all SAEs.
+
+Rows are float16, in the order of the text; a training run reads them in a seeded random order of its own.
+The BOS position and outlier positions (norm above ``OUTLIER_RATIO`` times the median, the attention sinks:
+well under 1% of tokens) are left out: a few rows of six times the usual norm would rule the loss.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from tqdm.auto import tqdm
+
+from absorption import cache
+from absorption.models import LanguageModel
+
+OUTLIER_RATIO = 5.0
+SHARD_WINDOWS = 512
+STAGE = "training-activations"
+
+
+@dataclass(frozen=True)
+class StoredActivations:
+    """Rows of a hook's activations on disk, with what is needed to centre them."""
+
+    rows: np.ndarray
+    """Memory map, float16, shape ``token d_model``."""
+    mean: Float[Tensor, " d_model"]
+    n_dropped: int
+    """BOS and outlier positions left out."""
+    key: str
+
+    def batch(self, index: np.ndarray) -> Float[Tensor, "row d_model"]:
+        """The rows at ``index`` as float32."""
+        return torch.from_numpy(self.rows[index].astype(np.float32))
+
+
+def keep_rows(acts: Float[Tensor, "window position d_model"], median_norm: float) -> Tensor:
+    """Mask of positions that are trained on: not BOS, norm at most ``OUTLIER_RATIO`` medians."""
+    keep = acts.norm(dim=-1) <= OUTLIER_RATIO * median_norm
+    keep[:, 0] = False
+    return keep
+
+
+def store_activations(
+    model: LanguageModel,
+    hook_name: str,
+    windows: Int[Tensor, "window position"],
+    *,
+    windows_key: str,
+    batch_windows: int = 32,
+) -> StoredActivations:
+    """Store the activations of all windows; an interrupted call goes on from its last whole shard."""
+    inputs = {
+        "model": model.weights_hash, "hook": hook_name, "windows": windows_key,
+        "n": list(windows.shape), "outlier_ratio": OUTLIER_RATIO, "version": 1,
+    }  # fmt: skip
+    key = cache.key_of(inputs)
+    folder = cache.root() / STAGE / key
+    final = folder / "rows.npy"
+    if not final.exists():
+        median = _median_norm(model, hook_name, windows[:batch_windows])
+        shards = _store_shards(model, hook_name, windows, folder, median, batch_windows)
+        _join(shards, final)
+        for shard in shards:
+            shard.unlink()
+    rows = np.load(final, mmap_mode="r")
+    return StoredActivations(
+        rows=rows, mean=_mean(rows), n_dropped=windows.numel() - rows.shape[0], key=key
+    )
+
+
+def _median_norm(model: LanguageModel, hook_name: str, windows: Tensor) -> float:
+    return float(model.residual_stream(windows, hook_name)[:, 1:].norm(dim=-1).median())
+
+
+def _store_shards(
+    model: LanguageModel,
+    hook_name: str,
+    windows: Tensor,
+    folder: Path,
+    median: float,
+    batch_windows: int,
+) -> list[Path]:
+    shards = []
+    with tqdm(total=windows.numel(), desc=f"Activations at {hook_name}", unit="tok") as bar:
+        for number, chunk in enumerate(windows.split(SHARD_WINDOWS)):
+            path = folder / f"shard-{number:05d}.npy"
+            shards.append(path)
+            if not path.exists():
+                parts = []
+                for batch in chunk.split(batch_windows):
+                    acts = model.residual_stream(batch, hook_name)
+                    parts.append(acts[keep_rows(acts, median)].to(torch.float16).cpu().numpy())
+                    bar.update(batch.numel())
+                with cache.atomic_path(path) as temporary, temporary.open("wb") as handle:
+                    np.save(handle, np.concatenate(parts))
+            else:
+                bar.update(chunk.numel())
+    return shards
+
+
+def _join(shards: list[Path], final: Path) -> None:
+    arrays = [np.load(shard, mmap_mode="r") for shard in shards]
+    shape = (sum(len(array) for array in arrays), arrays[0].shape[1])
+    with cache.atomic_path(final) as temporary:
+        joined = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.float16, shape=shape)
+        start = 0
+        for array in arrays:
+            joined[start : start + len(array)] = array
+            start += len(array)
+        joined.flush()
+
+
+def _mean(rows: np.ndarray, n_rows: int = 200_000) -> Float[Tensor, " d_model"]:
+    """Mean over evenly spaced rows: the same rows at every call."""
+    step = max(1, len(rows) // n_rows)
+    return torch.from_numpy(rows[::step].mean(axis=0, dtype=np.float64)).float()
