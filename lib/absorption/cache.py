@@ -109,6 +109,11 @@ def cached_tensors(
     return tensors
 
 
+def has_tensors(stage: str, inputs: Mapping[str, Any]) -> bool:
+    """Whether ``cached_tensors`` would find an entry (it may still turn out damaged)."""
+    return (root() / stage / f"{key_of(inputs)}.safetensors").exists()
+
+
 def cached_table(
     stage: str, inputs: Mapping[str, Any], compute: Callable[[], pd.DataFrame]
 ) -> pd.DataFrame:

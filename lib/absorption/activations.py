@@ -1,0 +1,78 @@
+"""Residual-stream activations at the word's own token, inside the spelling prompt, cached on disk.
+
+All words of an example set share their prefix, whose keys and values are computed once; a word then costs
+one token through the lower blocks instead of a whole prompt through the model.
+"""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from tqdm.auto import tqdm
+
+from absorption import cache
+from absorption.models import LanguageModel
+from absorption.models.prefix import Prefix
+from absorption.prompts import SpellingPrompts
+
+VERSION = 1
+
+
+def word_activations(
+    model: LanguageModel, prompts: SpellingPrompts, hook_names: list[str], *, batch: int = 256
+) -> dict[str, Float[Tensor, "word d_model"]]:
+    """Activations of every word at each hook, float32 on the CPU, in the order of the prompts.
+
+    Args:
+        model: a loaded model.
+        prompts: from ``prompts.make_prompts``.
+        hook_names: residual-stream hooks; unknown ones raise ValueError.
+        batch: words at once; lower it when memory runs out.
+    """
+    inputs = {
+        "model": model.weights_hash,
+        "dtype": str(model.dtype),
+        "prefixes": cache.array_hash(prompts.prefixes.numpy()),
+        "words": cache.array_hash(torch.stack([prompts.word_ids, prompts.example_set]).numpy()),
+        "version": VERSION,
+    }
+    depths = {name: model.site(name).depth for name in hook_names}
+    wanted = sorted(set(depths.values()))
+    missing = [d for d in wanted if not cache.has_tensors("activations", {**inputs, "depth": d})]
+    fresh = _compute(model, prompts, missing, batch) if missing else {}
+    at_depth = {
+        depth: cache.cached_tensors(
+            "activations", {**inputs, "depth": depth}, lambda depth=depth: _one(fresh, depth, model, prompts, batch)
+        )["acts"]
+        for depth in wanted
+    }
+    return {name: at_depth[depth] for name, depth in depths.items()}
+
+
+def _one(fresh: dict[int, Tensor], depth: int, model, prompts, batch: int) -> dict[str, Tensor]:
+    if depth not in fresh:  # the entry was there but damaged
+        fresh.update(_compute(model, prompts, [depth], batch))
+    return {"acts": fresh[depth]}
+
+
+def _compute(
+    model: LanguageModel, prompts: SpellingPrompts, depths: list[int], batch: int
+) -> dict[int, Float[Tensor, "word d_model"]]:
+    n_words = len(prompts.word_ids)
+    out = {depth: torch.empty(n_words, model.d_model) for depth in depths}
+    with tqdm(total=n_words, desc="Word activations", unit="word") as bar:
+        for number, tokens in enumerate(prompts.prefixes):
+            members = (prompts.example_set == number).nonzero()[:, 0]
+            prefix = Prefix(model, tokens, depth=max(depths))
+            for index in members.split(batch):
+                seen = model.residual_streams(
+                    prompts.word_ids[index, None],
+                    depths,
+                    past_key_values=prefix.expand(len(index)),
+                    use_cache=True,
+                )
+                for depth in depths:
+                    out[depth][index] = seen[depth][:, -1].float().cpu()
+                bar.update(len(index))
+    return out

@@ -1,0 +1,203 @@
+"""Sparse autoencoders: shipped ones, any SAELens release, or a local folder, checked against the model.
+
+Parameters follow SAELens: a release and an id. Two releases are ours: ``shipped`` (the folders of
+``data/saes``) and ``local`` (a folder in SAELens' format, given as ``sae_path``).
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+import warnings
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from sae_lens import SAE
+from sae_lens.constants import SAE_CFG_FILENAME, SAE_WEIGHTS_FILENAME
+from sae_lens.loading.pretrained_saes_directory import get_pretrained_saes_directory
+from torch import Tensor
+
+from absorption.data import data_root
+from absorption.models import LanguageModel, Site, resolve_site
+from absorption.models.language_model import DTYPES
+
+SHIPPED, LOCAL = "shipped", "local"
+
+
+@dataclass(frozen=True)
+class LoadedSae:
+    """An SAE at its place on a model's residual stream."""
+
+    name: str
+    sae: SAE[Any]
+    site: Site
+    card: dict[str, Any] = field(default_factory=dict)
+    """Training facts of a shipped SAE; empty for others."""
+
+    @property
+    def d_sae(self) -> int:
+        """Number of latents."""
+        return self.sae.cfg.d_sae
+
+    @property
+    def hook_name(self) -> str:
+        """Residual-stream hook that the SAE reads."""
+        return self.site.name
+
+    @property
+    def W_enc(self) -> Float[Tensor, "d_model d_sae"]:
+        """Encoder weights, one column a latent."""
+        return self.sae.W_enc.detach()
+
+    @property
+    def W_dec(self) -> Float[Tensor, "d_sae d_model"]:
+        """Decoder weights, one row a latent, as the SAE uses them (not normalised)."""
+        return self.sae.W_dec.detach()
+
+    @cached_property
+    def decoder_directions(self) -> Float[Tensor, "d_sae d_model"]:
+        """Decoder rows of unit norm (zero rows stay zero)."""
+        return self.W_dec / self.W_dec.norm(dim=-1, keepdim=True).clamp_min(1e-12)
+
+    @cached_property
+    def encoder_directions(self) -> Float[Tensor, "d_sae d_model"]:
+        """Encoder columns of unit norm, one row a latent."""
+        columns = self.W_enc.T
+        return columns / columns.norm(dim=-1, keepdim=True).clamp_min(1e-12)
+
+    @cached_property
+    def weights_hash(self) -> str:
+        """16 hex digits over all weights."""
+        digest = hashlib.sha256()
+        for name, value in sorted(self.sae.state_dict().items()):
+            digest.update(f"{name}{tuple(value.shape)}{value.dtype}".encode())
+            digest.update(value.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy())
+        return digest.hexdigest()[:16]
+
+    @torch.inference_mode()
+    def encode(self, acts: Float[Tensor, "row d_model"], batch: int = 4096) -> Float[Tensor, "row d_sae"]:
+        """Latent activations of each row, on the CPU in float32."""
+        rows = [
+            self.sae.encode(part.to(self.sae.device, self.sae.dtype)).float().cpu()
+            for part in acts.split(batch)
+        ]
+        return torch.cat(rows)
+
+    @torch.inference_mode()
+    def reconstruct(self, acts: Float[Tensor, "*row d_model"]) -> Float[Tensor, "*row d_model"]:
+        """The SAE's output for each row, in the input's type and place."""
+        out = self.sae.decode(self.sae.encode(acts.to(self.sae.device, self.sae.dtype)))
+        return out.to(acts.device, acts.dtype)
+
+
+def shipped_ids() -> list[str]:
+    """Ids of the shipped SAEs, narrow ones first."""
+    cards = [json.loads(path.read_text()) for path in (data_root() / "saes").glob("*/card.json")]
+    return [card["sae_id"] for card in sorted(cards, key=lambda c: (c["d_sae"], c["k"], c["sae_id"]))]
+
+
+def load_sae(
+    release: str,
+    sae_id: str,
+    model: LanguageModel,
+    *,
+    path: str = "",
+    hook_name: str = "",
+    dtype: str = "float32",
+) -> LoadedSae:
+    """Load an SAE and check that it fits the model.
+
+    Args:
+        release: ``shipped``, ``local``, or a SAELens release.
+        sae_id: id within the release; for ``local`` only a name for the pages.
+        model: the model whose residual stream the SAE reads.
+        path: folder of a ``local`` SAE.
+        hook_name: where the SAE reads; default what its own metadata says.
+        dtype: type of the weights once loaded; shipped files are float16 on disk.
+
+    Raises:
+        ValueError: unknown release, id, dtype or hook; a folder without a config; wrong width for the model.
+        ConnectionError: a release that cannot be downloaded.
+    """
+    if dtype not in DTYPES:
+        raise ValueError(f"dtype {dtype!r} is unknown; allowed: {', '.join(DTYPES)}.")
+    card: dict[str, Any] = {}
+    if release == SHIPPED:
+        folder = _shipped_folder(sae_id)
+        sae, name = _from_folder(folder, model, dtype), sae_id
+        card = json.loads((folder / "card.json").read_text())
+    elif release == LOCAL:
+        sae, name = _from_folder(Path(path).expanduser(), model, dtype), sae_id or Path(path).name
+    else:
+        sae, name = _from_release(release, sae_id, model, dtype), f"{release} {sae_id}"
+    return _place(sae, name, model, hook_name, card)
+
+
+def _shipped_folder(sae_id: str) -> Path:
+    folder = data_root() / "saes" / sae_id
+    if not sae_id or not (folder / "card.json").exists():
+        raise ValueError(_unknown("sae_id", sae_id, shipped_ids(), f"release {SHIPPED!r}"))
+    return folder
+
+
+def _unknown(parameter: str, value: str, allowed: list[str], where: str) -> str:
+    """Two lines at most: the value, the nearest names, or the first few that exist."""
+    near = difflib.get_close_matches(value, allowed, n=3, cutoff=0.5) or allowed[:4]
+    more = "" if len(allowed) <= len(near) else f" ({len(allowed)} in all)"
+    return f"{parameter} {value!r} does not exist in {where}; allowed, nearest first: {', '.join(near)}{more}."
+
+
+def _from_folder(folder: Path, model: LanguageModel, dtype: str) -> SAE[Any]:
+    for name in (SAE_CFG_FILENAME, SAE_WEIGHTS_FILENAME):
+        if not (folder / name).is_file():
+            raise ValueError(
+                f"sae_path {str(folder)!r} has no {name}; allowed: a folder written by SAELens' "
+                f"save_inference_model, with {SAE_CFG_FILENAME} and {SAE_WEIGHTS_FILENAME}."
+            )
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            sae = SAE.load_from_disk(folder, device=str(model.device), dtype=dtype)
+    except KeyError as error:
+        raise ValueError(f"sae_path {str(folder)!r}: SAELens knows no architecture {error}.") from error
+    except Exception as error:  # a damaged or foreign file can fail in any way; the folder is what matters
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise ValueError(f"sae_path {str(folder)!r} could not be read: {reason}") from error
+    return sae.to(dtype=DTYPES[dtype])  # type: ignore[return-value]
+
+
+def _from_release(release: str, sae_id: str, model: LanguageModel, dtype: str) -> SAE[Any]:
+    directory = get_pretrained_saes_directory()
+    if release not in directory:
+        raise ValueError(_unknown("sae_release", release, [SHIPPED, LOCAL, *directory], "SAELens"))
+    if sae_id not in directory[release].saes_map:
+        raise ValueError(_unknown("sae_id", sae_id, list(directory[release].saes_map), f"release {release!r}"))
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return SAE.from_pretrained(release, sae_id, device=str(model.device), dtype=dtype)
+    except OSError as error:  # the hub's errors are OSErrors
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise ConnectionError(
+            f"SAE {release} / {sae_id} could not be downloaded: {reason} "
+            "Connect to the Hugging Face hub, or use sae_release 'shipped' or 'local'."
+        ) from error
+
+
+def _place(sae: SAE[Any], name: str, model: LanguageModel, hook_name: str, card: dict) -> LoadedSae:
+    if sae.cfg.d_in != model.d_model:
+        raise ValueError(
+            f"SAE {name!r} reads d_in {sae.cfg.d_in}, but model {model.name!r} has d_model {model.d_model}."
+        )
+    hook = hook_name or sae.cfg.metadata.hook_name
+    if not hook:
+        raise ValueError(
+            f"SAE {name!r} does not say which hook it reads; set hook_name, e.g. blocks.8.hook_resid_post."
+        )
+    sae.eval().requires_grad_(False)
+    return LoadedSae(name=name, sae=sae, site=resolve_site(hook, model.n_layers), card=card)

@@ -1,0 +1,113 @@
+"""Intervals: bootstrap over words, for rates, scores and their means over letters.
+
+A word is the unit of resampling everywhere: the same resampled words serve all letters, so that the interval
+of a mean over letters is right although the letters share their negatives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+N_RESAMPLES = 1000
+LEVEL = 0.95
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A value with its bootstrap interval."""
+
+    value: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
+
+
+def resample_counts(
+    n_words: int, *, n_resamples: int = N_RESAMPLES, seed: int = 0
+) -> Float[np.ndarray, "resample word"]:
+    """How often each word is drawn in each bootstrap resample; every row sums to ``n_words``."""
+    generator = np.random.default_rng(seed)
+    draws = generator.integers(n_words, size=(n_resamples, n_words))
+    draws += np.arange(n_resamples)[:, None] * n_words
+    counts = np.bincount(draws.ravel(), minlength=n_resamples * n_words)
+    return counts.reshape(n_resamples, n_words).astype(np.float32)
+
+
+def interval(samples: Float[np.ndarray, "resample *rest"], level: float = LEVEL) -> tuple:
+    """Low and high percentile over resamples, ignoring resamples in which the value is undefined."""
+    tail = 100 * (1 - level) / 2
+    with np.errstate(all="ignore"):
+        low, high = np.nanpercentile(samples, [tail, 100 - tail], axis=0)
+    return low, high
+
+
+def mean_interval(
+    values: Float[np.ndarray, " word"], *, n_resamples: int = N_RESAMPLES, seed: int = 0
+) -> Estimate:
+    """Mean over words and its percentile bootstrap interval; NaN for no words."""
+    values = np.asarray(values, dtype=np.float64)
+    if len(values) == 0:
+        return Estimate(np.nan, np.nan, np.nan)
+    means = resample_counts(len(values), n_resamples=n_resamples, seed=seed) @ values / len(values)
+    return Estimate(float(values.mean()), *map(float, interval(means)))
+
+
+def macro_interval(
+    values: Float[np.ndarray, " word"],
+    groups: np.ndarray,
+    *,
+    n_resamples: int = N_RESAMPLES,
+    seed: int = 0,
+) -> Estimate:
+    """Mean over groups (letters) of the mean over the group's words; words are resampled within groups."""
+    values = np.asarray(values, dtype=np.float64)
+    estimates, samples = [], []
+    for number, group in enumerate(np.unique(groups)):
+        mine = values[groups == group]
+        counts = resample_counts(len(mine), n_resamples=n_resamples, seed=seed + number)
+        estimates.append(mine.mean())
+        samples.append(counts @ mine / len(mine))
+    if not estimates:
+        return Estimate(np.nan, np.nan, np.nan)
+    return Estimate(float(np.mean(estimates)), *map(float, interval(np.mean(samples, axis=0))))
+
+
+def confusion_scores(
+    tp: np.ndarray, fp: np.ndarray, fn: np.ndarray
+) -> dict[str, Float[np.ndarray, "..."]]:
+    """Precision, recall and F1 from counts; precision of no predictions is 0, as in scikit-learn."""
+    precision = tp / np.maximum(tp + fp, 1e-12)
+    recall = tp / np.maximum(tp + fn, 1e-12)
+    f1 = 2 * tp / np.maximum(2 * tp + fp + fn, 1e-12)
+    return {"precision": precision, "recall": recall, "f1": f1}
+
+
+def score_samples(
+    predicted: Bool[np.ndarray, "word letter"],
+    truth: Bool[np.ndarray, "word letter"],
+    counts: Float[np.ndarray, "resample word"],
+) -> dict[str, Float[np.ndarray, "resample letter"]]:
+    """Precision, recall and F1 of every letter in every bootstrap resample."""
+    tp = counts @ (predicted & truth).astype(np.float32)
+    fp = counts @ (predicted & ~truth).astype(np.float32)
+    fn = counts @ (~predicted & truth).astype(np.float32)
+    return confusion_scores(tp, fp, fn)
+
+
+def bootstrap(
+    statistic: Callable[[np.ndarray], float],
+    n_words: int,
+    *,
+    n_resamples: int = N_RESAMPLES,
+    seed: int = 0,
+) -> Estimate:
+    """Percentile interval of any statistic of word indices (slow path, for what has no closed form)."""
+    generator = np.random.default_rng(seed)
+    draws = [statistic(generator.integers(n_words, size=n_words)) for _ in range(n_resamples)]
+    return Estimate(float(statistic(np.arange(n_words))), *map(float, interval(np.asarray(draws))))

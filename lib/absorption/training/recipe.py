@@ -1,0 +1,65 @@
+"""What is trained: one frozen recipe an SAE, and the shipped family."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that decides an SAE's weights, so that the same recipe gives the same SAE."""
+
+    architecture: str = "batchtopk"
+    """SAELens' name; ``batchtopk`` is trained by our sparse step, the others by SAELens' own classes."""
+    d_sae: int = 4096
+    k: float = 32
+    """Mean number of active latents a token while training; the card states what was measured after."""
+    hook_name: str = "blocks.8.hook_resid_post"
+    n_tokens: int = 4_000_000
+    """Distinct tokens of text, BOS included."""
+    n_passes: float = 2
+    n_held_out: int = 200_000
+    context: int = 128
+    batch: int = 2048
+    lr: float = 8e-4
+    warm_up_steps: int = 100
+    decay_share: float = 0.3
+    """Last share of the steps, over which the learning rate falls to nearly 0."""
+    aux_coefficient: float = 1 / 32
+    dead_steps: int = 250
+    """Steps without firing after which a latent counts as dead (half a million tokens)."""
+    seed: int = 0
+
+    @property
+    def sae_id(self) -> str:
+        """Name of the SAE: ``batchtopk-4096-l0-32``."""
+        layer = "" if self.hook_name == Recipe.hook_name else f"-{self.hook_name.split('.')[1]}"
+        seed = "" if self.seed == 0 else f"-seed-{self.seed}"
+        return f"{self.architecture}-{self.d_sae}-l0-{self.k:g}{layer}{seed}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """All fields, for keys and cards."""
+        return asdict(self)
+
+
+FAMILY = (
+    Recipe(),
+    Recipe(k=16),
+    Recipe(k=64),
+    Recipe(d_sae=16_384),
+)
+"""The shipped SAEs, in the order in which ``make saes`` trains them."""
+
+
+def find_recipe(sae_id: str) -> Recipe:
+    """The shipped recipe of that name.
+
+    Raises:
+        ValueError: no such recipe; the message lists them.
+    """
+    for recipe in FAMILY:
+        if recipe.sae_id == sae_id:
+            return recipe
+    names = ", ".join(recipe.sae_id for recipe in FAMILY)
+    raise ValueError(f"There is no recipe {sae_id!r}; allowed: {names}.")

@@ -1,0 +1,176 @@
+"""Training that survives a kill: SAELens' trainer over stored activations, with exact resume.
+
+SAELens' ``load_trainer_state`` brings back the optimiser and the counters, not the weights, the place in the
+data or the random state, and its checkpoints can be cut off half-written. A checkpoint here is one folder
+that appears whole or not at all; a run that was killed and resumed ends in the same weights as one that was
+not.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from sae_lens import __version__ as sae_lens_version
+from sae_lens.config import LoggingConfig, SAETrainerConfig
+from sae_lens.saes.batchtopk_sae import BatchTopKTrainingSAEConfig
+from sae_lens.saes.sae import SAEMetadata, TrainingSAE
+from sae_lens.training.sae_trainer import SAETrainer
+from torch import Tensor
+from tqdm.auto import tqdm
+
+from absorption import cache
+from absorption.training.batchtopk import SparseBatchTopKTrainingSAE
+from absorption.training.harvest import StoredActivations
+from absorption.training.recipe import Recipe
+
+STATE_FILE = "state.pt"
+
+
+class ShuffledRows:
+    """Batches of stored activations in a seeded order, one permutation a pass; ``position`` is all its state."""
+
+    def __init__(self, activations: StoredActivations, batch: int, seed: int, scale: float) -> None:
+        self.activations = activations
+        self.batch = batch
+        self.seed = seed
+        self.scale = scale
+        self.position = 0
+        self._order: tuple[int, np.ndarray] = (-1, np.empty(0, dtype=np.int64))
+
+    def __iter__(self) -> Iterator[Tensor]:
+        return self
+
+    def __next__(self) -> Tensor:
+        per_pass = len(self.activations.rows) // self.batch
+        number, step = divmod(self.position, per_pass)
+        if self._order[0] != number:
+            generator = np.random.default_rng((self.seed, number))
+            self._order = (number, generator.permutation(len(self.activations.rows)))
+        self.position += 1
+        index = np.sort(self._order[1][step * self.batch : (step + 1) * self.batch])
+        return self.activations.batch(index) * self.scale
+
+
+class ResumableTrainer(SAETrainer):
+    """SAELens' trainer with whole-state checkpoints every ``checkpoint_steps`` steps."""
+
+    data_provider: ShuffledRows
+
+    def __init__(
+        self, *, cfg: SAETrainerConfig, sae: TrainingSAE, rows: ShuffledRows, folder: Path, every: int
+    ) -> None:
+        super().__init__(cfg=cfg, sae=sae, data_provider=rows)
+        self.folder = folder
+        self.every = every
+        for group in self.optimizer.param_groups:  # one pass over the weights instead of a dozen
+            group.update(fused=True, foreach=False)
+
+    def fit(self) -> TrainingSAE:
+        """Train to the end of the recipe, from the last checkpoint if there is one."""
+        if (self.folder / STATE_FILE).exists():
+            self.restore()
+        total = self.cfg.total_training_steps
+        bar = tqdm(total=total, initial=self.n_training_steps, desc=self.folder.name, unit="step")
+        while self.n_training_steps < total:
+            output = self.step(next(self.data_provider))
+            self.n_training_steps += 1
+            bar.update()
+            if self.n_training_steps % 50 == 0:
+                dead = int(self.dead_neurons.sum())
+                bar.set_postfix(loss=f"{output.losses['mse_loss'].item():.1f}", dead=dead)
+            if self.n_training_steps % self.every == 0 or self.n_training_steps == total:
+                self.checkpoint()
+        bar.close()
+        self.set_final_sae_metadata()
+        return self.sae
+
+    def checkpoint(self) -> None:
+        """Write weights, optimiser, schedulers, counters, data position and random state as one folder."""
+        state = {
+            "sae": self.sae.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "lr_scheduler": self.lr_scheduler.state_dict(),
+            "n_training_samples": self.n_training_samples,
+            "n_training_steps": self.n_training_steps,
+            "act_freq_scores": self.act_freq_scores,
+            "n_forward_passes_since_fired": self.n_forward_passes_since_fired,
+            "n_frac_active_samples": self.n_frac_active_samples,
+            "position": self.data_provider.position,
+            "rng": torch.get_rng_state(),
+        }
+        with cache.atomic_folder(self.folder) as temporary:
+            torch.save(state, temporary / STATE_FILE)
+
+    def restore(self) -> None:
+        """Continue from the checkpoint in the folder."""
+        state = torch.load(self.folder / STATE_FILE, map_location=self.cfg.device, weights_only=True)
+        self.sae.load_state_dict(state["sae"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.lr_scheduler.load_state_dict(state["lr_scheduler"])
+        for name in (
+            "n_training_samples", "n_training_steps", "act_freq_scores",
+            "n_forward_passes_since_fired", "n_frac_active_samples",
+        ):  # fmt: skip
+            setattr(self, name, state[name])
+        self.data_provider.position = state["position"]
+        torch.set_rng_state(state["rng"].cpu())
+
+
+def input_scale(activations: StoredActivations) -> float:
+    """Factor that brings the mean squared norm of centred activations to ``d_model`` (SAEs expect unit scale)."""
+    step = max(1, len(activations.rows) // 50_000)
+    centred = torch.from_numpy(activations.rows[::step].astype(np.float32)) - activations.mean
+    return float(math.sqrt(centred.shape[1]) / centred.pow(2).sum(-1).mean().sqrt())
+
+
+def make_trainer(
+    recipe: Recipe, activations: StoredActivations, folder: Path, *, model_name: str, every: int = 250
+) -> ResumableTrainer:
+    """Trainer of one recipe; ``folder`` holds its checkpoint.
+
+    Raises:
+        ValueError: an architecture that no recipe can train.
+    """
+    torch.manual_seed(recipe.seed)
+    scale = input_scale(activations)
+    sae = _training_sae(recipe, activations, model_name)
+    with torch.no_grad():
+        sae.b_dec.copy_(activations.mean * scale)  # type: ignore[attr-defined]
+    total = int(len(activations.rows) * recipe.n_passes) // recipe.batch * recipe.batch
+    cfg = SAETrainerConfig(
+        total_training_samples=total,
+        train_batch_size_samples=recipe.batch,
+        lr=recipe.lr,
+        lr_end=recipe.lr / 10,
+        lr_warm_up_steps=recipe.warm_up_steps,
+        lr_decay_steps=int(total / recipe.batch * recipe.decay_share),
+        dead_feature_window=recipe.dead_steps,
+        logger=LoggingConfig(log_to_wandb=False),
+    )
+    rows = ShuffledRows(activations, recipe.batch, recipe.seed, scale)
+    return ResumableTrainer(cfg=cfg, sae=sae, rows=rows, folder=folder, every=every)
+
+
+def _training_sae(recipe: Recipe, activations: StoredActivations, model_name: str) -> TrainingSAE:
+    if recipe.architecture != "batchtopk":
+        raise ValueError(f"architecture {recipe.architecture!r} has no recipe; allowed: batchtopk.")
+    metadata = SAEMetadata(
+        model_name=model_name,
+        hook_name=recipe.hook_name,
+        context_size=recipe.context,
+        prepend_bos=True,
+        sae_lens_training_version=sae_lens_version,
+    )
+    return SparseBatchTopKTrainingSAE(
+        BatchTopKTrainingSAEConfig(
+            d_in=activations.rows.shape[1],
+            d_sae=recipe.d_sae,
+            k=recipe.k,
+            aux_loss_coefficient=recipe.aux_coefficient,
+            metadata=metadata,
+        )
+    )

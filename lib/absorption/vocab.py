@@ -1,0 +1,89 @@
+"""Words and letters: the single-token words of a tokenizer, and the stratified train/test split.
+
+The vocabulary is the paper's (section 4): every token of the letters a-z or A-Z with an optional leading
+space. Both forms count as separate tokens.
+"""
+
+from __future__ import annotations
+
+import re
+import string
+
+import pandas as pd
+from sklearn.model_selection import train_test_split
+from transformers import PreTrainedTokenizerBase
+
+LETTERS = tuple(string.ascii_lowercase)
+MIN_WORDS_PER_LETTER = 10
+_WORD = re.compile(r"^ ?[A-Za-z]+$")
+
+
+def load_vocab(
+    tokenizer: PreTrainedTokenizerBase, *, leading_space_only: bool = False, min_letters: int = 1
+) -> pd.DataFrame:
+    """One row a word: ``token_id, word, letter, leading_space, n_letters, upper``.
+
+    Args:
+        tokenizer: any Hugging Face tokenizer; a word is what its token decodes to.
+        leading_space_only: keep only words with a leading space.
+        min_letters: shortest word, in letters.
+
+    Returns:
+        Rows in order of token id, which is roughly from common to rare in a byte-pair vocabulary.
+
+    Raises:
+        ValueError: fewer than ten words for some letter, so that no probe could be trained.
+    """
+    ids = sorted(set(tokenizer.get_vocab().values()))
+    special = set(tokenizer.all_special_ids)
+    texts = _decode_each(tokenizer, ids)
+    rows = [
+        (token_id, text)
+        for token_id, text in zip(ids, texts, strict=True)
+        if token_id not in special and _WORD.match(text)
+    ]
+    table = pd.DataFrame(rows, columns=["token_id", "word"]).drop_duplicates("word", ignore_index=True)
+    bare = table["word"].str.removeprefix(" ")
+    table["letter"] = bare.str[:1].str.lower()
+    table["leading_space"] = table["word"].str.startswith(" ")
+    table["n_letters"] = bare.str.len()
+    table["upper"] = bare.str[:1].str.isupper()
+    keep = (table["n_letters"] >= min_letters) & (table["leading_space"] | (not leading_space_only))
+    table = table[keep].reset_index(drop=True)
+    counts = table["letter"].value_counts().reindex(LETTERS, fill_value=0)
+    if (counts < MIN_WORDS_PER_LETTER).any():
+        short = ", ".join(f"{letter} ({n})" for letter, n in counts.items() if n < MIN_WORDS_PER_LETTER)
+        raise ValueError(
+            f"The tokenizer has {len(table):,} single-token words; at least {MIN_WORDS_PER_LETTER} "
+            f"for every letter are needed. Too few: {short}."
+        )
+    return table
+
+
+def _decode_each(tokenizer: PreTrainedTokenizerBase, ids: list[int]) -> list[str]:
+    """Text of every token, with its leading space.
+
+    SentencePiece tokenizers drop the space of the first piece, so each token is decoded behind an anchor.
+    """
+    anchor = tokenizer("a", add_special_tokens=False)["input_ids"][-1:]
+    prefix = tokenizer.decode(anchor)
+    decoded = tokenizer.batch_decode([anchor + [token_id] for token_id in ids])
+    return [text.removeprefix(prefix) for text in decoded]
+
+
+def sample_words(table: pd.DataFrame, n_words: int, seed: int) -> pd.DataFrame:
+    """``n_words`` rows, drawn by letter in proportion (all rows when ``n_words`` is 0 or more than there are)."""
+    if n_words <= 0 or n_words >= len(table):
+        return table
+    kept, _ = train_test_split(table, train_size=n_words, stratify=table["letter"], random_state=seed)
+    return kept.sort_values("token_id").reset_index(drop=True)
+
+
+def split_words(table: pd.DataFrame, seed: int, test_share: float = 0.2) -> pd.Series:
+    """``train`` or ``test`` for each word, 80/20 and stratified by letter (paper, section 4)."""
+    train, _ = train_test_split(
+        table.index, test_size=test_share, stratify=table["letter"], random_state=seed
+    )
+    split = pd.Series("test", index=table.index, name="split")
+    split[train] = "train"
+    return split
