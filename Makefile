@@ -1,0 +1,59 @@
+# Everything a clone needs: `make book` and `make test`. Python 3.11, make and a package registry suffice.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+# The bundled pyright is the pinned one: do not ask the network whether there is a newer one.
+export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help env book test lint format saes bench lock clean
+
+help:  ## Show what can be made
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
+
+env: $(STAMP)  ## Make .venv with the pinned packages
+
+# The stamp is written last, so an interrupted installation is taken up again.
+$(STAMP): requirements.lock pyproject.toml
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed, and none was found." >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or newer is needed; $(PYTHON) is $$($(PYTHON) --version)." >&2; exit 1; }
+	@echo "Installing the pinned packages into $(VENV) (a few minutes the first time) ..."
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	@touch $@
+
+book: $(STAMP)  ## Run the notebooks and build the book; prints where index.html is
+	@$(BIN)/absorption book
+
+test: lint  ## Lint, types, tests, and the notebooks at smoke size
+	@$(BIN)/python -m pytest
+
+lint: $(STAMP)  ## Lint, formatting and types, notebooks included
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/pyright
+
+format: $(STAMP)  ## Put code and notebooks in the one format
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+saes: $(STAMP)  ## Train the shipped SAEs (hours on a CPU); resumes where it stopped
+	@$(BIN)/absorption saes
+
+bench: $(STAMP)  ## Measure seconds and memory into _build/bench.json
+	@$(BIN)/absorption bench
+
+lock:  ## Pin the newest allowed packages anew, in requirements.lock and environment.yml
+	@rm -rf _build/lock && $(PYTHON) -m venv _build/lock
+	@_build/lock/bin/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@_build/lock/bin/python -m pip freeze --exclude-editable \
+	  | grep -vE '^(nvidia|cuda|triton)' | sed 's/+.*//' > requirements.lock
+	@{ sed '/- pip:$$/q' environment.yml; sed 's/^/      - /' requirements.lock; echo '      - -e .'; } \
+	  > _build/environment.yml
+	@mv _build/environment.yml environment.yml
+
+clean:  ## Remove what was built; .venv and the cache folder stay
+	@rm -rf _build
