@@ -1,0 +1,57 @@
+"""One look for all figures: quiet axes, a colour-blind-safe palette, legends below so that phones fit."""
+
+from __future__ import annotations
+
+import plotly.graph_objects as go
+
+BLUE, ORANGE, GREEN, PINK, SKY, RED, YELLOW, GREY = (
+    "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#7a7a7a",
+)  # fmt: skip
+PALETTE = (BLUE, ORANGE, GREEN, PINK, SKY, RED, GREY)
+"""Okabe and Ito's colours, told apart with every common colour blindness."""
+DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
+SYMBOLS = ("circle", "diamond", "square", "triangle-up", "x", "cross", "star")
+HEIGHT = 420
+
+_AXIS = {
+    "showline": True, "linecolor": "#888", "gridcolor": "rgba(128,128,128,.2)", "zeroline": False,
+    "ticks": "outside", "tickcolor": "#888", "title": {"standoff": 8}, "automargin": True,
+}  # fmt: skip
+TEMPLATE = go.layout.Template(
+    layout=go.Layout(
+        colorway=PALETTE,
+        font={"family": "system-ui, sans-serif", "size": 13, "color": "#222"},
+        paper_bgcolor="white",
+        plot_bgcolor="white",
+        xaxis=_AXIS,
+        yaxis=_AXIS,
+        margin={"l": 56, "r": 12, "t": 36, "b": 48},
+        legend={"orientation": "h", "x": 0, "y": -0.22, "yanchor": "top", "title": {"text": ""}},
+        hoverlabel={"font": {"family": "system-ui, sans-serif"}},
+    )
+)
+
+
+def figure(x: str = "", y: str = "", *, height: int = HEIGHT, **layout) -> go.Figure:
+    """An empty figure in the house style with named axes."""
+    fig = go.Figure()
+    fig.update_layout(template=TEMPLATE, height=height, xaxis_title=x, yaxis_title=y, **layout)
+    return fig
+
+
+def error_bars(table, value: str = "value", low: str = "low", high: str = "high") -> dict:
+    """Plotly's asymmetric error bars from interval columns."""
+    return {
+        "type": "data", "symmetric": False, "thickness": 1.2, "width": 3,
+        "array": (table[high] - table[value]).clip(lower=0),
+        "arrayminus": (table[value] - table[low]).clip(lower=0),
+    }  # fmt: skip
+
+
+def band(fig: go.Figure, x, low, high, colour: str, **where) -> None:
+    """A shaded interval."""
+    fill = f"rgba({int(colour[1:3], 16)},{int(colour[3:5], 16)},{int(colour[5:7], 16)},.15)"
+    fig.add_scatter(
+        x=[*x, *list(x)[::-1]], y=[*high, *list(low)[::-1]], fill="toself", fillcolor=fill,
+        line={"width": 0}, hoverinfo="skip", showlegend=False, **where,
+    )  # fmt: skip

@@ -1,0 +1,14 @@
+"""Linear probes for the first letter: logistic regression and difference in means."""
+
+from absorption.probes.fit import ProbeSet, difference_in_means, fit_probes, probe_words
+from absorption.probes.scores import letter_scores, mean_scores, score_layers
+
+__all__ = [
+    "ProbeSet",
+    "difference_in_means",
+    "fit_probes",
+    "letter_scores",
+    "mean_scores",
+    "probe_words",
+    "score_layers",
+]

@@ -1,0 +1,124 @@
+"""Precision, recall, F1 and AUROC by letter, on the test words, with bootstrap intervals over words."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from absorption.models import LanguageModel
+from absorption.probes.fit import ProbedWords, difference_in_means, probe_words
+from absorption.statistics import confusion_scores, interval, resample_counts, score_samples
+from absorption.vocab import LETTERS
+
+METRICS = ("precision", "recall", "f1", "auroc")
+N_RESAMPLES = 400
+
+
+def letter_scores(
+    scores: Float[Tensor, "word letter"],
+    labels: Bool[Tensor, "word letter"],
+    *,
+    predicted: Bool[Tensor, "word letter"] | None = None,
+    seed: int = 0,
+    n_resamples: int = N_RESAMPLES,
+) -> pd.DataFrame:
+    """Scores of one classifier a letter.
+
+    Args:
+        scores: what AUROC ranks words by.
+        labels: truth.
+        predicted: what the classifier says; default ``scores > 0``.
+        seed: of the bootstrap.
+        n_resamples: bootstrap resamples of the words.
+
+    Returns:
+        Rows ``letter, metric, value, low, high``; ``letter`` is ``mean`` for the mean over letters with words.
+    """
+    truth = labels.numpy()
+    said = (scores > 0 if predicted is None else predicted).numpy()
+    counts = resample_counts(len(truth), n_resamples=n_resamples, seed=seed)
+    once = np.ones((1, len(truth)), dtype=np.float32)
+    values = score_samples(said, truth, once) | {"auroc": auroc_samples(scores.numpy(), truth, once)}
+    samples = score_samples(said, truth, counts) | {"auroc": auroc_samples(scores.numpy(), truth, counts)}
+    present = truth.any(axis=0)
+    tables = [_rows(metric, values[metric][0], samples[metric], present) for metric in METRICS]
+    return pd.concat(tables, ignore_index=True)
+
+
+def _rows(metric: str, value: np.ndarray, samples: np.ndarray, present: np.ndarray) -> pd.DataFrame:
+    low, high = interval(samples[:, present])
+    mean_low, mean_high = interval(np.nanmean(samples[:, present], axis=1))
+    letters = [letter for letter, here in zip(LETTERS, present, strict=True) if here]
+    return pd.DataFrame(
+        {
+            "letter": [*letters, "mean"],
+            "metric": metric,
+            "value": [*value[present], np.nanmean(value[present])],
+            "low": [*low, mean_low],
+            "high": [*high, mean_high],
+        }
+    )
+
+
+def auroc_samples(
+    scores: Float[np.ndarray, "word letter"],
+    truth: Bool[np.ndarray, "word letter"],
+    counts: Float[np.ndarray, "resample word"],
+) -> Float[np.ndarray, "resample letter"]:
+    """Chance that a random word of the letter outscores a random other word (ties count half)."""
+    columns = []
+    for letter in range(truth.shape[1]):
+        _, rank = np.unique(scores[:, letter], return_inverse=True)
+        order = np.argsort(rank, kind="stable")
+        starts = np.flatnonzero(np.diff(rank[order], prepend=-1))
+        drawn = counts[:, order]
+        mine = np.where(truth[order, letter], drawn, 0)
+        positive = np.add.reduceat(mine, starts, axis=1).astype(np.float64)
+        negative = np.add.reduceat(drawn - mine, starts, axis=1).astype(np.float64)
+        below = negative.cumsum(axis=1) - negative / 2
+        with np.errstate(invalid="ignore", divide="ignore"):
+            columns.append((positive * below).sum(1) / (positive.sum(1) * negative.sum(1)))
+    return np.stack(columns, axis=1)
+
+
+def mean_scores(table: pd.DataFrame) -> pd.DataFrame:
+    """Only the rows that average over letters."""
+    return table[table["letter"] == "mean"].drop(columns="letter").reset_index(drop=True)
+
+
+def score_probes(probed: ProbedWords, *, seed: int = 0) -> pd.DataFrame:
+    """LR probe and difference in means on the test words: ``method, letter, metric, value, low, high``."""
+    train = torch.from_numpy(np.flatnonzero(probed.words["split"].to_numpy() == "train"))
+    test = torch.from_numpy(probed.test)
+    means = difference_in_means(probed.acts[train], probed.labels[train])
+    tables = [
+        letter_scores(found.logits(probed.acts[test]), probed.labels[test], seed=seed).assign(method=name)
+        for name, found in (("LR probe", probed.probes), ("difference in means", means))
+    ]
+    return pd.concat(tables, ignore_index=True)
+
+
+def score_layers(
+    words: pd.DataFrame, acts: dict[str, Tensor], model: LanguageModel, *, seeds: list[int]
+) -> pd.DataFrame:
+    """Probe scores at several hooks; the seed changes the split of the words.
+
+    Returns:
+        ``hook, depth, seed, method, letter, metric, value, low, high``.
+    """
+    tables = []
+    for hook, at_hook in acts.items():
+        for seed in seeds:
+            table = score_probes(probe_words(words, at_hook, seed=seed), seed=seed)
+            tables.append(table.assign(hook=hook, depth=model.site(hook).depth, seed=seed))
+    return pd.concat(tables, ignore_index=True)
+
+
+def prevalence_f1(labels: Bool[Tensor, "word letter"]) -> float:
+    """Mean over letters of the F1 of always saying yes: the floor that any probe must beat."""
+    positives = labels.sum(0).double().numpy()
+    always = confusion_scores(positives, len(labels) - positives, np.zeros_like(positives))
+    return float(always["f1"].mean())
