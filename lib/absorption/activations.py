@@ -30,6 +30,15 @@ def word_activations(
         hook_names: residual-stream hooks; unknown ones raise ValueError.
         batch: words at once; lower it when memory runs out.
     """
+    depths = {name: model.site(name).depth for name in hook_names}
+    found = depth_activations(model, prompts, sorted(set(depths.values())), batch=batch)
+    return {name: found[depth] for name, depth in depths.items()}
+
+
+def depth_activations(
+    model: LanguageModel, prompts: SpellingPrompts, depths: list[int], *, batch: int = 256
+) -> dict[int, Float[Tensor, "word d_model"]]:
+    """The same, by depth: 0 is the embedding, ``n_layers`` the input of the final norm."""
     inputs = {
         "model": model.weights_hash,
         "dtype": str(model.dtype),
@@ -37,23 +46,20 @@ def word_activations(
         "words": cache.array_hash(torch.stack([prompts.word_ids, prompts.example_set]).numpy()),
         "version": VERSION,
     }
-    depths = {name: model.site(name).depth for name in hook_names}
-    wanted = sorted(set(depths.values()))
-    missing = [d for d in wanted if not cache.has_tensors("activations", {**inputs, "depth": d})]
+    missing = [d for d in depths if not cache.has_tensors("activations", {**inputs, "depth": d})]
     fresh = _compute(model, prompts, missing, batch) if missing else {}
-    at_depth = {
+
+    def one(depth: int) -> dict[str, Tensor]:
+        if depth not in fresh:  # the entry was there but damaged
+            fresh.update(_compute(model, prompts, [depth], batch))
+        return {"acts": fresh[depth]}
+
+    return {
         depth: cache.cached_tensors(
-            "activations", {**inputs, "depth": depth}, lambda depth=depth: _one(fresh, depth, model, prompts, batch)
+            "activations", {**inputs, "depth": depth}, lambda depth=depth: one(depth)
         )["acts"]
-        for depth in wanted
+        for depth in depths
     }
-    return {name: at_depth[depth] for name, depth in depths.items()}
-
-
-def _one(fresh: dict[int, Tensor], depth: int, model, prompts, batch: int) -> dict[str, Tensor]:
-    if depth not in fresh:  # the entry was there but damaged
-        fresh.update(_compute(model, prompts, [depth], batch))
-    return {"acts": fresh[depth]}
 
 
 def _compute(

@@ -1,6 +1,6 @@
 """Settings of a chapter: its notebook's parameters, checked before any model is loaded.
 
-A notebook's parameter cell holds flat literals; the next cell calls ``SomeSettings.from_namespace(globals())``.
+A notebook's parameter cell holds literals; the next cell calls ``SomeSettings.from_namespace(globals())``.
 A chapter subclasses the class below that fits and adds its own fields, each with a range::
 
     class ProbeBaselinesSettings(ModelSettings):

@@ -18,11 +18,11 @@ class Recipe:
     hook_name: str = "blocks.8.hook_resid_post"
     n_tokens: int = 4_000_000
     """Distinct tokens of text, BOS included."""
-    n_passes: float = 2
+    n_passes: float = 3
     n_held_out: int = 200_000
     context: int = 128
     batch: int = 2048
-    lr: float = 8e-4
+    lr: float = 1.2e-3
     warm_up_steps: int = 100
     decay_share: float = 0.3
     """Last share of the steps, over which the learning rate falls to nearly 0."""
@@ -47,7 +47,7 @@ FAMILY = (
     Recipe(),
     Recipe(k=16),
     Recipe(k=64),
-    Recipe(d_sae=16_384),
+    Recipe(d_sae=16_384, lr=8e-4, n_passes=2),
 )
 """The shipped SAEs, in the order in which ``make saes`` trains them."""
 

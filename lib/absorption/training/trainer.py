@@ -9,6 +9,7 @@ not.
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -66,6 +67,8 @@ class ResumableTrainer(SAETrainer):
         super().__init__(cfg=cfg, sae=sae, data_provider=rows)
         self.folder = folder
         self.every = every
+        self.stop_after: int | None = None
+        self.seconds = 0.0
         for group in self.optimizer.param_groups:  # one pass over the weights instead of a dozen
             group.update(fused=True, foreach=False)
 
@@ -74,15 +77,19 @@ class ResumableTrainer(SAETrainer):
         if (self.folder / STATE_FILE).exists():
             self.restore()
         total = self.cfg.total_training_steps
+        end = min(total, self.stop_after or total)
         bar = tqdm(total=total, initial=self.n_training_steps, desc=self.folder.name, unit="step")
-        while self.n_training_steps < total:
+        clock = time.monotonic()
+        while self.n_training_steps < end:
             output = self.step(next(self.data_provider))
             self.n_training_steps += 1
             bar.update()
             if self.n_training_steps % 50 == 0:
                 dead = int(self.dead_neurons.sum())
                 bar.set_postfix(loss=f"{output.losses['mse_loss'].item():.1f}", dead=dead)
-            if self.n_training_steps % self.every == 0 or self.n_training_steps == total:
+            if self.n_training_steps % self.every == 0 or self.n_training_steps == end:
+                self.seconds += time.monotonic() - clock
+                clock = time.monotonic()
                 self.checkpoint()
         bar.close()
         self.set_final_sae_metadata()
@@ -100,6 +107,7 @@ class ResumableTrainer(SAETrainer):
             "n_forward_passes_since_fired": self.n_forward_passes_since_fired,
             "n_frac_active_samples": self.n_frac_active_samples,
             "position": self.data_provider.position,
+            "seconds": self.seconds,
             "rng": torch.get_rng_state(),
         }
         with cache.atomic_folder(self.folder) as temporary:
@@ -113,7 +121,7 @@ class ResumableTrainer(SAETrainer):
         self.lr_scheduler.load_state_dict(state["lr_scheduler"])
         for name in (
             "n_training_samples", "n_training_steps", "act_freq_scores",
-            "n_forward_passes_since_fired", "n_frac_active_samples",
+            "n_forward_passes_since_fired", "n_frac_active_samples", "seconds",
         ):  # fmt: skip
             setattr(self, name, state[name])
         self.data_provider.position = state["position"]

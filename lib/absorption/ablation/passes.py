@@ -1,0 +1,199 @@
+"""Forward passes from the word onward: the one primitive of the ablation engine.
+
+Both classes answer the same question. A row is a word's prompt in which the residual stream at the word's
+token, at the SAE's place, is replaced by a given state; the answer is the 26 letters' logits at the last token.
+``FastPass`` computes only what can change; ``FullPass`` runs the whole prompt.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from transformers import DynamicCache, PreTrainedModel
+
+from absorption.ablation.attention import NAME, SharedPrefix
+from absorption.ablation.plain import blocks_of, plain_twin
+from absorption.models import LanguageModel
+from absorption.prompts import SpellingPrompts
+
+
+class Pass(Protocol):
+    """What the engine needs of a way to compute."""
+
+    def states(self, words: Int[Tensor, " row"]) -> Float[Tensor, "row d_model"]:
+        """Residual stream at each word's token."""
+        ...
+
+    def logits(
+        self, words: Int[Tensor, " row"], states: Float[Tensor, "row d_model"]
+    ) -> Float[Tensor, "row 26"]:
+        """Answer logits with the word's state replaced; words of one example set."""
+        ...
+
+
+class FullPass:
+    """Whole prompts through the whole model: slow, and right for every architecture."""
+
+    def __init__(
+        self,
+        hf: PreTrainedModel,
+        blocks: list[nn.Module],
+        prompts: SpellingPrompts,
+        depth: int,
+        device: torch.device,
+    ) -> None:
+        self.hf, self.blocks, self.prompts, self.depth, self.device = hf, blocks, prompts, depth, device
+        takes = inspect.signature(type(hf).forward).parameters
+        self._last_only = {"logits_to_keep": 1} if "logits_to_keep" in takes else {}
+
+    def states(self, words: Int[Tensor, " row"]) -> Float[Tensor, "row d_model"]:
+        """Residual stream at each word's token."""
+        seen: list[Tensor] = []
+        self._run(words, lambda stream: seen.append(stream[:, self.prompts.word_position].clone()) or stream)
+        return seen[0]
+
+    def logits(
+        self, words: Int[Tensor, " row"], states: Float[Tensor, "row d_model"]
+    ) -> Float[Tensor, "row 26"]:
+        """Answer logits with the word's state replaced."""
+        at = self.prompts.word_position
+        return self._run(words, lambda stream: replace_position(stream, at, states))
+
+    def _run(self, words: Int[Tensor, " row"], edit: Callable[[Tensor], Tensor]) -> Float[Tensor, "row 26"]:
+        handle = edit_stream(self.blocks, self.depth, edit)
+        try:
+            tokens = self.prompts.tokens(words.cpu()).to(self.device)
+            out = self.hf(tokens, use_cache=False, **self._last_only).logits[:, -1]
+        finally:
+            handle.remove()
+        return out[:, self.prompts.answer_ids.to(out.device)]
+
+
+class FastPass:
+    """Only the tokens from the word on, only the blocks above the SAE, over the prefix's kept keys and values."""
+
+    def __init__(self, model: LanguageModel, prompts: SpellingPrompts, depth: int) -> None:
+        """Take a plain twin of the model apart.
+
+        Raises:
+            ValueError: the model cannot be rebuilt from its configuration.
+        """
+        self.prompts, self.depth, self.device = prompts, depth, model.device
+        self.twin = plain_twin(model)
+        self.twin.set_attn_implementation(NAME)
+        self.blocks = blocks_of(model, self.twin)
+        self._entry: Tensor | None = None
+        self._returns_tuple = False
+        self._prefixes: dict[int, SharedPrefix] = {}
+        self._tails: dict[int, Tensor] = {}
+        for block in self.blocks[:depth]:
+            block.forward = self._skippable(block.forward)
+        if depth == 0:
+            self.blocks[0].register_forward_pre_hook(self._enter, with_kwargs=True)
+        _shorten(self.twin.get_output_embeddings(), prompts.answer_ids)
+
+    def states(self, words: Int[Tensor, " row"]) -> Float[Tensor, "row d_model"]:
+        """Residual stream at each word's token."""
+        return self._tail(words)[:, 0]
+
+    def logits(
+        self, words: Int[Tensor, " row"], states: Float[Tensor, "row d_model"]
+    ) -> Float[Tensor, "row 26"]:
+        """Answer logits with the word's state replaced; all words of one example set."""
+        self._entry = replace_position(self._tail(words), 0, states)
+        try:
+            return self._continue(words, self._entry.new_zeros(self._entry.shape[:2], dtype=torch.long))
+        finally:
+            self._entry = None
+
+    def _tail(self, words: Int[Tensor, " row"]) -> Float[Tensor, "row position d_model"]:
+        """Residual streams at the SAE's place from the word on, computed once a word and kept."""
+        missing = [word for word in dict.fromkeys(words.tolist()) if word not in self._tails]
+        if missing:
+            with torch.no_grad():
+                self._tails.update(zip(missing, self._streams(torch.tensor(missing)), strict=True))
+        return torch.stack([self._tails[word] for word in words.tolist()])
+
+    def _streams(self, words: Int[Tensor, " row"]) -> Float[Tensor, "row position d_model"]:
+        seen: list[Tensor] = []
+        handle = edit_stream(self.blocks, self.depth, lambda stream: seen.append(stream) or stream)
+        suffix = self.prompts.suffix.expand(len(words), -1)
+        try:
+            self._continue(words, torch.cat([self.prompts.word_ids[words, None], suffix], dim=1))
+        finally:
+            handle.remove()
+        return seen[0]
+
+    def _continue(self, words: Int[Tensor, " row"], tokens: Int[Tensor, "row position"]) -> Tensor:
+        sets = self.prompts.example_set[words.cpu()].unique()
+        if len(sets) != 1:
+            raise ValueError(f"the words are of {len(sets)} example sets; one pass takes one.")
+        prefix = self._prefix(int(sets))
+        with prefix.active():
+            out = self.twin(tokens.to(self.device), past_key_values=prefix, use_cache=True, logits_to_keep=1)
+        return out.logits[:, -1]
+
+    @torch.no_grad()
+    def _prefix(self, number: int) -> SharedPrefix:
+        if number not in self._prefixes:
+            cache, entry = DynamicCache(), self._entry
+            self._entry = None
+            self.twin(self.prompts.prefixes[number][None].to(self.device), past_key_values=cache, use_cache=True)
+            self._entry = entry
+            self._prefixes[number] = SharedPrefix(cache)
+        return self._prefixes[number]
+
+    def _skippable(self, forward: Callable[..., Any]) -> Callable[..., Any]:
+        """A block's forward that hands on the entry states, without computing, while there are some."""
+
+        def run(*args: Any, **kwargs: Any) -> Any:
+            if self._entry is not None:
+                return (self._entry,) if self._returns_tuple else self._entry
+            out = forward(*args, **kwargs)
+            self._returns_tuple = isinstance(out, tuple)
+            return out
+
+        return run
+
+    def _enter(self, _block: nn.Module, args: tuple, kwargs: dict) -> tuple[tuple, dict] | None:
+        return None if self._entry is None else with_hidden(args, kwargs, self._entry)
+
+
+def replace_position(
+    stream: Float[Tensor, "row position d_model"], at: int, states: Float[Tensor, "row d_model"]
+) -> Float[Tensor, "row position d_model"]:
+    """The stream with other states at one position (a copy, so that gradients reach the states)."""
+    return torch.cat([stream[:, :at], states[:, None].to(stream), stream[:, at + 1 :]], dim=1)
+
+
+def with_hidden(args: tuple, kwargs: dict, hidden: Tensor) -> tuple[tuple, dict]:
+    """A block's arguments with other hidden states."""
+    return ((hidden, *args[1:]), kwargs) if args else (args, {**kwargs, "hidden_states": hidden})
+
+
+def edit_stream(blocks: list[nn.Module], depth: int, edit: Callable[[Tensor], Tensor]):
+    """Hook that passes the residual stream after ``depth`` blocks through ``edit``; returns its handle."""
+    if depth == 0:
+
+        def before(_block: nn.Module, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
+            return with_hidden(args, kwargs, edit(args[0] if args else kwargs["hidden_states"]))
+
+        return blocks[0].register_forward_pre_hook(before, with_kwargs=True)
+
+    def after(_block: nn.Module, _args: Any, output: Any) -> Any:
+        return (edit(output[0]), *output[1:]) if isinstance(output, tuple) else edit(output)
+
+    return blocks[depth - 1].register_forward_hook(after)
+
+
+def _shorten(unembedding: nn.Module, answer_ids: Int[Tensor, " letter"]) -> None:
+    """Let the unembedding compute the answers' rows only; softcaps and scales behind it still apply."""
+    rows = answer_ids.to(unembedding.weight.device)
+    weight, bias = unembedding.weight[rows], getattr(unembedding, "bias", None)
+    bias = None if bias is None else bias[rows]
+    unembedding.forward = lambda hidden: nn.functional.linear(hidden, weight, bias)

@@ -1,0 +1,87 @@
+"""The ledger as HTML: a table on a wide screen, one card a claim on a phone."""
+
+from __future__ import annotations
+
+from html import escape
+
+import pandas as pd
+
+SIGNS = {"reproduced": "✓", "not reproduced": "✗", "unclear": "?", "not measured": "–"}
+"""A sign beside the word, so that no verdict rests on colour."""
+HEADINGS = ("Claim", "Published", "Measured here", "Verdict", "Chapter")
+EMPTY = "Nothing has been measured yet: no chapter has left results here."
+STYLE = """<style>
+.ledger {border-collapse: collapse; width: 100%; font-size: .9em}
+.ledger th, .ledger td {text-align: left; vertical-align: top; padding: .5em;
+  border-bottom: 1px solid var(--pst-color-border, #bbb); overflow-wrap: break-word}
+.ledger p {margin: 0 0 .5em}
+.ledger small {display: block}
+.ledger .verdict {font-weight: bold}
+@media (max-width: 700px) {
+  .ledger thead {display: none}
+  .ledger tbody, .ledger tr, .ledger td {display: block}
+  .ledger tr {border: 1px solid var(--pst-color-border, #bbb); margin-bottom: 1em}
+  .ledger td {border-bottom: none; padding: .3em .6em}
+  .ledger td::before {content: attr(data-label); display: block; font-size: .8em; opacity: .75}
+}
+</style>"""
+
+
+class Page:
+    """HTML that a notebook shows."""
+
+    def __init__(self, html: str) -> None:
+        self.html = html
+
+    def _repr_html_(self) -> str:
+        return self.html
+
+    def __repr__(self) -> str:
+        return "The ledger of claims; shown as a table where HTML is."
+
+
+def page(table: pd.DataFrame) -> Page:
+    """The ledger (see ``records.ledger``), one row a claim, its parts beneath each other."""
+    groups = [group for _, group in table.groupby("id", sort=False)]
+    head = "".join(f"<th>{heading}</th>" for heading in HEADINGS)
+    body = "\n".join(_row(group) for group in groups)
+    html = f'{STYLE}\n<table class="ledger"><thead><tr>{head}</tr></thead>\n<tbody>{body}</tbody></table>'
+    if table.empty or (table["verdict"] == "not measured").all():
+        html = f"<p><strong>{EMPTY}</strong></p>\n{html}"
+    return Page(html)
+
+
+def _row(group: pd.DataFrame) -> str:
+    first = group.iloc[0]
+    chapters = dict.fromkeys(group["chapter"])
+    cells = (
+        f"<p>{escape(first['statement'])}</p><small>{escape(first['id'])}: {escape(first['where'])}</small>",
+        escape(first["published"]),
+        "".join(_part(part) for _, part in group.iterrows()),
+        f'<span class="verdict">{_signed(first["verdict"])}</span>',
+        "<br>".join(f'<a href="{escape(stem)}.html">{escape(_title(stem))}</a>' for stem in chapters),
+    )
+    columns = zip(HEADINGS, cells, strict=True)
+    return "<tr>" + "".join(f'<td data-label="{name}">{cell}</td>' for name, cell in columns) + "</tr>"
+
+
+def _part(part: pd.Series) -> str:
+    note = f"<small>{escape(part['note'])}</small>" if part["note"] else ""
+    return (
+        f"<p>{_interval(part)} <small>{escape(part['measures'])}</small>"
+        f"<small>predicted: {escape(part['rule'])}: {_signed(part['part_verdict'])}</small>{note}</p>"
+    )
+
+
+def _interval(part: pd.Series) -> str:
+    if pd.isna(part["measured"]):
+        return "–"
+    return f"<strong>{part['measured']:.3g}</strong> [{part['low']:.3g}, {part['high']:.3g}]"
+
+
+def _signed(verdict: str) -> str:
+    return f"{SIGNS[verdict]} {verdict}"
+
+
+def _title(stem: str) -> str:
+    return stem.lstrip("0123456789-").replace("-", " ").capitalize()

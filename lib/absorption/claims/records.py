@@ -1,0 +1,135 @@
+"""Measurements of claims: chapters record them, the ledger collects and judges them."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from absorption.claims import catalogue
+from absorption.claims.catalogue import Claim, Part
+from absorption.claims.rules import Verdict, combine, judge
+from absorption.settings import Settings
+
+LEDGER_COLUMNS = [
+    "id", "part", "chapter", "where", "statement", "published", "measures", "rule",
+    "measured", "low", "high", "part_verdict", "verdict", "note",
+]  # fmt: skip
+"""One row a part of a claim. ``verdict`` is the whole claim's; ``measured`` is NaN where nothing ran."""
+SUMMARY_COLUMNS = ["id", "part", "chapter", "where", "published", "measured", "low", "high", "verdict"]
+"""One row a claim, with the part that decides its verdict."""
+
+
+def record(
+    settings: Settings, claim: str, measured: float, low: float, high: float, note: str = "", part: str = ""
+) -> Verdict:
+    """Judge one measurement and keep it in ``results_dir/claims`` (nothing is kept if that is empty).
+
+    Args:
+        settings: the chapter's settings.
+        claim: an id of ``data/claims.yaml``.
+        measured: the value; NaN if this run cannot measure it (one SAE has no trend, say).
+        low: lower end of its bootstrap interval; NaN with ``measured``.
+        high: upper end.
+        note: what a reader must know: words, letters, spread, seeds.
+        part: which part of a claim that has several.
+
+    Returns:
+        The verdict on this part.
+
+    Raises:
+        ValueError: unknown claim or part; an interval that does not hold the value.
+    """
+    known = catalogue.find(claim)
+    rule = known.part(part).rule
+    values = (float(measured), float(low), float(high))
+    _check_interval(claim, *values)
+    verdict = judge(rule, values[1], values[2])
+    if settings.results_dir:
+        names = ("measured", "low", "high")
+        numbers = {name: _or_none(value) for name, value in zip(names, values, strict=True)}
+        entry = {"id": claim, "part": part, **numbers, "verdict": verdict, "note": note}
+        from absorption import cache
+
+        cache.write_json(_path(Path(settings.results_dir), claim, part), entry)
+    return verdict
+
+
+def ledger(results_dir: str | Path) -> pd.DataFrame:
+    """Every claim of ``data/claims.yaml`` with what a run measured; columns as in ``LEDGER_COLUMNS``.
+
+    Verdicts follow from the stored numbers and today's rules. Records of ids no longer in the file are
+    left out; an empty ``results_dir`` gives every claim as not measured.
+    """
+    rows: list[dict[str, Any]] = []
+    for claim in catalogue.load().values():
+        parts = [_row(claim, part, results_dir) for part in claim.parts]
+        verdict = combine([row["part_verdict"] for row in parts])
+        rows += [{**row, "verdict": verdict} for row in parts]
+    return pd.DataFrame(rows, columns=LEDGER_COLUMNS)
+
+
+def summary(table: pd.DataFrame) -> pd.DataFrame:
+    """One row a claim: the first part whose verdict is the claim's; columns as in ``SUMMARY_COLUMNS``."""
+    deciding = table[table["part_verdict"] == table["verdict"]]
+    return deciding.drop_duplicates("id")[SUMMARY_COLUMNS].reset_index(drop=True)
+
+
+def tally(table: pd.DataFrame) -> dict[str, int]:
+    """Number of claims by verdict, and ``all`` of them."""
+    verdicts = table.drop_duplicates("id")["verdict"]
+    names: tuple[Verdict, ...] = ("reproduced", "not reproduced", "unclear", "not measured")
+    return {"all": len(verdicts), **{name: int((verdicts == name).sum()) for name in names}}
+
+
+def _row(claim: Claim, part: Part, results_dir: str | Path) -> dict[str, Any]:
+    entry = _read(results_dir, claim.id, part.name)
+    numbers = {name: _or_nan(entry.get(name)) for name in ("measured", "low", "high")}
+    return {
+        "id": claim.id,
+        "part": part.name,
+        "chapter": claim.chapter_of(part),
+        "where": claim.where,
+        "statement": claim.statement,
+        "published": claim.published,
+        "measures": part.measures,
+        "rule": part.rule.words(),
+        **numbers,
+        "part_verdict": judge(part.rule, numbers["low"], numbers["high"]),
+        "note": entry.get("note", ""),
+    }
+
+
+def _read(results_dir: str | Path, claim: str, part: str) -> dict[str, Any]:
+    path = _path(Path(results_dir), claim, part)
+    if not results_dir or not path.exists():
+        return {}
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path} is damaged ({error}); delete it and run its chapter again.") from None
+
+
+def _path(results_dir: Path, claim: str, part: str) -> Path:
+    return results_dir / "claims" / (f"{claim}.{part}.json" if part else f"{claim}.json")
+
+
+def _check_interval(claim: str, measured: float, low: float, high: float) -> None:
+    if all(math.isnan(value) for value in (measured, low, high)):
+        return
+    if not low <= measured <= high or math.isinf(low) or math.isinf(high):
+        raise ValueError(
+            f"claim {claim!r}: measured {measured:g} with interval {low:g} to {high:g}; "
+            "allowed: low <= measured <= high, all finite, or all NaN."
+        )
+
+
+def _or_none(value: float) -> float | None:
+    return None if math.isnan(value) else value
+
+
+def _or_nan(value: float | None) -> float:
+    return math.nan if value is None else value

@@ -1,0 +1,1 @@
+"""Runs notebooks strictly: unknown parameters refused, pages stamped, partial results kept."""

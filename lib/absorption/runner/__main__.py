@@ -1,0 +1,7 @@
+"""``python -m absorption.runner`` is ``absorption``."""
+
+import sys
+
+from absorption.runner.cli import main
+
+sys.exit(main())

@@ -1,0 +1,210 @@
+"""Runs the notebooks of the book whose inputs changed, keeps their pages and results, and builds the HTML."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nbformat import NotebookNode
+
+from absorption import cache, claims, repository
+from absorption.runner import execute, parameters, stage
+
+READS_RESULTS = "reads_results"
+"""Metadata flag (``absorption: {reads_results: true}``) of a page made of the other chapters' results."""
+
+
+@dataclass(frozen=True)
+class Folders:
+    """Where the book's parts lie beneath the output folder."""
+
+    output: Path
+
+    @property
+    def executed(self) -> Path:
+        """Executed notebooks, at the paths that they have in the source."""
+        return self.output / "executed"
+
+    @property
+    def results(self) -> Path:
+        """Tables and claims."""
+        return self.output / "results"
+
+    def page(self, name: str) -> Path:
+        """The executed copy of a notebook, by its name in ``_toc.yml``."""
+        return self.executed / f"{name}.ipynb"
+
+    def stamp(self, name: str) -> Path:
+        """The record of its run."""
+        return self.executed / f"{name}.stamp.json"
+
+
+def make(
+    root: Path, output: Path, build: Callable[[Path, Path, Path], Path] = stage.build_book
+) -> tuple[Path | None, list[str]]:
+    """Run what changed, write ``claims.json``, and build the HTML if every notebook ran.
+
+    Args:
+        root: the repository, with ``_toc.yml`` and ``notebooks/``.
+        output: folder for everything that is made.
+        build: from (folder of executed notebooks, output, root) to ``index.html``.
+
+    Returns:
+        Path of ``index.html`` (None if a notebook failed), and one error a failed notebook.
+    """
+    folders = Folders(output)
+    names = toc_notebooks(root)
+    _forget_others(folders, names)
+    chapters = [name for name in names if not _reads_results(root, name)]
+    readers = [name for name in names if name not in chapters]
+    common = _common_inputs()
+    errors = _bring_up_to_date(root, folders, chapters, common)
+    if errors and readers:
+        print(f"not run, because it needs the others: {', '.join(readers)}", flush=True)
+    else:
+        common["results"] = {name: read_stamp(folders, name)["results"] for name in chapters}
+        errors += _bring_up_to_date(root, folders, readers, common)
+    write_claims(folders)
+    return (None if errors else build(folders.executed, output, root)), errors
+
+
+def write_claims(folders: Folders) -> None:
+    """``claims.json``: one entry a claim with the part that decides it, and all its parts."""
+    table = claims.ledger(folders.results)
+    entries = []
+    for entry in _plain(claims.summary(table)):
+        parts = table[table["id"] == entry["id"]]
+        columns = ["part", "chapter", "measures", "rule", "measured", "low", "high", "part_verdict", "note"]
+        entries.append({**entry, "parts": _plain(parts[columns])})
+    cache.write_json(folders.output / "claims.json", entries)
+
+
+def toc_notebooks(root: Path) -> list[str]:
+    """Names of the notebooks in ``_toc.yml``, in order, without ending (``notebooks/02-probe-baselines``)."""
+    return [page for page in stage.toc_pages(root) if (root / f"{page}.ipynb").exists()]
+
+
+def _bring_up_to_date(root: Path, folders: Folders, names: list[str], common: dict[str, Any]) -> list[str]:
+    """Run the notebooks whose inputs changed, all of them even if one fails. Returns the errors."""
+    errors = []
+    for position, name in enumerate(names, start=1):
+        label = f"[{position}/{len(names)}] {name}"
+        key = cache.key_of({**common, "notebook": cache.file_sha256(root / f"{name}.ipynb")})
+        if _is_current(folders, name, key):
+            print(f"{label}: unchanged", flush=True)
+            continue
+        print(f"{label}: running", flush=True)
+        start = time.perf_counter()
+        error = _run(root, folders, name, key)
+        errors += [error] if error else []
+        print(f"{label}: {'FAILED' if error else 'done'}, {time.perf_counter() - start:.0f} s", flush=True)
+    return errors
+
+
+def _run(root: Path, folders: Folders, name: str, key: str) -> str:
+    """Run one notebook; its record is written only if it succeeded. Returns the error, or nothing."""
+    source = root / f"{name}.ipynb"
+    _forget(folders, name)
+    before = _times(folders.results)
+    try:
+        defaults = parameters.declared(parameters.read_notebook(source))
+        values = {"results_dir": _as_seen_from_here(folders.results)} if "results_dir" in defaults else {}
+        outcome = execute.run(source, folders.page(name), values)
+    except parameters.ParameterError as error:
+        return f"{name}: {error}"
+    after = _times(folders.results)
+    written = [path for path, changed in after.items() if before.get(path) != changed]
+    files = {path: cache.file_sha256(folders.results / path) for path in written}
+    if outcome.error:
+        _write_record(folders, name, {"key": "", "results": files})  # so that the next run removes them
+        return outcome.error
+    page = cache.file_sha256(folders.page(name))
+    _write_record(folders, name, {**outcome.stamp, "key": key, "page": page, "results": files})
+    return ""
+
+
+def _is_current(folders: Folders, name: str, key: str) -> bool:
+    """The same inputs made this page and these results, and they are all still there, unaltered."""
+    record = read_stamp(folders, name)
+    if record.get("key") != key:
+        return False
+    files = {folders.page(name): record["page"]}
+    files |= {folders.results / path: digest for path, digest in record["results"].items()}
+    return all(path.exists() and cache.file_sha256(path) == digest for path, digest in files.items())
+
+
+def read_stamp(folders: Folders, name: str) -> dict[str, Any]:
+    """The record of a notebook's last run; empty if there is none or it is damaged."""
+    try:
+        return json.loads(folders.stamp(name).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+
+
+def _write_record(folders: Folders, name: str, record: dict[str, Any]) -> None:
+    cache.write_json(folders.stamp(name), record)
+
+
+def _forget(folders: Folders, name: str) -> None:
+    """Remove what an earlier run of a notebook left: a claim must never outlive the run that measured it."""
+    for path in read_stamp(folders, name).get("results", {}):
+        (folders.results / path).unlink(missing_ok=True)
+    page = folders.page(name)
+    for path in (folders.stamp(name), page, page.with_name(f"{page.name}.log")):
+        path.unlink(missing_ok=True)
+
+
+def _forget_others(folders: Folders, names: list[str]) -> None:
+    for stamp in folders.executed.rglob("*.stamp.json"):
+        name = stamp.relative_to(folders.executed).as_posix().removesuffix(".stamp.json")
+        if name not in names:
+            _forget(folders, name)
+
+
+def _common_inputs() -> dict[str, Any]:
+    """What every page depends on besides its notebook."""
+    lock = repository.root() / "requirements.lock"
+    return {
+        "python": platform.python_version(),
+        "code": _tree(repository.package()),
+        "data": _tree(repository.data()),
+        "lock": cache.file_sha256(lock) if lock.exists() else "",
+    }
+
+
+def _reads_results(root: Path, name: str) -> bool:
+    notebook: NotebookNode = parameters.read_notebook(root / f"{name}.ipynb")
+    return bool(notebook.metadata.get("absorption", {}).get(READS_RESULTS))
+
+
+def _as_seen_from_here(path: Path) -> str:
+    """Relative where possible: the parameter ends up in a published file, a home folder should not."""
+    here = Path.cwd()
+    return os.path.relpath(path, here) if path.resolve().is_relative_to(here) else str(path.resolve())
+
+
+def _tree(folder: Path) -> dict[str, str]:
+    return {path: cache.file_sha256(folder / path) for path in _times(folder)}
+
+
+def _times(folder: Path) -> dict[str, int]:
+    """Time of change of every file, hidden ones and bytecode left out, in order of path."""
+    found = sorted(path for path in folder.rglob("*") if path.is_file())
+    names = {path.relative_to(folder): path for path in found}
+    wanted = {name: path for name, path in names.items() if not _is_hidden(name)}
+    return {name.as_posix(): path.stat().st_mtime_ns for name, path in wanted.items()}
+
+
+def _is_hidden(path: Path) -> bool:
+    return any(part.startswith((".", "__pycache__")) for part in path.parts)
+
+
+def _plain(table: Any) -> list[dict[str, Any]]:
+    """Rows as JSON values: NaN becomes null."""
+    return json.loads(table.to_json(orient="records"))

@@ -1,0 +1,121 @@
+"""The command ``absorption``: run one notebook, build the book, train the SAEs, measure."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+FAILED, REFUSED, INTERRUPTED = 1, 2, 130
+"""Exit codes: a notebook or the book failed; refused before anything ran; stopped by a signal."""
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """One line instead of argparse's usage text."""
+        self.exit(REFUSED, f"{self.prog}: {message} (see {self.prog} --help)\n")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command and return its exit code."""
+    options, rest = _parser().parse_known_args(argv)
+    if rest and options.command is not _saes:
+        _parser().error(f"unknown arguments: {' '.join(rest)}")
+    signal.signal(signal.SIGTERM, _stop)
+    try:
+        return options.command(options, rest)
+    except KeyboardInterrupt:
+        print("stopped; nothing half-written is left", file=sys.stderr)
+        return INTERRUPTED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="absorption", description="The runnable companion to 'A is for Absorption'.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    run = commands.add_parser("run", help="run one notebook with parameters", description=_run.__doc__)
+    run.add_argument("notebook", type=Path, help="a notebook of this book")
+    run.add_argument("out", type=Path, help="where the executed page goes")
+    run.add_argument("-p", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"), dest="pairs",
+                     help="set one parameter; wins over presets")  # fmt: skip
+    run.add_argument("-f", action="append", default=[], metavar="PRESET", dest="presets", type=Path,
+                     help="YAML file of parameters; a later one wins")  # fmt: skip
+    run.set_defaults(command=_run)
+    book = commands.add_parser("book", help="run what changed and build the HTML", description=_book.__doc__)
+    _add_output(book)
+    book.set_defaults(command=_book)
+    saes = commands.add_parser("saes", help="train the shipped SAEs", add_help=False)
+    saes.set_defaults(command=_saes)
+    bench = commands.add_parser("bench", help="measure seconds and memory", description=_bench.__doc__)
+    _add_output(bench)
+    bench.add_argument("--warm", action="store_true", help="use the present cache, not an empty one")
+    bench.set_defaults(command=_bench)
+    return parser
+
+
+def _add_output(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--output", type=Path, default=Path("_build"), help="folder of what is made")
+
+
+def _run(options: argparse.Namespace, _rest: list[str]) -> int:
+    """Run one notebook. Unknown or ill-typed parameters are refused before a kernel starts."""
+    from absorption.runner import parameters
+
+    try:
+        defaults = parameters.declared(parameters.read_notebook(options.notebook))
+        values = parameters.resolve(defaults, options.pairs, options.presets)
+        from absorption.runner import execute
+
+        outcome = execute.run(options.notebook, options.out, values, progress=sys.stderr.isatty())
+    except parameters.ParameterError as error:
+        print(error, file=sys.stderr)
+        return REFUSED
+    if outcome.error:
+        print(outcome.error, file=sys.stderr)
+        return FAILED
+    print(outcome.notebook)
+    return 0
+
+
+def _book(options: argparse.Namespace, _rest: list[str]) -> int:
+    """Run the notebooks whose inputs changed and build the HTML; the last line says where it is."""
+    from absorption import repository
+    from absorption.runner import book, stage
+
+    try:
+        index, errors = book.make(repository.root(), options.output)
+    except stage.BookError as error:
+        print(error, file=sys.stderr)
+        return FAILED
+    for error in errors:
+        print(error, file=sys.stderr)
+    if index is None:
+        return FAILED
+    print(index.resolve())
+    return 0
+
+
+def _bench(options: argparse.Namespace, _rest: list[str]) -> int:
+    """Build the book from an empty cache in a temporary folder, and write what it cost to bench.json."""
+    from absorption import repository
+    from absorption.runner import bench
+
+    try:
+        print(bench.measure(repository.root(), options.output, warm=options.warm))
+    except RuntimeError as error:
+        print(error, file=sys.stderr)
+        return FAILED
+    return 0
+
+
+def _saes(_options: argparse.Namespace, rest: list[str]) -> int:
+    """Train the shipped SAEs; all further arguments are the trainer's."""
+    from absorption.training.cli import main as train
+
+    return train(rest)
+
+
+def _stop(_signal: int, _frame: object) -> NoReturn:
+    raise KeyboardInterrupt

@@ -1,0 +1,156 @@
+"""Executes one notebook with papermill and leaves a clean, stamped page, whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from nbformat import NotebookNode
+
+from absorption import timing
+from absorption.runner import clean, parameters, stamp
+
+INJECTED_ID = "injected-parameters"
+QUIET_KERNEL = ["--log-level=CRITICAL"]
+"""Or the kernel tells the terminal about its transport, and of an interruption in a long traceback."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a run."""
+
+    notebook: Path
+    """The page, whole or partial."""
+    log: Path | None
+    """Warnings and tracebacks; None if there were none."""
+    error: str
+    """Empty, or what failed in two lines at most."""
+    stamp: dict[str, Any]
+    """See ``stamp.make``."""
+
+
+def prepare(source: Path, values: Mapping[str, Any]) -> NotebookNode:
+    """The notebook with its values injected after the parameters, in a cell that the page leaves out.
+
+    Args:
+        source: the notebook file.
+        values: checked by ``parameters.resolve``.
+    """
+    from papermill.iorw import load_notebook_node
+    from papermill.parameterize import parameterize_notebook
+
+    notebook = load_notebook_node(str(source))
+    if not values:
+        return notebook
+    notebook = parameterize_notebook(notebook, dict(values))
+    for cell in notebook.cells:
+        if "injected-parameters" in cell.metadata.tags:
+            cell.metadata.tags.append("remove-cell")
+            cell["id"] = INJECTED_ID  # papermill's is random: pages of one run should not differ
+    return notebook
+
+
+def run(source: Path, out: Path, values: Mapping[str, Any], progress: bool = False) -> Outcome:
+    """Run a notebook in its own kernel, in the current folder, and write the page to ``out``.
+
+    A cell that fails leaves the partial page, marked as such; the outcome then carries the error.
+
+    Args:
+        source: the notebook; it is not changed.
+        out: where the page goes; ``<out>.log`` beside it takes what was printed to standard error.
+        values: parameters to inject, already checked.
+        progress: show papermill's progress bar.
+
+    Raises:
+        ParameterError: ``source`` is not a notebook with parameters, or ``out`` is ``source``.
+    """
+    defaults = parameters.declared(parameters.read_notebook(source))
+    if out.resolve() == source.resolve():
+        raise parameters.ParameterError(f"output {str(out)!r} is the notebook itself; name another file.")
+    with tempfile.TemporaryDirectory(prefix="absorption-run-") as folder:
+        scratch = Path(folder)
+        start = time.perf_counter()
+        with _stage_reports(scratch / "timings") as reports, timing.PeakMemory() as memory:
+            page, headline = _execute(prepare(source, values), scratch, source.stem, progress)
+        stages = timing.total(timing.read(reports))
+    loaded = stamp.collect(page)
+    facts = stamp.make({**defaults, **values}, loaded, time.perf_counter() - start, memory.peak_bytes, stages)
+    log = _write_log(out, clean.clean(page))
+    if headline:
+        clean.mark_failure(page, headline)
+        kept = f"The partial page is {out}" + (f", the traceback {log}." if log else ".")
+        headline = f"{headline}\n{kept}"
+    page.cells.append(stamp.cell(facts))
+    _write_page(out, page)
+    return Outcome(out, log, headline, facts)
+
+
+def _execute(notebook: NotebookNode, scratch: Path, name: str, progress: bool) -> tuple[NotebookNode, str]:
+    """The page as far as it got, and what failed (empty if nothing did)."""
+    import papermill
+    from jupyter_client.kernelspec import NoSuchKernel
+    from nbclient.exceptions import DeadKernelError
+    from papermill.exceptions import PapermillException, PapermillExecutionError
+
+    given, made = scratch / "given.ipynb", scratch / "made.ipynb"
+    nbformat.write(notebook, given)
+    shutil.copy(given, made)  # what is kept if the kernel does not even start
+    try:
+        papermill.execute_notebook(given, made, progress_bar=progress, extra_arguments=QUIET_KERNEL)
+        reason = ""
+    except PapermillExecutionError:
+        reason = "failed"
+    except DeadKernelError:
+        reason = "ended the kernel, perhaps for lack of memory"
+    except (NoSuchKernel, PapermillException, RuntimeError) as error:
+        reason = f"could not be run: {type(error).__name__}: {' '.join(str(error).split())[:300]}"
+    page = nbformat.read(made, as_version=4)
+    return page, _headline(page, name, reason) if reason else ""
+
+
+def _headline(page: NotebookNode, name: str, reason: str) -> str:
+    """One line: notebook, cell, error."""
+    if failed := clean.failure(page):
+        number, kind, text = failed
+        return f"{name}: cell [{number}] {reason}: {kind}: {text}"
+    number = clean.last_started(page)
+    return f"{name}: cell [{number}] {reason}." if number else f"{name} {reason}."
+
+
+@contextmanager
+def _stage_reports(path: Path) -> Iterator[Path]:
+    """Stages in the kernel report to ``path``, through the environment that the kernel inherits."""
+    before = os.environ.get(timing.VARIABLE)
+    os.environ[timing.VARIABLE] = str(path)
+    try:
+        yield path
+    finally:
+        if before is None:
+            del os.environ[timing.VARIABLE]
+        else:
+            os.environ[timing.VARIABLE] = before
+
+
+def _write_page(out: Path, page: NotebookNode) -> None:
+    from absorption import cache
+
+    cache.write_text(out, nbformat.writes(page) + "\n")
+
+
+def _write_log(out: Path, text: str) -> Path | None:
+    from absorption import cache
+
+    log = out.with_name(f"{out.name}.log")
+    if not text:
+        log.unlink(missing_ok=True)
+        return None
+    cache.write_text(log, text)
+    return log

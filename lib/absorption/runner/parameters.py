@@ -1,0 +1,178 @@
+"""Parameters of a notebook: which there are, and whether the values given fit. papermill only warns."""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import yaml
+from nbformat import NotebookNode
+
+
+class ParameterError(ValueError):
+    """A parameter, preset or notebook that cannot be used; the message has two lines at most."""
+
+
+def read_notebook(path: Path) -> NotebookNode:
+    """A notebook file.
+
+    Raises:
+        ParameterError: there is none, or it is not a notebook.
+    """
+    try:
+        return nbformat.read(path, as_version=4)
+    except OSError as error:
+        raise ParameterError(f"notebook {str(path)!r} cannot be read: {error.strerror}.") from None
+    except Exception as error:  # nbformat raises its own, JSON's and jsonschema's errors
+        reason = str(error).strip().splitlines()[0][:200]
+        raise ParameterError(f"{str(path)!r} is not a notebook: {reason}") from None
+
+
+def declared(notebook: NotebookNode) -> dict[str, Any]:
+    """Names and default values in the cell tagged ``parameters``.
+
+    Raises:
+        ParameterError: no such cell, or one that holds more than assignments of literals.
+    """
+    tagged = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
+    if len(tagged) != 1:
+        raise ParameterError(f"the notebook has {len(tagged)} cells tagged 'parameters'; it must have one.")
+    defaults: dict[str, Any] = {}
+    try:
+        for statement in ast.parse(tagged[0].source).body:
+            name, value = _assignment(statement)
+            defaults[name] = ast.literal_eval(value)
+    except (SyntaxError, ValueError):
+        raise ParameterError("the cell tagged 'parameters' must hold only lines `name = literal`.") from None
+    return defaults
+
+
+def _assignment(statement: ast.stmt) -> tuple[str, ast.expr]:
+    match statement:
+        case ast.Assign(targets=[ast.Name(id=name)], value=value):
+            return name, value
+        case ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value):
+            return name, value
+    raise ValueError(ast.dump(statement))
+
+
+def resolve(
+    defaults: Mapping[str, Any], pairs: Iterable[Sequence[str]] = (), presets: Iterable[Path] = ()
+) -> dict[str, Any]:
+    """The values to inject: presets in order, then ``-p`` pairs; later ones win.
+
+    Args:
+        defaults: what ``declared`` found; the default's type is the type that is allowed.
+        pairs: (name, text) from the command line.
+        presets: YAML files, each a mapping from names to values.
+
+    Raises:
+        ParameterError: an unknown name, or a value of another type.
+    """
+    values: dict[str, Any] = {}
+    for preset in presets:
+        values |= check(read_preset(preset), defaults, source=f" in {preset.name}")
+    for name, text in pairs:
+        _known(name, defaults)
+        values[name] = _fit(name, _parse(text, defaults[name]), defaults[name], given=text)
+    return values
+
+
+def check(values: Mapping[str, Any], defaults: Mapping[str, Any], source: str = "") -> dict[str, Any]:
+    """The values, floats made of ints where a float is wanted.
+
+    Raises:
+        ParameterError: as ``resolve``; ``source`` says where the value stood.
+    """
+    for name in values:
+        _known(name, defaults, source)
+    return {name: _fit(name, value, defaults[name], source=source) for name, value in values.items()}
+
+
+def read_preset(path: Path) -> dict[str, Any]:
+    """A preset file's names and values.
+
+    Raises:
+        ParameterError: the file is missing, not YAML, or not a mapping.
+    """
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ParameterError(f"preset {str(path)!r} cannot be read: {error.strerror}.") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise ParameterError(f"preset {str(path)!r} is not YAML: {reason}") from None
+    if not isinstance(content, dict):
+        raise ParameterError(f"preset {str(path)!r} must hold lines `name: value`.")
+    return content
+
+
+def _known(name: object, defaults: Mapping[str, Any], source: str = "") -> None:
+    if name in defaults:
+        return
+    near = difflib.get_close_matches(str(name), defaults, n=1)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    raise ParameterError(
+        f"unknown parameter {name!r}{source}.{hint}\nAllowed: {', '.join(sorted(defaults)) or 'none'}."
+    )
+
+
+def _parse(text: str, default: Any) -> Any:
+    """Command-line text as the default's type would be written; text that is not stays text."""
+    if isinstance(default, str):
+        return text
+    if isinstance(default, bool):
+        return {"true": True, "false": False}.get(text.lower(), text)
+    if isinstance(default, int):
+        return _number(int, text)
+    if isinstance(default, float):
+        return _number(float, text)
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError:
+        return text
+
+
+def _number(kind: type[int] | type[float], text: str) -> Any:
+    try:
+        return kind(text)
+    except ValueError:
+        return text
+
+
+def _fit(name: str, value: Any, default: Any, source: str = "", given: str | None = None) -> Any:
+    fitted = _convert(value, default)
+    if fitted is None and default is not None:
+        shown = repr(value if given is None else given)
+        shown = shown if len(shown) <= 80 else f"{shown[:77]}..."
+        raise ParameterError(f"parameter {name!r} is {shown}{source}; allowed: {_allowed(default)}.")
+    return fitted
+
+
+def _convert(value: Any, default: Any) -> Any:
+    """The value as the default's type; None if it does not fit."""
+    if default is None:
+        return value
+    if isinstance(default, float):
+        if isinstance(value, str):  # YAML reads 1e-3, without a point, as text
+            value = _number(float, value)
+        number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+        return float(value) if number else None
+    if isinstance(default, list):
+        if not isinstance(value, list):
+            return None
+        items = [_convert(item, default[0]) for item in value] if default else value
+        return None if any(item is None for item in items) else items
+    return value if type(value) is type(default) else None
+
+
+def _allowed(default: Any) -> str:
+    names = {bool: "true or false", int: "a whole number", float: "a number", str: "text", dict: "a mapping"}
+    if isinstance(default, list):
+        return f"a list such as {default}" if default else "a list such as [1, 2]"
+    return f"{names.get(type(default), type(default).__name__)} (default {default!r})"

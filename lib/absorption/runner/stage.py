@@ -1,0 +1,155 @@
+"""Staging and building the book: executed notebooks at their source paths beside the prose, then HTML.
+
+Jupyter Book skips executed notebooks inside ``_build`` and makes wrong edit links for notebooks in another
+folder. So a copy of the source tree is staged with the executed notebooks where their sources are.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import shutil
+import subprocess
+import sys
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from absorption import repository
+from absorption.runner.page_scripts import PLOTLY_SCRIPT
+
+BUTTONS = ("use_repository_button", "use_edit_page_button", "use_issues_button")
+"""Jupyter Book's switches that need the repository's address."""
+KEY_FILE = ".built-from"
+"""Beside ``index.html``: hash of all that the book was built from."""
+
+
+class BookError(RuntimeError):
+    """The book could not be built; the message says why in two lines at most."""
+
+
+def build_book(executed: Path, output: Path, root: Path | None = None) -> Path:
+    """Build the HTML book and return its ``index.html``.
+
+    Any warning of Sphinx fails the build, missing references included. A failed build leaves the book of an
+    earlier build as it was. A build of the same pages with the same pins is not repeated.
+
+    Args:
+        executed: folder with the executed notebooks at their source paths (``notebooks/x.ipynb``).
+        output: build folder; the book goes to ``output/html``, the log to ``output/book.log``.
+        root: the source tree; the clone that this library runs from if None.
+
+    Raises:
+        BookError: a page of the table of contents is missing, or Jupyter Book failed or warned.
+    """
+    output.mkdir(parents=True, exist_ok=True)
+    stage_folder = output / "stage"
+    shutil.rmtree(stage_folder, ignore_errors=True)
+    root = root or repository.root()
+    source = stage(root, executed, stage_folder / "source")
+    key = _key(source, root / "requirements.lock")
+    index = output / "html" / "index.html"
+    if not (index.exists() and _built_from(index.parent) == key):
+        html = _run_jupyter_book(source, stage_folder, output / "book.log")
+        (html / KEY_FILE).write_text(key, encoding="utf-8")
+        shutil.rmtree(index.parent, ignore_errors=True)
+        html.replace(index.parent)
+    shutil.rmtree(stage_folder)
+    return index
+
+
+def stage(root: Path, executed: Path, source: Path) -> Path:
+    """Fill the folder ``source`` with all that Jupyter Book reads, and return it.
+
+    Raises:
+        BookError: the table of contents names a page that is neither prose nor an executed notebook.
+    """
+    shutil.copytree(root / "book", source / "book")
+    shutil.copy(root / "_toc.yml", source)
+    config = staged_config(yaml.safe_load((root / "_config.yml").read_text(encoding="utf-8")))
+    (source / "_config.yml").write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
+    for page in toc_pages(root):
+        notebook = Path(f"{page}.ipynb")
+        if (executed / notebook).exists():
+            (source / notebook).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(executed / notebook, source / notebook)
+        elif not (source / f"{page}.md").exists():
+            raise BookError(
+                f"_toc.yml names {page!r}, which is neither a page ({page}.md in {root}) "
+                f"nor an executed notebook ({notebook} in {executed})."
+            )
+    _vendor_plotly(source / "book" / "_static")
+    return source
+
+
+def toc_pages(root: Path) -> list[str]:
+    """Pages of ``_toc.yml`` in reading order, as paths from ``root`` without suffix."""
+    toc = yaml.safe_load((root / "_toc.yml").read_text(encoding="utf-8"))
+    return [toc["root"], *_files(toc)]
+
+
+def _files(node: Any) -> list[str]:
+    if isinstance(node, list):
+        return [page for child in node for page in _files(child)]
+    if isinstance(node, dict):
+        own = [node["file"]] if "file" in node else []
+        return own + [page for child in node.values() if isinstance(child, list) for page in _files(child)]
+    return []
+
+
+def staged_config(config: dict[str, Any]) -> dict[str, Any]:
+    """``_config.yml`` with every button that needs the repository's address on or off with that address."""
+    address = (config.get("repository") or {}).get("url") or ""
+    config["html"] = {**config.get("html", {}), **dict.fromkeys(BUTTONS, bool(address))}
+    if not address:
+        # Without this Jupyter Book falls back to its own repository's address.
+        config["repository"] = {"url": "", "branch": ""}
+        config.pop("launch_buttons", None)
+    return config
+
+
+def _vendor_plotly(static: Path) -> None:
+    script = resources.files("plotly") / "package_data" / "plotly.min.js"
+    static.mkdir(parents=True, exist_ok=True)
+    (static / PLOTLY_SCRIPT).write_bytes(script.read_bytes())
+
+
+def _key(source: Path, *others: Path) -> str:
+    """Hash of every staged file, of the code that builds from them, and of ``others`` that exist."""
+    digest = hashlib.sha256()
+    here = Path(__file__).parent
+    staged = sorted(path for path in source.rglob("*") if path.is_file())
+    for path in [*staged, here / "stage.py", here / "page_scripts.py", *others]:
+        if path.exists():
+            name = path.relative_to(source) if path.is_relative_to(source) else path.name
+            digest.update(f"{name}\0{path.stat().st_size}\0".encode() + path.read_bytes())
+    return digest.hexdigest()
+
+
+def _built_from(html: Path) -> str:
+    record = html / KEY_FILE
+    return record.read_text(encoding="utf-8") if record.exists() else ""
+
+
+def _run_jupyter_book(source: Path, output: Path, log: Path) -> Path:
+    start = "from jupyter_book.cli.main import main; main()"
+    command = [sys.executable, "-c", start, "build", str(source), "--path-output", str(output)]
+    command += ["-n", "-W", "--keep-going"]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    text = _without_colours(done.stdout)
+    log.write_text(text, encoding="utf-8")
+    if done.returncode != 0:
+        raise BookError(f"{_first_complaint(text, source)}\nThe book was not built; all of it is in {log}.")
+    return output / "_build" / "html"
+
+
+def _without_colours(text: str) -> str:
+    return re.sub(r"\x1b\[[0-9;]*m", "", text)
+
+
+def _first_complaint(text: str, source: Path) -> str:
+    complaints = [line for line in text.splitlines() if re.search(r"WARNING|ERROR|Error:", line)]
+    first = (complaints or text.strip().splitlines() or ["Jupyter Book said nothing."])[0]
+    return first.replace(f"{source}/", "")
