@@ -1,0 +1,111 @@
+"""Latents as first-letter classifiers: "the latent is on" means the letter."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from absorption.latents.select import select_latents
+from absorption.latents.sparse import ACTIVE, SparseActs
+from absorption.probes import ProbedWords
+from absorption.probes.scores import N_RESAMPLES, letter_scores
+from absorption.saes import LoadedSae
+from absorption.statistics import Estimate, interval, resample_counts, score_samples
+from absorption.vocab import LETTERS
+
+
+def score_latents(
+    sae: LoadedSae, probed: ProbedWords, latent_acts: SparseActs, *, seed: int = 0
+) -> pd.DataFrame:
+    """Each letter's latent as a classifier ("on" means the letter) on the test words, per selection.
+
+    Returns:
+        ``sae, selection, letter, latent, cosine, metric, value, low, high``; ``latent`` is -1 for the mean.
+    """
+    test = torch.from_numpy(probed.test)
+    cosines = probed.probes.directions @ sae.encoder_directions.float().cpu().T
+    tables = []
+    for selection, latents in select_latents(sae, probed, latent_acts).items():
+        acts = latent_acts.dense(latents)[test]
+        table = letter_scores(acts, probed.labels[test], predicted=acts > ACTIVE, seed=seed)
+        of_letter = dict(zip(LETTERS, latents.tolist(), strict=True))
+        table["latent"] = table["letter"].map(of_letter).fillna(-1).astype(int)
+        best = {letter: float(cosines[i, latents[i]]) for i, letter in enumerate(LETTERS)}
+        table["cosine"] = table["letter"].map(best)
+        tables.append(table.assign(selection=selection))
+    return pd.concat(tables, ignore_index=True).assign(sae=sae.name)
+
+
+@dataclass(frozen=True)
+class MeanSamples:
+    """Precision, recall and F1, mean over letters, in every bootstrap resample of the test words.
+
+    Two of these from the same words and seed share their resamples, so differences are paired.
+    """
+
+    sae: str
+    values: dict[str, float]
+    samples: dict[str, np.ndarray]
+
+    def minus(self, other: MeanSamples, metric: str) -> Estimate:
+        """Paired difference of one metric."""
+        low, high = interval(self.samples[metric] - other.samples[metric])
+        return Estimate(self.values[metric] - other.values[metric], float(low), float(high))
+
+
+def mean_samples(name: str, predicted: Tensor, truth: Tensor, *, seed: int = 0) -> MeanSamples:
+    """Bootstrap of the scores' means over letters.
+
+    Args:
+        name: what is scored.
+        predicted: ``word letter``, bool.
+        truth: likewise.
+        seed: of the resamples.
+    """
+    said, right = predicted.numpy(), truth.numpy()
+    letters = right.any(axis=0)
+    said, right = said[:, letters], right[:, letters]
+    once = np.ones((1, len(right)), dtype=np.float32)
+    counts = resample_counts(len(right), n_resamples=N_RESAMPLES, seed=seed)
+    values = {m: float(v.mean()) for m, v in score_samples(said, right, once).items()}
+    samples = {m: v.mean(axis=1) for m, v in score_samples(said, right, counts).items()}
+    return MeanSamples(name, values, samples)
+
+
+def probe_samples(probed: ProbedWords, *, seed: int = 0) -> MeanSamples:
+    """The LR probe's scores, for paired differences with latents."""
+    test = torch.from_numpy(probed.test)
+    return mean_samples("LR probe", probed.probes.predict(probed.acts[test]), probed.labels[test], seed=seed)
+
+
+def latent_samples(
+    sae: LoadedSae, probed: ProbedWords, latent_acts: SparseActs, *, seed: int = 0
+) -> dict[str, MeanSamples]:
+    """The same for each selection of latents."""
+    test = torch.from_numpy(probed.test)
+    return {
+        selection: mean_samples(
+            sae.name, latent_acts.dense(latents)[test] > ACTIVE, probed.labels[test], seed=seed
+        )
+        for selection, latents in select_latents(sae, probed, latent_acts).items()
+    }
+
+
+def slope_per_doubling(points: list[tuple[float, MeanSamples]], metric: str) -> Estimate:
+    """Least-squares change of a metric each time L0 doubles, paired over SAEs; NaN for one SAE.
+
+    Args:
+        points: L0 and scores of each SAE.
+        metric: ``precision``, ``recall`` or ``f1``.
+    """
+    if len(points) < 2:
+        return Estimate(np.nan, np.nan, np.nan)
+    x = np.log2([l0 for l0, _ in points])
+    x = (x - x.mean()) / ((x - x.mean()) ** 2).sum()
+    value = float(x @ [p.values[metric] for _, p in points])
+    low, high = interval(x @ np.stack([p.samples[metric] for _, p in points]))
+    return Estimate(value, float(low), float(high))
