@@ -1,4 +1,4 @@
-"""Where the repository is: the shipped data and the notebooks lie beside the library, not inside it."""
+"""Where the repository is: the book's pages and notebooks lie beside the library, not inside it."""
 
 from __future__ import annotations
 
@@ -16,14 +16,9 @@ def root() -> Path:
     """The clone that this library runs from (it is installed in place, by ``pip install -e``).
 
     Raises:
-        FileNotFoundError: the library was copied elsewhere, without its data.
+        FileNotFoundError: the library was copied elsewhere, without the book.
     """
     folder = package().parents[1]
-    if not (folder / "data").is_dir():
-        raise FileNotFoundError(f"{folder} has no data folder; install from a clone with pip install -e.")
+    if not (folder / "_toc.yml").exists():
+        raise FileNotFoundError(f"{folder} has no _toc.yml; install from a clone with `pip install -e .`.")
     return folder
-
-
-def data() -> Path:
-    """Folder with the shipped SAEs, presets and claims."""
-    return root() / "data"

@@ -4,7 +4,7 @@ A notebook's parameter cell holds literals; the next cell calls ``SomeSettings.f
 A chapter subclasses the class below that fits and adds its own fields, each with a range::
 
     class ProbeBaselinesSettings(ModelSettings):
-        n_seeds: int = Field(5, ge=1)
+        n_seeds: int = Field(default=5, ge=1)
 """
 
 from __future__ import annotations
@@ -73,22 +73,22 @@ class Settings(BaseModel):
 class ModelSettings(Settings):
     """Adds the language model, the words, and the seed."""
 
-    model: str = Field(EMBEDDED_MODEL, min_length=1)
+    model: str = Field(default=EMBEDDED_MODEL, min_length=1)
     """The embedded model's name, a Hugging Face id, or a folder written by ``save_pretrained``."""
     device: Annotated[str, AfterValidator(_known_device)] = "auto"
     """``auto`` picks CUDA when there is one; or ``cpu``, ``cuda``, ``cuda:1``, ``mps``."""
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"
     """Type of the model's weights."""
-    seed: int = Field(0, ge=0)
+    seed: int = Field(default=0, ge=0)
     """Seed of the first of all random choices; further ones follow from it."""
-    n_words: int = Field(0, ge=0)
+    n_words: int = Field(default=0, ge=0)
     """Words used, drawn with the seed; 0: the whole vocabulary."""
 
 
 class SaeSettings(ModelSettings):
     """Adds one SAE, named as in SAELens."""
 
-    sae_release: str = Field("shipped", min_length=1)
+    sae_release: str = Field(default="shipped", min_length=1)
     """``shipped`` (in ``data/saes``), ``local`` (a folder, see ``sae_path``), or a SAELens release."""
     sae_id: str = DEFAULT_SAE
     """The SAE's id within its release."""

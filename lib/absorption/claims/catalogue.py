@@ -7,8 +7,8 @@ from pathlib import Path
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from absorption import repository
 from absorption.claims.rules import Rule
+from absorption.data import data_root
 
 
 class Part(BaseModel):
@@ -59,7 +59,7 @@ class Claim(BaseModel):
 
 def claims_file() -> Path:
     """The file with all claims."""
-    return repository.data() / "claims.yaml"
+    return data_root() / "claims.yaml"
 
 
 def load(path: Path | None = None) -> dict[str, Claim]:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Hashable
 from html import escape
+from itertools import groupby
+from typing import Any
 
 import pandas as pd
 
@@ -42,22 +46,23 @@ class Page:
 
 def page(table: pd.DataFrame) -> Page:
     """The ledger (see ``records.ledger``), one row a claim, its parts beneath each other."""
-    groups = [group for _, group in table.groupby("id", sort=False)]
+    rows = table.to_dict("records")
+    groups = [list(group) for _, group in groupby(rows, key=lambda row: row["id"])]
     head = "".join(f"<th>{heading}</th>" for heading in HEADINGS)
     body = "\n".join(_row(group) for group in groups)
     html = f'{STYLE}\n<table class="ledger"><thead><tr>{head}</tr></thead>\n<tbody>{body}</tbody></table>'
-    if table.empty or (table["verdict"] == "not measured").all():
+    if all(row["verdict"] == "not measured" for row in rows):
         html = f"<p><strong>{EMPTY}</strong></p>\n{html}"
     return Page(html)
 
 
-def _row(group: pd.DataFrame) -> str:
-    first = group.iloc[0]
-    chapters = dict.fromkeys(group["chapter"])
+def _row(group: list[dict[Hashable, Any]]) -> str:
+    first = group[0]
+    chapters = dict.fromkeys(part["chapter"] for part in group)
     cells = (
         f"<p>{escape(first['statement'])}</p><small>{escape(first['id'])}: {escape(first['where'])}</small>",
         escape(first["published"]),
-        "".join(_part(part) for _, part in group.iterrows()),
+        "".join(_part(part) for part in group),
         f'<span class="verdict">{_signed(first["verdict"])}</span>',
         "<br>".join(f'<a href="{escape(stem)}.html">{escape(_title(stem))}</a>' for stem in chapters),
     )
@@ -65,7 +70,7 @@ def _row(group: pd.DataFrame) -> str:
     return "<tr>" + "".join(f'<td data-label="{name}">{cell}</td>' for name, cell in columns) + "</tr>"
 
 
-def _part(part: pd.Series) -> str:
+def _part(part: dict[Hashable, Any]) -> str:
     note = f"<small>{escape(part['note'])}</small>" if part["note"] else ""
     return (
         f"<p>{_interval(part)} <small>{escape(part['measures'])}</small>"
@@ -73,8 +78,8 @@ def _part(part: pd.Series) -> str:
     )
 
 
-def _interval(part: pd.Series) -> str:
-    if pd.isna(part["measured"]):
+def _interval(part: dict[Hashable, Any]) -> str:
+    if math.isnan(part["measured"]):
         return "–"
     return f"<strong>{part['measured']:.3g}</strong> [{part['low']:.3g}, {part['high']:.3g}]"
 

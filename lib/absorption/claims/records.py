@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pandas as pd
 
@@ -41,7 +41,7 @@ def record(
         The verdict on this part.
 
     Raises:
-        ValueError: unknown claim or part; an interval that does not hold the value.
+        ValueError: unknown claim or part; an interval that is none.
     """
     known = catalogue.find(claim)
     rule = known.part(part).rule
@@ -74,15 +74,14 @@ def ledger(results_dir: str | Path) -> pd.DataFrame:
 
 def summary(table: pd.DataFrame) -> pd.DataFrame:
     """One row a claim: the first part whose verdict is the claim's; columns as in ``SUMMARY_COLUMNS``."""
-    deciding = table[table["part_verdict"] == table["verdict"]]
-    return deciding.drop_duplicates("id")[SUMMARY_COLUMNS].reset_index(drop=True)
+    deciding = table.query("part_verdict == verdict").drop_duplicates("id")
+    return deciding.reindex(columns=SUMMARY_COLUMNS).reset_index(drop=True)
 
 
 def tally(table: pd.DataFrame) -> dict[str, int]:
     """Number of claims by verdict, and ``all`` of them."""
-    verdicts = table.drop_duplicates("id")["verdict"]
-    names: tuple[Verdict, ...] = ("reproduced", "not reproduced", "unclear", "not measured")
-    return {"all": len(verdicts), **{name: int((verdicts == name).sum()) for name in names}}
+    verdicts = list(table.drop_duplicates("id")["verdict"])
+    return {"all": len(verdicts), **{name: verdicts.count(name) for name in get_args(Verdict)}}
 
 
 def _row(claim: Claim, part: Part, results_dir: str | Path) -> dict[str, Any]:
@@ -120,10 +119,11 @@ def _path(results_dir: Path, claim: str, part: str) -> Path:
 def _check_interval(claim: str, measured: float, low: float, high: float) -> None:
     if all(math.isnan(value) for value in (measured, low, high)):
         return
-    if not low <= measured <= high or math.isinf(low) or math.isinf(high):
+    # A percentile interval of a biased statistic may lie beside its value, so that is not refused.
+    if not low <= high or not all(math.isfinite(value) for value in (measured, low, high)):
         raise ValueError(
             f"claim {claim!r}: measured {measured:g} with interval {low:g} to {high:g}; "
-            "allowed: low <= measured <= high, all finite, or all NaN."
+            "allowed: three finite numbers with low <= high, or all NaN."
         )
 
 

@@ -7,16 +7,15 @@ import shutil
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from absorption import cache, timing
-from absorption.runner import book
+from absorption.runner import book, execute
 
-COMPARISONS: tuple[str, ...] = ()
+COMPARISONS: tuple[str, ...] = ("absorption.runner.comparisons:shared_prefix",)
 """Functions ``module:name`` that return measured ratios by dotted key; each times its own baseline."""
 
 
@@ -35,7 +34,8 @@ def measure(root: Path, output: Path, warm: bool = False) -> Path:
         BookError: the book could not be built.
     """
     with tempfile.TemporaryDirectory(prefix="absorption-bench-") as folder:
-        with _cache(None if warm else Path(folder) / "cache"):
+        fresh = {} if warm else {"ABSORPTION_CACHE": str(_fresh_cache(Path(folder) / "cache"))}
+        with execute.environment(fresh):
             folders = book.Folders(Path(folder) / "build")
             numbers: dict[str, Any] = {"warm": warm, "machine.cores": os.cpu_count()}
             numbers |= _book("book", root, folders.output)
@@ -92,21 +92,10 @@ def _call(comparison: str) -> dict[str, float]:
     return getattr(import_module(module), name)()
 
 
-@contextmanager
-def _cache(folder: Path | None) -> Iterator[None]:
-    """Point the cache at an empty folder that already has the downloads: the network is not measured."""
-    if folder is None:
-        yield
-        return
-    wheels, before = cache.root() / "wheels", os.environ.get("ABSORPTION_CACHE")
+def _fresh_cache(folder: Path) -> Path:
+    """An empty cache that already has the downloads: the network is not measured."""
+    wheels = cache.root() / "wheels"
     folder.mkdir()
     if wheels.is_dir():
         shutil.copytree(wheels, folder / "wheels")
-    os.environ["ABSORPTION_CACHE"] = str(folder)
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ["ABSORPTION_CACHE"]
-        else:
-            os.environ["ABSORPTION_CACHE"] = before
+    return folder

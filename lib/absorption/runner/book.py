@@ -14,6 +14,8 @@ from typing import Any
 from nbformat import NotebookNode
 
 from absorption import cache, claims, repository
+from absorption.data import data_root
+from absorption.plots.show import BOOK
 from absorption.runner import execute, parameters, stage
 
 READS_RESULTS = "reads_results"
@@ -86,8 +88,16 @@ def write_claims(folders: Folders) -> None:
 
 
 def toc_notebooks(root: Path) -> list[str]:
-    """Names of the notebooks in ``_toc.yml``, in order, without ending (``notebooks/02-probe-baselines``)."""
-    return [page for page in stage.toc_pages(root) if (root / f"{page}.ipynb").exists()]
+    """Names of the notebooks in ``_toc.yml``, in order, without ending (``notebooks/02-probe-baselines``).
+
+    Raises:
+        BookError: the table of contents names a page that does not exist; better now than after all runs.
+    """
+    pages = stage.toc_pages(root)
+    for page in pages:
+        if not any((root / f"{page}{ending}").exists() for ending in (".ipynb", ".md")):
+            raise stage.BookError(f"_toc.yml names {page!r}, but there is no {page}.ipynb and no {page}.md.")
+    return [page for page in pages if (root / f"{page}.ipynb").exists()]
 
 
 def _bring_up_to_date(root: Path, folders: Folders, names: list[str], common: dict[str, Any]) -> list[str]:
@@ -115,7 +125,8 @@ def _run(root: Path, folders: Folders, name: str, key: str) -> str:
     try:
         defaults = parameters.declared(parameters.read_notebook(source))
         values = {"results_dir": _as_seen_from_here(folders.results)} if "results_dir" in defaults else {}
-        outcome = execute.run(source, folders.page(name), values)
+        # In the book a page's figures share one copy of plotly's script; see plots.show.
+        outcome = execute.run(source, folders.page(name), values, variables={BOOK: "1"})
     except parameters.ParameterError as error:
         return f"{name}: {error}"
     after = _times(folders.results)
@@ -173,7 +184,7 @@ def _common_inputs() -> dict[str, Any]:
     return {
         "python": platform.python_version(),
         "code": _tree(repository.package()),
-        "data": _tree(repository.data()),
+        "data": _tree(data_root()),
         "lock": cache.file_sha256(lock) if lock.exists() else "",
     }
 

@@ -58,7 +58,13 @@ def prepare(source: Path, values: Mapping[str, Any]) -> NotebookNode:
     return notebook
 
 
-def run(source: Path, out: Path, values: Mapping[str, Any], progress: bool = False) -> Outcome:
+def run(
+    source: Path,
+    out: Path,
+    values: Mapping[str, Any],
+    progress: bool = False,
+    variables: Mapping[str, str] | None = None,
+) -> Outcome:
     """Run a notebook in its own kernel, in the current folder, and write the page to ``out``.
 
     A cell that fails leaves the partial page, marked as such; the outcome then carries the error.
@@ -68,6 +74,7 @@ def run(source: Path, out: Path, values: Mapping[str, Any], progress: bool = Fal
         out: where the page goes; ``<out>.log`` beside it takes what was printed to standard error.
         values: parameters to inject, already checked.
         progress: show papermill's progress bar.
+        variables: environment variables for the kernel, besides this process's own.
 
     Raises:
         ParameterError: ``source`` is not a notebook with parameters, or ``out`` is ``source``.
@@ -77,8 +84,9 @@ def run(source: Path, out: Path, values: Mapping[str, Any], progress: bool = Fal
         raise parameters.ParameterError(f"output {str(out)!r} is the notebook itself; name another file.")
     with tempfile.TemporaryDirectory(prefix="absorption-run-") as folder:
         scratch = Path(folder)
+        reports = scratch / "timings"
         start = time.perf_counter()
-        with _stage_reports(scratch / "timings") as reports, timing.PeakMemory() as memory:
+        with environment({timing.VARIABLE: str(reports), **(variables or {})}), timing.PeakMemory() as memory:
             page, headline = _execute(prepare(source, values), scratch, source.stem, progress)
         stages = timing.total(timing.read(reports))
     loaded = stamp.collect(page)
@@ -126,17 +134,18 @@ def _headline(page: NotebookNode, name: str, reason: str) -> str:
 
 
 @contextmanager
-def _stage_reports(path: Path) -> Iterator[Path]:
-    """Stages in the kernel report to ``path``, through the environment that the kernel inherits."""
-    before = os.environ.get(timing.VARIABLE)
-    os.environ[timing.VARIABLE] = str(path)
+def environment(added: Mapping[str, str]) -> Iterator[None]:
+    """Environment variables that a kernel started meanwhile inherits."""
+    before = {name: os.environ.get(name) for name in added}
+    os.environ.update(added)
     try:
-        yield path
+        yield
     finally:
-        if before is None:
-            del os.environ[timing.VARIABLE]
-        else:
-            os.environ[timing.VARIABLE] = before
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 def _write_page(out: Path, page: NotebookNode) -> None:

@@ -99,7 +99,7 @@ def cell(stamp: Mapping[str, Any]) -> NotebookNode:
         + (f", commit {stamp['commit']}" if stamp["commit"] else ""),
         "Parameters": ", ".join(f"{name} = {value!r}" for name, value in stamp["parameters"].items()),
         **{f"Loaded: {name}": _words(value) for name, value in stamp["loaded"].items()},
-        "Duration": f"{stamp['seconds']:.0f} s, at most {stamp['peak_bytes'] / 2**30:.1f} GiB of memory",
+        "Duration": f"{stamp['seconds']:.0f} s, at most {stamp['peak_bytes'] / 1e9:.1f} GB of memory",
         "Longest stages": _longest(stamp["stages"]),
         "Machine": stamp["machine"],
         "Date": stamp["date"],

@@ -1,0 +1,145 @@
+"""The book's notebooks: how they are stored, and that each runs from top to bottom at smoke size."""
+
+import ast
+import importlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+import yaml
+from nbformat import NotebookNode
+
+from absorption import claims
+from absorption.runner import clean, execute, parameters, stage
+from absorption.settings import Settings
+
+ROOT = Path(__file__).parents[1]
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+SMOKE: dict[str, dict[str, Any]] = yaml.safe_load((ROOT / "tests" / "smoke.yaml").read_text())
+MOST_LINES = 25
+"""Lines of code in one cell; more is logic, which belongs in the library."""
+each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+
+
+def code_cells(path: Path) -> list[NotebookNode]:
+    return [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
+
+
+@each_notebook
+def test_a_notebook_is_stored_without_outputs(path: Path) -> None:
+    assert [cell.outputs for cell in code_cells(path) if cell.outputs] == []
+    assert {cell.execution_count for cell in code_cells(path)} == {None}
+
+
+@each_notebook
+def test_a_notebook_is_valid_with_stable_cell_ids(path: Path) -> None:
+    notebook = nbformat.read(path, as_version=4)
+    nbformat.validate(notebook)
+    assert (notebook.nbformat, notebook.nbformat_minor) == (4, 5)
+    assert notebook.metadata.kernelspec.name == "python3"
+    ids = [cell.id for cell in notebook.cells]
+    assert len(set(ids)) == len(ids)
+
+
+@each_notebook
+def test_a_notebook_begins_with_its_story_its_parameters_and_their_check(path: Path) -> None:
+    story, given, check = nbformat.read(path, as_version=4).cells[:3]
+    assert story.cell_type == "markdown"
+    assert story.source.startswith("# ")
+    assert "parameters" in given.metadata.tags
+    assert "hide-input" in check.metadata.tags
+    assert "Settings.from_namespace(globals())" in check.source
+
+
+@each_notebook
+def test_every_parameter_has_a_comment(path: Path) -> None:
+    (cell,) = [cell for cell in code_cells(path) if "parameters" in cell.metadata.get("tags", [])]
+    lines = cell.source.splitlines()
+    assert [line for line in lines if "=" in line.split("#")[0] and "#" not in line] == []
+
+
+@each_notebook
+def test_a_notebooks_parameters_are_its_settings(path: Path) -> None:
+    defaults = parameters.declared(parameters.read_notebook(path))
+    settings = settings_class(path)
+    assert set(defaults) == set(settings.model_fields)
+    checked = settings.from_namespace(defaults)
+    stated = {name: field.default for name, field in settings.model_fields.items() if not field.is_required()}
+    assert {name: defaults[name] for name in stated} == stated
+    assert checked.results_dir == ""
+
+
+def settings_class(path: Path) -> type[Settings]:
+    """The class of a notebook's third cell, found through that cell's own imports."""
+    imported: dict[str, str] = {}
+    found = ""
+    for node in ast.walk(ast.parse(nbformat.read(path, as_version=4).cells[2].source)):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            imported |= {name.asname or name.name: node.module for name in node.names}
+        if isinstance(node, ast.Attribute) and node.attr == "from_namespace":
+            assert isinstance(node.value, ast.Name), "import the settings class by name"
+            found = node.value.id
+    return getattr(importlib.import_module(imported[found]), found)
+
+
+@each_notebook
+def test_no_cell_is_long_enough_to_hide_logic(path: Path) -> None:
+    assert [cell.id for cell in code_cells(path) if len(cell.source.splitlines()) > MOST_LINES] == []
+
+
+@each_notebook
+def test_a_notebook_is_in_the_table_of_contents_under_a_name(path: Path) -> None:
+    assert f"notebooks/{path.stem}" in stage.toc_pages(ROOT)
+    assert not path.stem.isdigit()
+
+
+def test_smoke_parameters_belong_to_a_notebook() -> None:
+    assert set(SMOKE) <= {path.stem for path in NOTEBOOKS}
+
+
+def test_each_notebook_runs_at_smoke_size_and_measures_its_claims(tmp_path: Path) -> None:
+    """Once each: nbval runs the copies that the runner prepares; the page of results comes after the rest."""
+    results = tmp_path / "results"
+    chapters = [path for path in NOTEBOOKS if not reads_results(path)]
+    readers = [path for path in NOTEBOOKS if reads_results(path)]
+    run_with_nbval([prepared(path, results, tmp_path) for path in chapters])
+    assert unrecorded_claims(results, {path.stem for path in chapters}) == []
+    for path in readers:
+        outcome = execute.run(path, tmp_path / f"{path.stem}.out.ipynb", smoke_values(path, results))
+        assert outcome.error == ""
+        assert clean.failure(nbformat.read(outcome.notebook, as_version=4)) is None
+
+
+def unrecorded_claims(results: Path, chapters: set[str]) -> list[str]:
+    """Files of the claims of these chapters that are not there: a claim is on file only if it is measured."""
+    rows = [row for row in claims.ledger(results).to_dict("records") if row["chapter"] in chapters]
+    names = [f"{row['id']}.{row['part']}".rstrip(".") + ".json" for row in rows]
+    return [name for name in names if not (results / "claims" / name).exists()]
+
+
+def reads_results(path: Path) -> bool:
+    return bool(nbformat.read(path, as_version=4).metadata.get("absorption", {}).get("reads_results"))
+
+
+def smoke_values(path: Path, results: Path) -> dict[str, Any]:
+    defaults = parameters.declared(parameters.read_notebook(path))
+    return parameters.check({**SMOKE.get(path.stem, {}), "results_dir": str(results)}, defaults)
+
+
+def prepared(path: Path, results: Path, folder: Path) -> Path:
+    copy = folder / path.name
+    nbformat.write(execute.prepare(path, smoke_values(path, results)), copy)
+    return copy
+
+
+def run_with_nbval(copies: list[Path]) -> None:
+    if not copies:
+        return
+    command = [sys.executable, "-m", "pytest", "--nbval-lax", "--nbval-current-env", "-q", "--tb=short"]
+    command += ["-p", "no:cacheprovider", "-c", os.devnull, *map(str, copies)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=copies[0].parent)
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-1000:]
