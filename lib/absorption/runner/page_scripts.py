@@ -1,4 +1,4 @@
-"""Sphinx extension: load the vendored plotly script on the pages that show a plotly figure, and only there."""
+"""Sphinx extension: load the vendored plotly script on the pages that show a figure, and only there."""
 
 from __future__ import annotations
 

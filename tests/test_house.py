@@ -1,0 +1,229 @@
+"""The house around the library: one set of pins, a lint of the citation, and nothing that points nowhere."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import tomllib
+from datetime import date
+from importlib import metadata
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import jsonschema
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.version import Version
+
+from absorption import repository
+from absorption.runner import stage
+
+ROOT = repository.root()
+PAPER = "2409.14507"
+VENDORED = "book/_static/mathjax/"
+"""Files of others, kept as they are."""
+HOSTS = {
+    "arxiv.org",
+    "creativecommons.org",
+    "doi.org",
+    "github.com",
+    "huggingface.co",
+    "mybinder.org",
+    "openreview.net",
+    "pytorch.org",
+    "transformer-circuits.pub",
+    "www.apache.org",
+    "www.w3.org",
+}
+"""Public places that the project may link to; any other address would be invented or private."""
+GITHUB_OWNERS = {"decoderesearch", "TransformerLensOrg", "owner"}
+"""``owner`` stands for any owner in tests."""
+CITATION_SCHEMA = {
+    "type": "object",
+    "required": [
+        "cff-version",
+        "message",
+        "title",
+        "authors",
+        "type",
+        "version",
+        "license",
+        "preferred-citation",
+    ],
+    "properties": {
+        "cff-version": {"const": "1.2.0"},
+        "type": {"enum": ["software", "dataset"]},
+        "authors": {"type": "array", "minItems": 1, "items": {"$ref": "#/$defs/author"}},
+        "preferred-citation": {
+            "type": "object",
+            "required": ["type", "title", "authors", "year", "url"],
+            "properties": {
+                "year": {"type": "integer"},
+                "authors": {"type": "array", "minItems": 1, "items": {"$ref": "#/$defs/author"}},
+            },
+        },
+    },
+    "$defs": {
+        "author": {
+            "anyOf": [
+                {"required": ["family-names", "given-names"]},
+                {"required": ["name"]},
+            ],
+        }
+    },
+}
+"""The part of the Citation File Format's schema that this project uses."""
+
+
+def lock() -> list[str]:
+    return (ROOT / "requirements.lock").read_text().splitlines()
+
+
+def pins() -> dict[str, str]:
+    return dict(line.lower().replace("_", "-").split("==") for line in lock())
+
+
+def project() -> dict:
+    return tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+
+def citation() -> dict:
+    return yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+
+
+def own_texts() -> dict[str, str]:
+    """Text of every file under version control that is ours, by its path."""
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True)
+    if listed.returncode != 0:
+        pytest.skip("this copy of the project is not a git clone, so its own files cannot be told apart")
+    texts = {}
+    for name in listed.stdout.split("\0"):
+        if name and not name.startswith(VENDORED) and (ROOT / name).is_file():
+            try:
+                texts[name] = (ROOT / name).read_text(encoding="utf-8")
+            except UnicodeDecodeError:
+                continue  # weights and other binary files
+    return texts
+
+
+def test_the_lock_is_exact_pins_each_named_once() -> None:
+    for line in lock():
+        assert re.fullmatch(r"[A-Za-z0-9._-]+==[0-9][A-Za-z0-9.]*", line), line
+    assert len(pins()) == len(lock())
+
+
+def test_the_lock_serves_machines_without_a_gpu_of_one_maker() -> None:
+    assert pins()["torch"] == "2.13.0"
+    assert not [name for name in pins() if name.startswith(("nvidia", "cuda", "triton"))]
+
+
+def test_the_conda_environment_has_the_pins_of_the_lock() -> None:
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text())
+    conda, pip = environment["dependencies"][:-1], environment["dependencies"][-1]["pip"]
+    assert conda == ["python=3.11", "pip"]
+    assert pip == [*lock(), "-e ."]
+
+
+def test_the_lock_satisfies_what_the_project_asks_for() -> None:
+    wanted = project()["dependencies"] + project()["optional-dependencies"]["dev"]
+    for requirement in map(Requirement, wanted):
+        pinned = pins()[requirement.name.lower().replace("_", "-")]
+        assert requirement.specifier.contains(Version(pinned), prereleases=True), requirement
+
+
+def test_the_environment_that_runs_the_tests_is_the_locked_one() -> None:
+    differing = {
+        name: (version, installed)
+        for name, version in pins().items()
+        if (installed := Version(metadata.version(name)).public) != Version(version).public
+    }
+    assert not differing, f"pinned and installed differ: {differing}"
+
+
+def test_the_citation_file_is_valid_and_agrees_with_the_project() -> None:
+    jsonschema.validate(citation(), CITATION_SCHEMA)
+    assert citation()["version"] == project()["version"]
+    assert citation()["license"] == project()["license"] == "MIT"
+    assert (ROOT / "LICENSE").read_text().startswith("MIT License")
+
+
+def test_the_citation_file_names_the_paper_and_no_invented_person() -> None:
+    paper = citation()["preferred-citation"]
+    assert paper["url"] == f"https://arxiv.org/abs/{PAPER}"
+    families = [author["family-names"] for author in paper["authors"]]
+    assert families == ["Chanin", "Wilken-Smith", "Dulka", "Bhatnagar", "Golechha", "Bloom"]
+    assert citation()["authors"] == [{"name": "The absorption-book contributors"}]
+
+
+def test_every_link_leads_to_a_public_place_that_exists() -> None:
+    for name, text in own_texts().items():
+        for address in re.findall(r"https?://[^\s\"'<>`\\)\]}]+", text):
+            parts = urlsplit(address)
+            assert parts.hostname in HOSTS, f"{name} links to {address}"
+            if parts.hostname == "github.com":
+                assert parts.path.split("/")[1] in GITHUB_OWNERS, f"{name} links to {address}"
+
+
+def test_no_file_names_a_folder_of_somebodys_machine() -> None:
+    machine = re.compile(r"(?<![\w.~/}-])/(?:home|Users|root|work|mnt|media)/[\w.]+")
+    for name, text in own_texts().items():
+        found = machine.search(text)
+        assert not found, f"{name} names {found.group() if found else ''}"
+
+
+def test_the_repository_address_is_one_setting_and_not_invented() -> None:
+    config = yaml.safe_load((ROOT / "_config.yml").read_text())
+    address = config["repository"]["url"]
+    assert address == "" or re.fullmatch(r"https://[\w.-]+/[\w.-]+/[\w.-]+", address)
+    assert "urls" not in project()
+    assert "repository-code" not in citation()
+
+
+def test_every_page_of_the_table_of_contents_exists_and_every_prose_page_is_in_it() -> None:
+    listed = stage.toc_pages(ROOT)
+    assert len(set(listed)) == len(listed)
+    missing = [
+        page for page in listed if not any((ROOT / f"{page}.{kind}").exists() for kind in ("md", "ipynb"))
+    ]
+    assert not missing
+    assert {f"book/{path.stem}" for path in (ROOT / "book").glob("*.md")} <= set(listed)
+
+
+def test_no_page_is_named_by_digits_alone() -> None:
+    assert not [page for page in stage.toc_pages(ROOT) if Path(page).name.isdigit()]
+
+
+def test_prose_types_no_result() -> None:
+    result = re.compile(r"(?<![\w.])\d*\.\d+(?![\w.])|\b\d+(?:\.\d+)?\s?%")
+    stated = {"95%": "the coverage of every interval in the book, not a result"}
+    for page in (ROOT / "book").glob("*.md"):
+        text = re.sub(r"```.*?```|`[^`]*`|\([Ss]ection [\d., and]+\)", "", page.read_text(), flags=re.DOTALL)
+        found = [number for number in result.findall(text) if number not in stated]
+        assert not found, f"{page.name} types {found}"
+
+
+def test_references_name_the_paper_that_they_link_to() -> None:
+    text = (ROOT / "book" / "references.bib").read_text(encoding="utf-8")
+    for entry in re.split(r"\n(?=@)", text):
+        year = re.search(r"year\s*=\s*\{(\d{4})\}", entry)
+        assert year, entry
+        assert 2000 < int(year.group(1)) <= date.today().year, entry
+        identifiers = set(re.findall(r"(?:arXiv:|arxiv\.org/abs/)(\d{4}\.\d{5})", entry))
+        assert len(identifiers) <= 1, f"two arXiv numbers in one entry: {entry}"
+
+
+def test_the_pipeline_runs_the_tests_and_then_the_book_from_an_empty_cache() -> None:
+    script = (ROOT / ".ci" / "run").read_text()
+    assert (ROOT / ".ci" / "run").stat().st_mode & 0o111
+    assert re.findall(r"^step (\w+)$", script, flags=re.MULTILINE)[-2:] == ["test", "book"]
+    assert 'export ABSORPTION_CACHE="$PWD/_cache"\nrm -rf "$ABSORPTION_CACHE"' in script
+
+
+def test_workflows_run_make_targets_only_and_those_exist() -> None:
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE))
+    for path in (ROOT / ".github" / "workflows").glob("*.yml"):
+        for job in yaml.safe_load(path.read_text())["jobs"].values():
+            for command in [step["run"] for step in job["steps"] if "run" in step]:
+                assert re.fullmatch(r"make \w+", command), f"{path.name} runs {command!r}"
+                assert command.removeprefix("make ") in targets
