@@ -39,23 +39,15 @@ HOSTS = {
 """Public places that the project may link to; any other address would be invented or private."""
 GITHUB_OWNERS = {"decoderesearch", "TransformerLensOrg", "owner"}
 """``owner`` stands for any owner in tests."""
+PREFERRED = "preferred-citation"
 CITATION_SCHEMA = {
     "type": "object",
-    "required": [
-        "cff-version",
-        "message",
-        "title",
-        "authors",
-        "type",
-        "version",
-        "license",
-        "preferred-citation",
-    ],
+    "required": ["cff-version", "message", "title", "type", "authors", "version", "license", PREFERRED],
     "properties": {
         "cff-version": {"const": "1.2.0"},
         "type": {"enum": ["software", "dataset"]},
         "authors": {"type": "array", "minItems": 1, "items": {"$ref": "#/$defs/author"}},
-        "preferred-citation": {
+        PREFERRED: {
             "type": "object",
             "required": ["type", "title", "authors", "year", "url"],
             "properties": {
@@ -149,7 +141,7 @@ def test_the_citation_file_is_valid_and_agrees_with_the_project() -> None:
 
 
 def test_the_citation_file_names_the_paper_and_no_invented_person() -> None:
-    paper = citation()["preferred-citation"]
+    paper = citation()[PREFERRED]
     assert paper["url"] == f"https://arxiv.org/abs/{PAPER}"
     families = [author["family-names"] for author in paper["authors"]]
     assert families == ["Chanin", "Wilken-Smith", "Dulka", "Bhatnagar", "Golechha", "Bloom"]
@@ -175,7 +167,7 @@ def test_no_file_names_a_folder_of_somebodys_machine() -> None:
 def test_the_repository_address_is_one_setting_and_not_invented() -> None:
     config = yaml.safe_load((ROOT / "_config.yml").read_text())
     address = config["repository"]["url"]
-    assert address == "" or re.fullmatch(r"https://[\w.-]+/[\w.-]+/[\w.-]+", address)
+    assert address == "" or re.fullmatch(r"https?://[\w.-]+/[\w.-]+/[\w.-]+", address)
     assert "urls" not in project()
     assert "repository-code" not in citation()
 
@@ -183,10 +175,9 @@ def test_the_repository_address_is_one_setting_and_not_invented() -> None:
 def test_every_page_of_the_table_of_contents_exists_and_every_prose_page_is_in_it() -> None:
     listed = stage.toc_pages(ROOT)
     assert len(set(listed)) == len(listed)
-    missing = [
-        page for page in listed if not any((ROOT / f"{page}.{kind}").exists() for kind in ("md", "ipynb"))
-    ]
-    assert not missing
+    files = [*(ROOT / "book").glob("*.md"), *(ROOT / "notebooks").glob("*.ipynb")]
+    sources = {f"{path.parent.name}/{path.stem}" for path in files}
+    assert not [page for page in listed if page not in sources]
     assert {f"book/{path.stem}" for path in (ROOT / "book").glob("*.md")} <= set(listed)
 
 

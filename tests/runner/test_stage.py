@@ -21,6 +21,8 @@ METADATA = {
     "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"},
     "language_info": {"name": "python", "pygments_lexer": "ipython3"},
 }
+NOT_LOADED = ("index", "search", "next", "prev", "canonical", "author")
+"""Kinds of links in a page's head that a browser does not follow."""
 INTRO = """# A tiny book
 
 Cites {cite:p}`chanin2024absorption`, shows $x^2$ and the [figure](../notebooks/1-figure.ipynb).
@@ -80,14 +82,7 @@ class References(HTMLParser):
         self._in_script = tag == "script"
         if tag in ("script", "img", "iframe", "source", "video", "audio", "embed") and given.get("src"):
             self.loaded.append(given["src"])
-        if tag == "link" and given.get("rel") not in (
-            "index",
-            "search",
-            "next",
-            "prev",
-            "canonical",
-            "author",
-        ):
+        if tag == "link" and given.get("rel") not in NOT_LOADED:
             self.loaded.append(given.get("href", ""))
         if tag == "a":
             self.links.append(given.get("href", ""))
