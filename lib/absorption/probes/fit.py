@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -9,17 +10,20 @@ import numpy as np
 import pandas as pd
 import torch
 from jaxtyping import Bool, Float
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression
 from torch import Tensor
+from tqdm.auto import tqdm
 
 from absorption import cache
-from absorption.probes.solver import solve
 from absorption.prompts import letter_index
 from absorption.vocab import LETTERS, split_words
 
 L2 = 1e-4
 """Penalty on the weights of standardised activations; the loss is a mean over words. The reference code's
 weight decay, which it applies to raw activations."""
-VERSION = 1
+MAX_STEPS = 2000
+VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -61,16 +65,35 @@ def fit_probes(
 
     Args:
         acts: training words' activations.
-        labels: their letters.
-        l2: penalty in standardised space.
+        labels: their letters; a letter with no words gets a probe that never says it.
+        l2: penalty on standardised weights, per mean loss.
 
     Raises:
-        RuntimeError: no convergence.
+        RuntimeError: scikit-learn did not converge; no half-fitted probe is returned.
     """
     mean, std = acts.mean(0), acts.std(0).clamp_min(1e-6)
-    found = solve((acts - mean) / std, labels, balanced_weights(labels), l2).weights
-    weights = found[:-1].T / std
-    return ProbeSet(weights=weights, biases=found[-1] - weights @ mean)
+    standard = ((acts - mean) / std).numpy()
+    weights, biases = torch.zeros(labels.shape[1], acts.shape[1]), torch.full((labels.shape[1],), -1.0)
+    for letter in tqdm(range(labels.shape[1]), desc="Probes", unit="letter", leave=False):
+        if labels[:, letter].any():
+            fitted = _fit_one(standard, labels[:, letter].numpy(), l2)
+            weights[letter] = torch.from_numpy(fitted.coef_[0]).float()
+            biases[letter] = float(fitted.intercept_[0])
+    weights = weights / std
+    return ProbeSet(weights=weights, biases=biases - weights @ mean)
+
+
+def _fit_one(features: np.ndarray, truth: np.ndarray, l2: float) -> LogisticRegression:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", ConvergenceWarning)
+        try:
+            return LogisticRegression(
+                C=1 / (l2 * len(features)), class_weight="balanced", max_iter=MAX_STEPS, tol=1e-4
+            ).fit(features, truth)
+        except ConvergenceWarning as problem:
+            raise RuntimeError(
+                f"A probe did not converge in {MAX_STEPS} steps; raise l2 (now {l2:g})."
+            ) from problem
 
 
 def difference_in_means(

@@ -22,7 +22,11 @@ class SparseBatchTopKTrainingSAE(BatchTopKTrainingSAE):
     Needs ``rescale_acts_by_decoder_norm`` and ``apply_b_dec_to_input``, SAELens' defaults.
     """
 
-    def __init__(self, cfg: BatchTopKTrainingSAEConfig, use_error_term: bool = False):
+    def __init__(
+        self, cfg: BatchTopKTrainingSAEConfig, use_error_term: bool = False, *, aux_stride: int = 1
+    ):
+        """``aux_stride``: the dead latents' loss is taken over every n-th row only (the batch is shuffled, so
+        its mean is the same in expectation); at width 16,384 most of an early step would go into it."""
         if not (cfg.rescale_acts_by_decoder_norm and cfg.apply_b_dec_to_input):
             raise ValueError(
                 "SparseBatchTopKTrainingSAE needs rescale_acts_by_decoder_norm=True "
@@ -31,6 +35,7 @@ class SparseBatchTopKTrainingSAE(BatchTopKTrainingSAE):
         super().__init__(cfg, use_error_term)
         # Lower bound for the search of the k * batch largest: it saves time and never changes the result.
         self._search_above = 0.0
+        self.aux_stride = aux_stride
 
     def training_forward_pass(self, step_input: TrainStepInput) -> TrainStepOutput:
         """The loss of one batch (same value and gradients as SAELens' class)."""
@@ -61,6 +66,7 @@ class SparseBatchTopKTrainingSAE(BatchTopKTrainingSAE):
         dead = dead_mask.nonzero()[:, 0] if dead_mask is not None else None
         if dead is None or len(dead) == 0:
             return x.new_tensor(0.0)
+        x, sae_out = x[:: self.aux_stride], sae_out[:: self.aux_stride]
         half_width = x.shape[-1] // 2
         pre = (x - self.b_dec) @ self.W_enc[:, dead] + self.b_enc[dead]
         decoder = self.W_dec[dead]

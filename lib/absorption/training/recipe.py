@@ -27,6 +27,8 @@ class Recipe:
     decay_share: float = 0.3
     """Last share of the steps, over which the learning rate falls to nearly 0."""
     aux_coefficient: float = 1 / 32
+    aux_stride: int = 1
+    """The loss of dead latents is taken over every n-th row of a batch."""
     dead_steps: int = 250
     """Steps without firing after which a latent counts as dead (half a million tokens)."""
     seed: int = 0
@@ -47,7 +49,7 @@ FAMILY = (
     Recipe(),
     Recipe(k=16),
     Recipe(k=64),
-    Recipe(d_sae=16_384, lr=8e-4, n_passes=2),
+    Recipe(d_sae=16_384, lr=8e-4, n_passes=2, aux_stride=8),
 )
 """The shipped SAEs, in the order in which ``make saes`` trains them."""
 

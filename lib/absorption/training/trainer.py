@@ -180,5 +180,6 @@ def _training_sae(recipe: Recipe, activations: StoredActivations, model_name: st
             k=recipe.k,
             aux_loss_coefficient=recipe.aux_coefficient,
             metadata=metadata,
-        )
+        ),
+        aux_stride=recipe.aux_stride,
     )
