@@ -150,6 +150,15 @@ def test_a_file_that_is_no_notebook_is_refused(
     assert len(said.splitlines()) <= 2
 
 
+@pytest.mark.parametrize("out", [".", "small.ipynb/x.ipynb"])
+def test_an_output_that_cannot_be_written_is_refused_before_the_run(
+    write_notebook, tmp_path: Path, capfd: pytest.CaptureFixture[str], out: str
+) -> None:
+    source = write_notebook("raise SystemError('ran')")
+    assert main(["run", str(source), str(tmp_path / out)]) == 2
+    assert capfd.readouterr().err.startswith(f"output {str(tmp_path / out)!r} ")
+
+
 def test_the_notebook_is_never_overwritten_by_its_own_page(write_notebook) -> None:
     source = write_notebook()
     before = source.read_bytes()

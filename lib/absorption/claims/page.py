@@ -20,6 +20,7 @@ STYLE = """<style>
   border-bottom: 1px solid var(--pst-color-border, #bbb); overflow-wrap: break-word}
 .ledger p {margin: 0 0 .5em}
 .ledger small {display: block}
+.ledger th:nth-child(3) {width: 40%}
 .ledger .verdict {font-weight: bold}
 @media (max-width: 700px) {
   .ledger thead {display: none}

@@ -14,6 +14,8 @@ from absorption.vocab import load_vocab
 def shared_prefix(n_words: int = 128, depth: int = 9, batch: int = 32) -> dict[str, float]:
     """Word activations over a shared prefix against the same words' whole prompts through the same blocks.
 
+    With few words the prefixes' own cost weighs most: over a whole vocabulary the ratio is larger.
+
     Args:
         n_words: words of the embedded model's vocabulary.
         depth: blocks to pass through; both ways stop there.

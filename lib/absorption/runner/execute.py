@@ -77,11 +77,10 @@ def run(
         variables: environment variables for the kernel, besides this process's own.
 
     Raises:
-        ParameterError: ``source`` is not a notebook with parameters, or ``out`` is ``source``.
+        ParameterError: ``source`` is not a notebook with parameters, or ``out`` cannot be written.
     """
     defaults = parameters.declared(parameters.read_notebook(source))
-    if out.resolve() == source.resolve():
-        raise parameters.ParameterError(f"output {str(out)!r} is the notebook itself; name another file.")
+    _check_output(out, source)
     with tempfile.TemporaryDirectory(prefix="absorption-run-") as folder:
         scratch = Path(folder)
         reports = scratch / "timings"
@@ -99,6 +98,20 @@ def run(
     page.cells.append(stamp.cell(facts))
     _write_page(out, page)
     return Outcome(out, log, headline, facts)
+
+
+def _check_output(out: Path, source: Path) -> None:
+    """Before the run, not after it: an hour's page must have somewhere to go."""
+    if out.resolve() == source.resolve():
+        raise parameters.ParameterError(f"output {str(out)!r} is the notebook itself; name another file.")
+    if out.is_dir():
+        raise parameters.ParameterError(f"output {str(out)!r} is a folder; name a file in it.")
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise parameters.ParameterError(f"output {str(out)!r} cannot be written: {error.strerror}.") from None
+    if not os.access(out.parent, os.W_OK):
+        raise parameters.ParameterError(f"output {str(out)!r} cannot be written: no permission.")
 
 
 def _execute(notebook: NotebookNode, scratch: Path, name: str, progress: bool) -> tuple[NotebookNode, str]:
