@@ -1,9 +1,9 @@
 """Attention in which all rows of a batch share the keys and values of one prefix.
 
-The rows of a batch differ only after the prefix, so its keys and values are neither copied nor expanded: the
-queries of all rows are laid end to end and multiplied with the one prefix matrix of each head. Registered with
-Hugging Face's attention interface, this works in every model that uses the interface (rotary, grouped-query and
-sliding-window attention, softcapping).
+The rows of a batch differ only after the prefix, so its keys and values are neither copied nor expanded:
+the queries of all rows are laid end to end and multiplied with the one prefix matrix of each head.
+Registered with Hugging Face's attention interface, this works in every model that uses the interface
+(rotary, grouped-query and sliding-window attention, softcapping).
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ from transformers.masking_utils import sdpa_mask
 
 NAME = "absorption_shared_prefix"
 UNSUPPORTED = ("s_aux", "position_bias", "cache")
-"""Extras of some attention layers (sinks, relative biases, paged caches) that this function does not compute."""
+"""Extras of some attention layers (sinks, relative biases, paged caches) that this function does not
+compute."""
 
 _prefix: ContextVar[SharedPrefix | None] = ContextVar("shared_prefix", default=None)
 
@@ -34,7 +35,7 @@ class SharedLayer(CacheLayerMixin):
 
     def __init__(self, keys: Float[Tensor, "1 head position d"], values: Float[Tensor, "1 head position d"]):
         super().__init__()
-        self.keys, self.values = keys[0], values[0]
+        self.shared_keys, self.shared_values = keys[0], values[0]
         self.is_initialized = True
 
     def lazy_initialization(self, key_states: Tensor, value_states: Tensor) -> None:
@@ -46,7 +47,7 @@ class SharedLayer(CacheLayerMixin):
 
     def get_seq_length(self) -> int:
         """Length of the prefix."""
-        return self.keys.shape[-2]
+        return self.shared_keys.shape[-2]
 
     def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
         """Keys seen and their offset: the whole prefix, also where a window is slid over it."""
@@ -61,7 +62,8 @@ class SharedPrefix(Cache):
     """Keys and values of a prefix, for a model whose attention is ``NAME``."""
 
     def __init__(self, cache: DynamicCache) -> None:
-        super().__init__(layers=[SharedLayer(layer.keys, layer.values) for layer in cache.layers])
+        layers: list[Any] = cache.layers
+        super().__init__(layers=[SharedLayer(layer.keys, layer.values) for layer in layers])
 
     @contextmanager
     def active(self) -> Iterator[None]:
@@ -99,15 +101,19 @@ def shared_prefix_attention(
     layer = _layer(module)
     if layer is not None:
         flat = query.reshape(kv_heads, -1, width)
-        scores = torch.cat([(flat @ layer.keys.transpose(-1, -2)).view(*scores.shape[:-1], -1), scores], dim=-1)
+        scores = torch.cat(
+            [(flat @ layer.shared_keys.transpose(-1, -2)).view(*scores.shape[:-1], -1), scores], dim=-1
+        )
     if softcap is not None:
         scores = torch.tanh(scores / softcap) * softcap
     scores = _mask(scores.view(kv_heads, rows, -1, length, scores.shape[-1]), attention_mask)
-    pattern = scores.softmax(dim=-1, dtype=torch.float32).to(query.dtype).view(kv_heads, rows, -1, scores.shape[-1])
+    pattern = (
+        scores.softmax(dim=-1, dtype=torch.float32).to(query.dtype).view(kv_heads, rows, -1, scores.shape[-1])
+    )
     out = pattern[..., -length:] @ value.transpose(0, 1)
     if layer is not None:
-        seen = pattern[..., :-length].reshape(kv_heads, -1, layer.keys.shape[-2])
-        out = out + (seen @ layer.values).view(out.shape)
+        seen = pattern[..., :-length].reshape(kv_heads, -1, layer.shared_keys.shape[-2])
+        out = out + (seen @ layer.shared_values).view(out.shape)
     out = out.view(kv_heads, rows, -1, length, width).permute(1, 3, 0, 2, 4)
     return out.reshape(rows, length, heads, width), None
 

@@ -1,8 +1,8 @@
 """Forward passes from the word onward: the one primitive of the ablation engine.
 
 Both classes answer the same question. A row is a word's prompt in which the residual stream at the word's
-token, at the SAE's place, is replaced by a given state; the answer is the 26 letters' logits at the last token.
-``FastPass`` computes only what can change; ``FullPass`` runs the whole prompt.
+token, at the SAE's place, is replaced by a given state; the answer is the 26 letters' logits at the last
+token. ``FastPass`` computes only what can change; ``FullPass`` runs the whole prompt.
 """
 
 from __future__ import annotations
@@ -75,7 +75,8 @@ class FullPass:
 
 
 class FastPass:
-    """Only the tokens from the word on, only the blocks above the SAE, over the prefix's kept keys and values."""
+    """Only the tokens from the word on, only the blocks above the SAE, over the prefix's kept keys and
+    values."""
 
     def __init__(self, model: LanguageModel, prompts: SpellingPrompts, depth: int) -> None:
         """Take a plain twin of the model apart.
@@ -105,9 +106,10 @@ class FastPass:
         self, words: Int[Tensor, " row"], states: Float[Tensor, "row d_model"]
     ) -> Float[Tensor, "row 26"]:
         """Answer logits with the word's state replaced; all words of one example set."""
+        prefix = self._prefix(words)
         self._entry = replace_position(self._tail(words), 0, states)
         try:
-            return self._continue(words, self._entry.new_zeros(self._entry.shape[:2], dtype=torch.long))
+            return self._continue(prefix, self._entry.new_zeros(self._entry.shape[:2], dtype=torch.long))
         finally:
             self._entry = None
 
@@ -115,36 +117,37 @@ class FastPass:
         """Residual streams at the SAE's place from the word on, computed once a word and kept."""
         missing = [word for word in dict.fromkeys(words.tolist()) if word not in self._tails]
         if missing:
-            with torch.no_grad():
+            with torch.inference_mode(False), torch.no_grad():
                 self._tails.update(zip(missing, self._streams(torch.tensor(missing)), strict=True))
         return torch.stack([self._tails[word] for word in words.tolist()])
 
     def _streams(self, words: Int[Tensor, " row"]) -> Float[Tensor, "row position d_model"]:
+        prefix = self._prefix(words)
         seen: list[Tensor] = []
         handle = edit_stream(self.blocks, self.depth, lambda stream: seen.append(stream) or stream)
         suffix = self.prompts.suffix.expand(len(words), -1)
         try:
-            self._continue(words, torch.cat([self.prompts.word_ids[words, None], suffix], dim=1))
+            self._continue(prefix, torch.cat([self.prompts.word_ids[words, None], suffix], dim=1))
         finally:
             handle.remove()
         return seen[0]
 
-    def _continue(self, words: Int[Tensor, " row"], tokens: Int[Tensor, "row position"]) -> Tensor:
-        sets = self.prompts.example_set[words.cpu()].unique()
-        if len(sets) != 1:
-            raise ValueError(f"the words are of {len(sets)} example sets; one pass takes one.")
-        prefix = self._prefix(int(sets))
+    def _continue(self, prefix: SharedPrefix, tokens: Int[Tensor, "row position"]) -> Float[Tensor, "row 26"]:
         with prefix.active():
             out = self.twin(tokens.to(self.device), past_key_values=prefix, use_cache=True, logits_to_keep=1)
         return out.logits[:, -1]
 
-    @torch.no_grad()
-    def _prefix(self, number: int) -> SharedPrefix:
+    def _prefix(self, words: Int[Tensor, " row"]) -> SharedPrefix:
+        """Keys and values of the words' example set, computed once."""
+        sets = self.prompts.example_set[words.cpu()].unique()
+        if len(sets) != 1:
+            raise ValueError(f"the words are of {len(sets)} example sets; one pass takes one.")
+        number = int(sets)
         if number not in self._prefixes:
-            cache, entry = DynamicCache(), self._entry
-            self._entry = None
-            self.twin(self.prompts.prefixes[number][None].to(self.device), past_key_values=cache, use_cache=True)
-            self._entry = entry
+            cache = DynamicCache()
+            with torch.inference_mode(False), torch.no_grad():
+                tokens = self.prompts.prefixes[number][None].to(self.device)
+                self.twin(tokens, past_key_values=cache, use_cache=True)
             self._prefixes[number] = SharedPrefix(cache)
         return self._prefixes[number]
 
@@ -191,7 +194,7 @@ def edit_stream(blocks: list[nn.Module], depth: int, edit: Callable[[Tensor], Te
     return blocks[depth - 1].register_forward_hook(after)
 
 
-def _shorten(unembedding: nn.Module, answer_ids: Int[Tensor, " letter"]) -> None:
+def _shorten(unembedding: Any, answer_ids: Int[Tensor, " letter"]) -> None:
     """Let the unembedding compute the answers' rows only; softcaps and scales behind it still apply."""
     rows = answer_ids.to(unembedding.weight.device)
     weight, bias = unembedding.weight[rows], getattr(unembedding, "bias", None)

@@ -1,7 +1,8 @@
 """A second view of a model's weights: plain Hugging Face modules without the bridge's hooks.
 
-The bridge wraps every module, which costs time in each pass. The plain twin shares the weights' memory, so it is
-free to be taken apart: the ablation engine passes its lower blocks through and shortens its unembedding.
+The bridge wraps every module, which costs time in each pass. The plain twin shares the weights' memory, so
+it is free to be taken apart: the ablation engine passes its lower blocks through and shortens its
+unembedding.
 """
 
 from __future__ import annotations
@@ -27,7 +28,10 @@ def plain_twin(model: LanguageModel) -> PreTrainedModel:
     with torch.device("meta"):
         twin = type(hf)(copy.deepcopy(hf.config))
     own = _unwrapped(hf)
-    for name, meta in [*twin.named_parameters(remove_duplicate=False), *twin.named_buffers(remove_duplicate=False)]:
+    for name, meta in [
+        *twin.named_parameters(remove_duplicate=False),
+        *twin.named_buffers(remove_duplicate=False),
+    ]:
         if name not in own or own[name].shape != meta.shape:
             raise ValueError(f"weight {name!r} of {type(hf).__name__} is not in the loaded model")
         _put(twin, name, own[name])

@@ -1,0 +1,31 @@
+"""Exact effects of removing latents on the model's answer, many times faster than whole forward passes."""
+
+from absorption.ablation.effects import (
+    all_effects,
+    clean_metrics,
+    direction_effects,
+    patch_effects,
+    removal_effects,
+    set_effects,
+    shift_effects,
+)
+from absorption.ablation.engine import AblationEngine, answer_metric
+from absorption.ablation.gradients import integrated_gradients
+from absorption.ablation.labels import label_words
+from absorption.ablation.rows import LatentRows, active_rows
+
+__all__ = [
+    "AblationEngine",
+    "LatentRows",
+    "active_rows",
+    "all_effects",
+    "answer_metric",
+    "clean_metrics",
+    "direction_effects",
+    "integrated_gradients",
+    "label_words",
+    "patch_effects",
+    "removal_effects",
+    "set_effects",
+    "shift_effects",
+]

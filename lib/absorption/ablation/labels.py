@@ -1,0 +1,125 @@
+"""One word's label without all of its effects.
+
+A word is absorbed only if one *eligible* latent (decoder cosine with the probe above the threshold) has the
+strongest effect, a negative one, and leads every other latent by the required margin. So the eligible
+latents are removed first, and the others only until one comes too close. Words that are called absorbed
+have had all their latents removed: the label is the one that all effects give.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pandas as pd
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from absorption.ablation.effects import clean_metrics, removal_effects
+from absorption.ablation.engine import AblationEngine
+from absorption.ablation.rows import LatentRows, active_rows
+from absorption.vocab import LETTERS
+
+FIRST_RIVALS = 4
+"""Other latents tried in the first round; each later round tries twice as many."""
+
+
+@dataclass
+class _Open:
+    """What is known of each word: the strongest eligible latent, and how strong any other was so far."""
+
+    latent: Int[Tensor, " word"]
+    effect: Float[Tensor, " word"]
+    rival: Float[Tensor, " word"]
+    passes: Int[Tensor, " word"]
+
+
+def label_words(
+    engine: AblationEngine,
+    csr: Tensor,
+    words: Int[Tensor, " word"],
+    cosines: Float[Tensor, "26 latent"],
+    *,
+    min_cosine: float,
+    min_lead: float,
+) -> pd.DataFrame:
+    """Whether the ablation rule of the paper (section 5.3) calls each word absorbed, in as few passes as
+    possible.
+
+    Args:
+        engine: the ablation engine.
+        csr: sparse CSR matrix ``word latent`` of activations, a row for each prompt.
+        words: positions in the prompts' table, each once, on which all main latents are off.
+        cosines: of each letter's probe direction with each latent's decoder row.
+        min_cosine: what makes a latent eligible.
+        min_lead: by how much it must lead every other, in logits; above 0.
+
+    Returns:
+        ``word, letter, absorbed, latent, effect, passes, active``: ``latent`` is the strongest eligible one
+        (-1 if there is none), ``passes`` counts the ablations made, ``active`` those that all effects would
+        take.
+    """
+    if min_lead <= 0:
+        raise ValueError(f"min_lead is {min_lead}; above 0 is needed, or the order of passes could decide.")
+    rows = active_rows(csr, words)
+    place = torch.full((len(engine.prompts.word_ids),), -1)
+    place[words] = torch.arange(len(words))
+    where = place[rows.words]
+    before = clean_metrics(engine, words)
+    eligible = cosines[engine.prompts.letters[rows.words], rows.latents] >= min_cosine
+    found = _strongest(engine, rows[eligible], where[eligible], before, len(words))
+    _try_rivals(engine, rows[~eligible], where[~eligible], before, found, min_lead)
+    return pd.DataFrame(
+        {
+            "word": words.numpy(),
+            "letter": [LETTERS[i] for i in engine.prompts.letters[words].tolist()],
+            "absorbed": _leads(found, min_lead).numpy(),
+            "latent": found.latent.numpy(),
+            "effect": found.effect.numpy(),
+            "passes": found.passes.numpy(),
+            "active": torch.bincount(where, minlength=len(words)).numpy(),
+        }
+    )
+
+
+def _leads(found: _Open, min_lead: float) -> Bool[Tensor, " word"]:
+    """Strongest effect negative, and ahead of every rival seen."""
+    return (found.effect < 0) & (found.effect.abs() - found.rival >= min_lead)
+
+
+def _strongest(
+    engine: AblationEngine, rows: LatentRows, where: Tensor, before: Tensor, n_words: int
+) -> _Open:
+    """Remove every eligible latent; keep the strongest of each word and the size of the next."""
+    effects = removal_effects(engine, rows, before[where])
+    found = _Open(
+        latent=torch.full((n_words,), -1),
+        effect=torch.zeros(n_words),
+        rival=torch.zeros(n_words),
+        passes=torch.bincount(where, minlength=n_words),
+    )
+    order = effects.abs().argsort(stable=True)  # the last one written is the strongest
+    found.latent[where[order]] = rows.latents[order]
+    found.effect[where[order]] = effects[order]
+    second = rows.latents != found.latent[where]
+    found.rival.index_reduce_(0, where[second], effects[second].abs(), "amax")
+    return found
+
+
+def _try_rivals(
+    engine: AblationEngine, rows: LatentRows, where: Tensor, before: Tensor, found: _Open, min_lead: float
+) -> None:
+    """Remove the other latents of the words still in doubt, those that write most first."""
+    size = rows.contributions(engine.sae).norm(dim=1) if len(rows) else torch.zeros(0)
+    order = torch.argsort(size, descending=True)
+    order = order[torch.argsort(where[order], stable=True)]
+    counts = torch.bincount(where, minlength=len(before))
+    rank = torch.empty(len(rows), dtype=torch.long)
+    rank[order] = torch.arange(len(rows)) - (counts.cumsum(0) - counts)[where[order]]
+    low, high = 0, FIRST_RIVALS
+    while low < int(counts.max()) if len(rows) else False:
+        now = _leads(found, min_lead)[where] & (rank >= low) & (rank < high)
+        effects = removal_effects(engine, rows[now], before[where[now]])
+        found.rival.index_reduce_(0, where[now], effects.abs(), "amax")
+        found.passes += torch.bincount(where[now], minlength=len(before))
+        low, high = high, 3 * high

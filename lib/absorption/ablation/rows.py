@@ -1,0 +1,57 @@
+"""Active latents of some words, one row each: what effects are computed for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from absorption.saes import LoadedSae
+
+ACTIVE = 1e-8
+"""A latent is on above this activation (reference code)."""
+
+
+@dataclass(frozen=True)
+class LatentRows:
+    """Pairs of a word and a latent that is on at it, sorted by word."""
+
+    words: Int[Tensor, " row"]
+    """Positions in the prompts' table."""
+    latents: Int[Tensor, " row"]
+    activations: Float[Tensor, " row"]
+
+    def __len__(self) -> int:
+        return len(self.words)
+
+    def __getitem__(self, pick: Tensor | slice) -> LatentRows:
+        return LatentRows(self.words[pick], self.latents[pick], self.activations[pick])
+
+    def contributions(self, sae: LoadedSae) -> Float[Tensor, "row d_model"]:
+        """What each latent adds to the residual stream: activation times decoder row, float32 on the
+        CPU."""
+        return self.activations[:, None] * sae.W_dec[self.latents.to(sae.W_dec.device)].float().cpu()
+
+
+def active_rows(csr: Tensor, words: Int[Tensor, " word"]) -> LatentRows:
+    """Rows of every latent that is on at the given words.
+
+    Args:
+        csr: sparse CSR matrix ``word latent`` of activations, a row for each prompt.
+        words: positions in the prompts' table, each once.
+
+    Raises:
+        ValueError: a word is given twice.
+    """
+    if len(words.unique()) != len(words):
+        raise ValueError("words must be given once each.")
+    starts, sizes = csr.crow_indices()[words], csr.crow_indices().diff()[words]
+    offsets = sizes.cumsum(0) - sizes
+    take = torch.arange(int(sizes.sum())) + (starts - offsets).repeat_interleave(sizes)
+    rows = LatentRows(
+        words.repeat_interleave(sizes), csr.col_indices()[take].long(), csr.values()[take].float()
+    )
+    on: Bool[Tensor, " row"] = rows.activations > ACTIVE
+    return rows[on]
