@@ -1,0 +1,21 @@
+"""Shapes are checked while the tests run: every function annotated with jaxtyping refuses a wrong tensor."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from jaxtyping import install_import_hook
+from tests import shape_checks
+
+LIB = Path(__file__).parents[1] / "lib"
+
+
+def _annotated_modules() -> list[str]:
+    """Names of the library's modules that annotate shapes."""
+    files = sorted((LIB / "absorption").rglob("*.py"))
+    annotated = [file for file in files if "jaxtyping" in file.read_text(encoding="utf-8")]
+    return [".".join(file.relative_to(LIB).with_suffix("").parts) for file in annotated]
+
+
+# Before any test imports the library: modules imported earlier would stay unchecked.
+install_import_hook(_annotated_modules(), f"{shape_checks.__name__}.check")
