@@ -17,6 +17,7 @@ from absorption.activations import depth_activations
 from absorption.models import LanguageModel
 from absorption.models.prefix import Prefix
 from absorption.prompts import SpellingPrompts, make_prompts
+from absorption.statistics import rate_table
 from absorption.vocab import LETTERS, sample_words
 
 Edit = Callable[[Float[Tensor, "batch d_model"], Int[Tensor, " batch"]], Float[Tensor, "batch d_model"]]
@@ -220,3 +221,22 @@ def _donors(prompts: SpellingPrompts, seed: int) -> Int[Tensor, " word"]:
             others = np.flatnonzero(letters != letters[row])
         chosen.append(int(generator.choice(others)))
     return torch.tensor(chosen)
+
+
+def patch_outcomes(patched: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
+    """Shares of words by patch, outcome and depth, with intervals: ``patch, outcome, depth, value, low, high``."""
+    still = rate_table(patched, "still_correct", ["patch", "depth"], seed=seed)
+    swapped = patched[patched["patch"] == "another word's"]
+    other = rate_table(swapped, "says_other", ["patch", "depth"], seed=seed)
+    return pd.concat(
+        [still.assign(outcome="still right"), other.assign(outcome="says the other word's letter")],
+        ignore_index=True,
+    )
+
+
+def last_depth_that_matters(outcomes: pd.DataFrame, share: float = 0.5) -> int:
+    """Deepest depth at which giving a word another word's residual stream leaves fewer than ``share`` of the
+    answers right; -1 if there is none."""
+    rows = outcomes[(outcomes["patch"] == "another word's") & (outcomes["outcome"] == "still right")]
+    deep = rows.loc[rows["value"] < share, "depth"]
+    return int(deep.max()) if len(deep) else -1

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from jaxtyping import Bool, Float
 
 N_RESAMPLES = 1000
@@ -78,9 +79,7 @@ def macro_interval(
     return Estimate(float(np.mean(estimates)), *map(float, interval(np.mean(samples, axis=0))))
 
 
-def confusion_scores(
-    tp: np.ndarray, fp: np.ndarray, fn: np.ndarray
-) -> dict[str, Float[np.ndarray, "..."]]:
+def confusion_scores(tp: np.ndarray, fp: np.ndarray, fn: np.ndarray) -> dict[str, Float[np.ndarray, "..."]]:
     """Precision, recall and F1 from counts; precision of no predictions is 0, as in scikit-learn."""
     precision = tp / np.maximum(tp + fp, 1e-12)
     recall = tp / np.maximum(tp + fn, 1e-12)
@@ -111,3 +110,14 @@ def bootstrap(
     generator = np.random.default_rng(seed)
     draws = [statistic(generator.integers(n_words, size=n_words)) for _ in range(n_resamples)]
     return Estimate(float(statistic(np.arange(n_words))), *map(float, interval(np.asarray(draws))))
+
+
+def rate_table(
+    table: pd.DataFrame, value: str, by: list[str], *, n_resamples: int = N_RESAMPLES, seed: int = 0
+) -> pd.DataFrame:
+    """Mean of a column by group, with its bootstrap interval over words: ``*by, value, low, high, words``."""
+    rows = []
+    for key, group in table.groupby(by, sort=True):
+        estimate = mean_interval(group[value].to_numpy(), n_resamples=n_resamples, seed=seed)
+        rows.append((*key, estimate.value, estimate.low, estimate.high, len(group)))
+    return pd.DataFrame(rows, columns=[*by, "value", "low", "high", "words"])

@@ -9,12 +9,14 @@ from __future__ import annotations
 import re
 import string
 
+import numpy as np
 import pandas as pd
 from sklearn.model_selection import train_test_split
 from transformers import PreTrainedTokenizerBase
 
 LETTERS = tuple(string.ascii_lowercase)
 MIN_WORDS_PER_LETTER = 10
+MIN_SAMPLED_PER_LETTER = 5
 _WORD = re.compile(r"^ ?[A-Za-z]+$")
 
 
@@ -72,11 +74,16 @@ def _decode_each(tokenizer: PreTrainedTokenizerBase, ids: list[int]) -> list[str
 
 
 def sample_words(table: pd.DataFrame, n_words: int, seed: int) -> pd.DataFrame:
-    """``n_words`` rows, drawn by letter in proportion (all rows when ``n_words`` is 0 or more than there are)."""
+    """About ``n_words`` rows, drawn by letter in proportion, but at least five a letter where it has them, so
+    that a stratified split stays possible (all rows when ``n_words`` is 0 or not fewer than there are)."""
     if n_words <= 0 or n_words >= len(table):
         return table
-    kept, _ = train_test_split(table, train_size=n_words, stratify=table["letter"], random_state=seed)
-    return kept.sort_values("token_id").reset_index(drop=True)
+    generator = np.random.default_rng(seed)
+    kept = []
+    for rows in table.groupby("letter").indices.values():
+        wanted = max(MIN_SAMPLED_PER_LETTER, round(n_words * len(rows) / len(table)))
+        kept.append(generator.permutation(rows)[:wanted])
+    return table.iloc[np.sort(np.concatenate(kept))].reset_index(drop=True)
 
 
 def split_words(table: pd.DataFrame, seed: int, test_share: float = 0.2) -> pd.Series:

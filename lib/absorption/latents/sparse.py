@@ -64,7 +64,11 @@ def take_rows(csr: Tensor, rows: Int[Tensor, " row"]) -> Tensor:
     new_starts = torch.cat([torch.zeros(1, dtype=torch.long), sizes.cumsum(0)])
     take = torch.arange(int(new_starts[-1])) + (starts - new_starts[:-1]).repeat_interleave(sizes)
     return torch.sparse_csr_tensor(
-        new_starts, csr.col_indices()[take], csr.values()[take], (len(rows), csr.shape[1]), check_invariants=False
+        new_starts,
+        csr.col_indices()[take],
+        csr.values()[take],
+        (len(rows), csr.shape[1]),
+        check_invariants=False,
     )
 
 

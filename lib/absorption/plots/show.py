@@ -67,9 +67,7 @@ def caption_html(caption: str) -> str:
     return escape(caption)
 
 
-def show_table(
-    table: pd.DataFrame, *, caption: str, search: bool | None = None, digits: int = 3
-) -> None:
+def show_table(table: pd.DataFrame, *, caption: str, search: bool | None = None, digits: int = 3) -> None:
     """Display a table that can be sorted by its headings and, when long, searched.
 
     Every cell is escaped: tokens of a foreign tokenizer may look like HTML.

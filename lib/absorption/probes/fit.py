@@ -96,9 +96,7 @@ def _fit_one(features: np.ndarray, truth: np.ndarray, l2: float) -> LogisticRegr
             ) from problem
 
 
-def difference_in_means(
-    acts: Float[Tensor, "word d_model"], labels: Bool[Tensor, "word letter"]
-) -> ProbeSet:
+def difference_in_means(acts: Float[Tensor, "word d_model"], labels: Bool[Tensor, "word letter"]) -> ProbeSet:
     """Baseline: the direction between two class means, cut where F1 on the training words is best."""
     share = labels.float()
     inside = share.T @ acts / share.sum(0)[:, None]
@@ -130,6 +128,12 @@ class ProbedWords:
     def test(self) -> np.ndarray:
         """Row numbers of the test words: everything is scored on them only."""
         return np.flatnonzero(self.words["split"].to_numpy() == "test")
+
+    @cached_property
+    def right(self) -> np.ndarray:
+        """Whether the letter's own probe says yes, for every word (the denominator of absorption rates)."""
+        said = self.probes.predict(self.acts)
+        return (said & self.labels).any(dim=1).numpy()
 
     @cached_property
     def labels(self) -> Bool[Tensor, "word letter"]:

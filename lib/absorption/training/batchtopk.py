@@ -16,15 +16,14 @@ from sae_lens.saes.batchtopk_sae import BatchTopKTrainingSAE, BatchTopKTrainingS
 from sae_lens.saes.sae import TrainStepInput, TrainStepOutput
 from torch import Tensor
 
+
 class SparseBatchTopKTrainingSAE(BatchTopKTrainingSAE):
     """``BatchTopKTrainingSAE`` whose training step costs one dense product.
 
     Needs ``rescale_acts_by_decoder_norm`` and ``apply_b_dec_to_input``, SAELens' defaults.
     """
 
-    def __init__(
-        self, cfg: BatchTopKTrainingSAEConfig, use_error_term: bool = False, *, aux_stride: int = 1
-    ):
+    def __init__(self, cfg: BatchTopKTrainingSAEConfig, use_error_term: bool = False, *, aux_stride: int = 1):
         """``aux_stride``: the dead latents' loss is taken over every n-th row only (the batch is shuffled, so
         its mean is the same in expectation); at width 16,384 most of an early step would go into it."""
         if not (cfg.rescale_acts_by_decoder_norm and cfg.apply_b_dec_to_input):
@@ -68,8 +67,9 @@ class SparseBatchTopKTrainingSAE(BatchTopKTrainingSAE):
             return x.new_tensor(0.0)
         x, sae_out = x[:: self.aux_stride], sae_out[:: self.aux_stride]
         half_width = x.shape[-1] // 2
-        pre = (x - self.b_dec) @ self.W_enc[:, dead] + self.b_enc[dead]
-        decoder = self.W_dec[dead]
+        # index_select, not [dead]: the gradient of fancy indexing sorts and takes most of the step
+        pre = (x - self.b_dec) @ self.W_enc.index_select(1, dead) + self.b_enc.index_select(0, dead)
+        decoder = self.W_dec.index_select(0, dead)
         with torch.no_grad():
             chosen = (pre * decoder.norm(dim=-1)).topk(min(half_width, len(dead)), sorted=False).indices
         acts = torch.zeros_like(pre).scatter(-1, chosen, pre.gather(-1, chosen))

@@ -29,9 +29,7 @@ N_SPELLING_WORDS = 4000
 
 
 @torch.inference_mode()
-def quality(
-    sae: LoadedSae, acts: Float[Tensor, "row d_model"], batch: int = 2048
-) -> dict[str, Any]:
+def quality(sae: LoadedSae, acts: Float[Tensor, "row d_model"], batch: int = 2048) -> dict[str, Any]:
     """L0, explained variance and firing counts on a set of rows.
 
     Explained variance is 1 - (summed squared error) / (summed squared distance from the mean).

@@ -120,5 +120,7 @@ def _facts(recipe: Recipe, trainer: ResumableTrainer) -> dict[str, Any]:
         "machine": card.machine(),
         "dead_while_training": int(trainer.dead_neurons.sum()),
     }
+
+
 if __name__ == "__main__":
     raise SystemExit(main())

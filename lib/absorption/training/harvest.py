@@ -70,9 +70,7 @@ def store_activations(
         for shard in shards:
             shard.unlink()
     rows = np.load(final, mmap_mode="r")
-    return StoredActivations(
-        rows=rows, mean=_mean(rows), n_dropped=windows.numel() - rows.shape[0], key=key
-    )
+    return StoredActivations(rows=rows, mean=_mean(rows), n_dropped=windows.numel() - rows.shape[0], key=key)
 
 
 def _median_norm(model: LanguageModel, hook_name: str, windows: Tensor) -> float:

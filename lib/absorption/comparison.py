@@ -1,0 +1,131 @@
+"""Several SAEs on the same words: the table behind the curves against L0 and width."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from tqdm.auto import tqdm
+
+from absorption.latents import encode_words, latent_samples, score_latents
+from absorption.latents.score import MeanSamples
+from absorption.models import LanguageModel
+from absorption.probes import ProbedWords
+from absorption.saes import LoadedSae, load_sae, shipped_ids
+from absorption.statistics import Estimate, interval
+
+METRICS = ("precision", "recall", "f1")
+
+
+@dataclass(frozen=True)
+class ScoredSae:
+    """One SAE's latents as first-letter classifiers on the test words."""
+
+    sae: LoadedSae
+    scores: pd.DataFrame
+    """Rows as ``latents.score_latents`` gives them."""
+    samples: dict[str, MeanSamples]
+    """Means over letters with paired bootstrap resamples, by selection."""
+    l0_words: float
+    """Mean active latents at the words of the spelling prompts, measured now."""
+
+    @property
+    def l0_text(self) -> float:
+        """Mean active latents on held-out text, from the card; NaN without one."""
+        return float(self.sae.card.get("measured", {}).get("held_out_text", {}).get("l0", float("nan")))
+
+
+def companions(sae: LoadedSae, model: LanguageModel) -> list[LoadedSae]:
+    """The shipped SAEs that read the same hook of the same model, without ``sae`` itself."""
+    others = []
+    for sae_id in shipped_ids():
+        if sae_id == sae.name:
+            continue
+        try:
+            other = load_sae("shipped", sae_id, model)
+        except ValueError:
+            continue  # made for a model of another width
+        if other.site == sae.site and other.card.get("model_weights_hash") == model.weights_hash:
+            others.append(other)
+    return others
+
+
+def score_saes(saes: list[LoadedSae], probed: ProbedWords, *, seed: int = 0) -> list[ScoredSae]:
+    """Score each SAE; the bootstrap resamples are shared, so that differences between SAEs are paired."""
+    scored = []
+    for sae in tqdm(saes, desc="SAEs"):
+        acts = encode_words(sae, probed.acts)
+        scores = score_latents(sae, probed, acts, seed=seed)
+        samples = latent_samples(sae, probed, acts, seed=seed)
+        scored.append(ScoredSae(sae, scores, samples, float(acts.l0.mean())))
+    return scored
+
+
+def mean_table(scored: list[ScoredSae], probe: MeanSamples) -> pd.DataFrame:
+    """One row an SAE and selection, and one for the probe.
+
+    Columns ``sae, d_sae, l0_text, l0_words, selection`` and each of precision, recall and F1 with ``_low``
+    and ``_high``.
+    """
+    rows = [{"sae": "LR probe", "selection": "LR probe", **_values(probe)}]
+    for item in scored:
+        about = {
+            "sae": item.sae.name,
+            "d_sae": item.sae.d_sae,
+            "l0_text": item.l0_text,
+            "l0_words": item.l0_words,
+        }
+        rows += [about | {"selection": name} | _values(samples) for name, samples in item.samples.items()]
+    return pd.DataFrame(rows)
+
+
+def _values(samples: MeanSamples) -> dict[str, float]:
+    row = {}
+    for metric in METRICS:
+        low, high = interval(samples.samples[metric])
+        row |= {metric: samples.values[metric], f"{metric}_low": float(low), f"{metric}_high": float(high)}
+    return row
+
+
+def smallest_gap(scored: list[ScoredSae], probe: MeanSamples) -> tuple[str, Estimate]:
+    """The SAE and selection that come closest to the probe: its name and the paired F1 difference."""
+    gaps = {
+        f"{item.sae.name}, {selection}": probe.minus(samples, "f1")
+        for item in scored
+        for selection, samples in item.samples.items()
+    }
+    name = min(gaps, key=lambda key: gaps[key].value)
+    return name, gaps[name]
+
+
+def same_choice(scored: list[ScoredSae], selections: tuple[str, str]) -> pd.DataFrame:
+    """Whether two selections choose the same latent: ``sae, letter, same``."""
+    tables = []
+    for item in scored:
+        f1 = item.scores[(item.scores["metric"] == "f1") & (item.scores["letter"] != "mean")]
+        wide = f1.pivot(index="letter", columns="selection", values="latent")
+        same = wide[selections[0]] == wide[selections[1]]
+        tables.append(pd.DataFrame({"sae": item.sae.name, "letter": same.index, "same": same.to_numpy()}))
+    return pd.concat(tables, ignore_index=True)
+
+
+def at_one_width(scored: list[ScoredSae], selection: str) -> list[tuple[float, MeanSamples]]:
+    """L0 on text and scores of the SAEs of the width that most of them share, for trends against L0."""
+    known = [item for item in scored if item.l0_text == item.l0_text]
+    widths = pd.Series([item.sae.d_sae for item in known])
+    if widths.empty or widths.value_counts().iloc[0] < 2:
+        return []
+    width = widths.value_counts().index[0]
+    return [(item.l0_text, item.samples[selection]) for item in known if item.sae.d_sae == width]
+
+
+def best_l0(points: list[tuple[float, MeanSamples]]) -> Estimate:
+    """L0 of the SAE with the highest mean F1, and the range of best L0s over bootstrap resamples."""
+    if len(points) < 2:
+        return Estimate(np.nan, np.nan, np.nan)
+    l0 = np.array([x for x, _ in points])
+    best = l0[np.argmax(np.stack([p.samples["f1"] for _, p in points]), axis=0)]
+    low, high = interval(best)
+    value = float(l0[int(np.argmax([p.values["f1"] for _, p in points]))])
+    return Estimate(value, min(float(low), value), max(float(high), value))
