@@ -146,6 +146,14 @@ def test_an_unknown_kernel_is_one_error(write_notebook, tmp_path: Path) -> None:
     assert outcome.error.startswith("small could not be run: NoSuchKernel:")
 
 
+def test_a_kernel_that_cannot_start_leaves_its_reason_in_the_log(write_notebook, tmp_path: Path) -> None:
+    broken = {"PYTHONHOME": str(tmp_path / "no-python-here")}
+    outcome = execute.run(write_notebook(), tmp_path / "out.ipynb", {}, variables=broken)
+    assert outcome.error.startswith("small could not be run: RuntimeError: Kernel died")
+    assert outcome.log is not None
+    assert "No module named 'encodings'" in outcome.log.read_text()
+
+
 def test_an_interrupted_run_leaves_nothing_behind(write_notebook, tmp_path: Path) -> None:
     started, scratch = tmp_path / "started", tmp_path / "scratch"
     scratch.mkdir()

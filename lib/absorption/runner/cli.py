@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import signal
 import sys
 from collections.abc import Sequence
@@ -24,7 +25,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     options, rest = _parser().parse_known_args(argv)
     if rest and options.command is not _saes:
         _parser().error(f"unknown arguments: {' '.join(rest)}")
-    signal.signal(signal.SIGTERM, _stop)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _stop)
     try:
         return options.command(options, rest)
     except KeyboardInterrupt:
@@ -118,4 +120,7 @@ def _saes(_options: argparse.Namespace, rest: list[str]) -> int:
 
 
 def _stop(_signal: int, _frame: object) -> NoReturn:
+    """Event loops and channels that are cut off complain at length; that is no news to who stopped them."""
+    logging.disable()
+    sys.unraisablehook = lambda _: None
     raise KeyboardInterrupt

@@ -16,11 +16,9 @@ import nbformat
 from nbformat import NotebookNode
 
 from absorption import timing
-from absorption.runner import clean, parameters, stamp
+from absorption.runner import clean, kernels, parameters, stamp
 
 INJECTED_ID = "injected-parameters"
-QUIET_KERNEL = ["--log-level=CRITICAL"]
-"""Or the kernel tells the terminal about its transport, and of an interruption in a long traceback."""
 
 
 @dataclass(frozen=True)
@@ -88,9 +86,10 @@ def run(
         with environment({timing.VARIABLE: str(reports), **(variables or {})}), timing.PeakMemory() as memory:
             page, headline = _execute(prepare(source, values), scratch, source.stem, progress)
         stages = timing.total(timing.read(reports))
+        died = kernels.last_words(scratch / "stderr") if headline else ""
     loaded = stamp.collect(page)
     facts = stamp.make({**defaults, **values}, loaded, time.perf_counter() - start, memory.peak_bytes, stages)
-    log = _write_log(out, clean.clean(page))
+    log = _write_log(out, clean.clean(page) + died)
     if headline:
         clean.mark_failure(page, headline)
         kept = f"The partial page is {out}" + (f", the traceback {log}." if log else ".")
@@ -125,7 +124,8 @@ def _execute(notebook: NotebookNode, scratch: Path, name: str, progress: bool) -
     nbformat.write(notebook, given)
     shutil.copy(given, made)  # what is kept if the kernel does not even start
     try:
-        papermill.execute_notebook(given, made, progress_bar=progress, extra_arguments=QUIET_KERNEL)
+        manager = kernels.writing_stderr_to(scratch / "stderr")
+        papermill.execute_notebook(given, made, progress_bar=progress, kernel_manager_class=manager)
         reason = ""
     except PapermillExecutionError:
         reason = "failed"
