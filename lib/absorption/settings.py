@@ -93,7 +93,7 @@ class SaeSettings(ModelSettings):
     sae_id: str = DEFAULT_SAE
     """The SAE's id within its release."""
     sae_path: str = ""
-    """With ``sae_release = "local"``: a folder written by SAELens' ``save_model``."""
+    """With ``sae_release = "local"``: a folder in SAELens' format (``save_inference_model``)."""
     hook_name: str = ""
     """Where the SAE reads the model; empty: as the SAE's own metadata says."""
 
