@@ -13,7 +13,7 @@ from tqdm.auto import tqdm
 
 from absorption import cache
 from absorption.models import LanguageModel
-from absorption.models.prefix import Prefix
+from absorption.models.prefix import shared_prefix
 from absorption.prompts import SpellingPrompts
 
 VERSION = 1
@@ -70,7 +70,7 @@ def _compute(
     with tqdm(total=n_words, desc="Word activations", unit="word") as bar:
         for number, tokens in enumerate(prompts.prefixes):
             members = (prompts.example_set == number).nonzero()[:, 0]
-            prefix = Prefix(model, tokens, depth=max(depths))
+            prefix = shared_prefix(model, tokens, depth=max(depths))
             for index in members.split(batch):
                 seen = model.residual_streams(
                     prompts.word_ids[index, None],

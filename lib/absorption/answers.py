@@ -15,7 +15,7 @@ from tqdm.auto import tqdm
 from absorption import cache
 from absorption.activations import depth_activations
 from absorption.models import LanguageModel
-from absorption.models.prefix import Prefix
+from absorption.models.prefix import shared_prefix
 from absorption.prompts import SpellingPrompts, make_prompts
 from absorption.statistics import rate_table
 from absorption.vocab import LETTERS, sample_words
@@ -61,7 +61,7 @@ def ask(
     top = torch.empty(len(index), dtype=torch.long)
     for number, tokens in enumerate(prompts.prefixes):
         mine = (prompts.example_set[index] == number).nonzero()[:, 0]
-        prefix = Prefix(model, tokens) if len(mine) else None
+        prefix = shared_prefix(model, tokens) if len(mine) else None
         for rows in mine.split(batch):
             words = index[rows]
             suffix = prompts.suffix.expand(len(rows), -1)

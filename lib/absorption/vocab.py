@@ -69,7 +69,7 @@ def _decode_each(tokenizer: PreTrainedTokenizerBase, ids: list[int]) -> list[str
     """
     anchor = tokenizer("a", add_special_tokens=False)["input_ids"][-1:]
     prefix = tokenizer.decode(anchor)
-    decoded = tokenizer.batch_decode([anchor + [token_id] for token_id in ids])
+    decoded = tokenizer.batch_decode([[*anchor, token_id] for token_id in ids])
     return [text.removeprefix(prefix) for text in decoded]
 
 

@@ -74,9 +74,7 @@ def _dequantise(wheel: Path, folder: Path) -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             logging.getLogger("transformers").setLevel(logging.ERROR)
-            model = AutoModelForCausalLM.from_pretrained(
-                scratch, gguf_file=gguf.name, dtype=torch.float32
-            )
+            model = AutoModelForCausalLM.from_pretrained(scratch, gguf_file=gguf.name, dtype=torch.float32)
             tokenizer = AutoTokenizer.from_pretrained(scratch, gguf_file=gguf.name)
     # The config still says "quantised", which save_pretrained refuses; the weights no longer are.
     if hasattr(model.config, "quantization_config"):

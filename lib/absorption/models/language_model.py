@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, P
 from absorption.models.arithmetic import use_fast_exact_float32
 from absorption.models.embedded import EMBEDDED, embedded_folder
 from absorption.models.hooks import Site, resolve_site
+from absorption.models.memory import keep_freed_pages
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -33,6 +34,8 @@ class LanguageModel:
     name: str
     bridge: SAETransformerBridge
     tokenizer: PreTrainedTokenizerBase
+    prefixes: dict[tuple[int, ...], tuple[int, Any]] = field(default_factory=dict, compare=False, repr=False)
+    """Prefixes run lately, see ``models.prefix.shared_prefix``."""
 
     @property
     def hf(self) -> PreTrainedModel:
@@ -119,9 +122,7 @@ class LanguageModel:
 
             return hook
 
-        handles = [
-            self.blocks[depth - 1].register_forward_hook(after(depth)) for depth in depths if depth
-        ]
+        handles = [self.blocks[depth - 1].register_forward_hook(after(depth)) for depth in depths if depth]
         if 0 in depths:
             handles.append(self.blocks[0].register_forward_pre_hook(before, with_kwargs=True))
         try:
@@ -193,6 +194,7 @@ def wrap_model(
     """Put a Hugging Face model that is already loaded behind the bridge."""
     hf.eval().requires_grad_(False)
     use_fast_exact_float32()
+    keep_freed_pages()
     logging.getLogger("transformer_lens").setLevel(logging.ERROR)
     bridge = SAETransformerBridge.boot_transformers(
         name, hf_model=hf, tokenizer=tokenizer, device=str(hf.device), dtype=hf.dtype

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import copy
 
-import torch
 from jaxtyping import Int
 from torch import Tensor
 from transformers import DynamicCache
 
 from absorption.models.language_model import LanguageModel
 
+KEPT = 32
+"""Prefixes kept by a model, a few megabytes each."""
+
 
 class Prefix:
     """A prefix that has passed through the model; ``expand`` gives a batch of continuations their own cache.
 
-    ``DynamicCache`` cannot be cropped back on sliding-window layers, so every batch gets a fresh copy.
+    ``DynamicCache`` cannot be cropped back on sliding-window layers, so every batch gets a fresh one. It holds
+    views of the prefix's keys and values: the model's first step copies them once, when it appends its own.
     """
 
     def __init__(
@@ -25,15 +28,28 @@ class Prefix:
         self.length = len(tokens)
         self._cache = DynamicCache(config=model.hf.config)
         depth = model.n_layers if depth is None else max(depth, 1)
-        model.residual_streams(
-            tokens[None], [depth], past_key_values=self._cache, use_cache=True
-        )
+        model.residual_streams(tokens[None], [depth], past_key_values=self._cache, use_cache=True)
 
-    @torch.inference_mode()
     def expand(self, n: int) -> DynamicCache:
         """A cache of its own for a batch of ``n`` continuations."""
-        cache = copy.deepcopy(self._cache)
-        for layer in cache.layers:
+        expanded = copy.copy(self._cache)
+        expanded.layers = [copy.copy(layer) for layer in self._cache.layers]
+        for layer in expanded.layers:
             if layer.is_initialized:
-                layer.batch_repeat_interleave(n)
-        return cache
+                layer.keys = layer.keys.expand(n, -1, -1, -1)
+                layer.values = layer.values.expand(n, -1, -1, -1)
+        return expanded
+
+
+def shared_prefix(
+    model: LanguageModel, tokens: Int[Tensor, " position"], depth: int | None = None
+) -> Prefix:
+    """The prefix from this model's last ones, run only if it was not run before (to at least this depth)."""
+    depth = model.n_layers if depth is None else depth
+    kept = model.prefixes
+    key = tuple(tokens.tolist())
+    if key not in kept or kept[key][0] < depth:
+        if len(kept) >= KEPT:
+            kept.pop(next(iter(kept)))
+        kept[key] = (depth, Prefix(model, tokens, depth))
+    return kept[key][1]
