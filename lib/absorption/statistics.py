@@ -40,8 +40,8 @@ def resample_counts(
     return counts.reshape(n_resamples, n_words).astype(np.float32)
 
 
-def interval(samples: Float[np.ndarray, "resample *rest"], level: float = LEVEL) -> tuple:
-    """Low and high percentile over resamples, ignoring resamples in which the value is undefined."""
+def interval(samples: np.ndarray, level: float = LEVEL) -> tuple:
+    """Low and high percentile over the first axis (resamples), ignoring resamples in which the value is undefined."""
     tail = 100 * (1 - level) / 2
     with np.errstate(all="ignore"):
         low, high = np.nanpercentile(samples, [tail, 100 - tail], axis=0)
@@ -79,7 +79,7 @@ def macro_interval(
     return Estimate(float(np.mean(estimates)), *map(float, interval(np.mean(samples, axis=0))))
 
 
-def confusion_scores(tp: np.ndarray, fp: np.ndarray, fn: np.ndarray) -> dict[str, Float[np.ndarray, "..."]]:
+def confusion_scores(tp: np.ndarray, fp: np.ndarray, fn: np.ndarray) -> dict[str, Float[np.ndarray, ...]]:
     """Precision, recall and F1 from counts; precision of no predictions is 0, as in scikit-learn."""
     precision = tp / np.maximum(tp + fp, 1e-12)
     recall = tp / np.maximum(tp + fn, 1e-12)

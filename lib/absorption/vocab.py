@@ -68,9 +68,9 @@ def _decode_each(tokenizer: PreTrainedTokenizerBase, ids: list[int]) -> list[str
     SentencePiece tokenizers drop the space of the first piece, so each token is decoded behind an anchor.
     """
     anchor = tokenizer("a", add_special_tokens=False)["input_ids"][-1:]
-    prefix = tokenizer.decode(anchor)
+    prefix = str(tokenizer.decode(anchor))
     decoded = tokenizer.batch_decode([[*anchor, token_id] for token_id in ids])
-    return [text.removeprefix(prefix) for text in decoded]
+    return [text.removeprefix(prefix) for text in map(str, decoded)]
 
 
 def sample_words(table: pd.DataFrame, n_words: int, seed: int) -> pd.DataFrame:

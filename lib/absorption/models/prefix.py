@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from typing import Any
 
 from jaxtyping import Int
 from torch import Tensor
@@ -33,17 +34,20 @@ class Prefix:
     def expand(self, n: int) -> DynamicCache:
         """A cache of its own for a batch of ``n`` continuations."""
         expanded = copy.copy(self._cache)
-        expanded.layers = [copy.copy(layer) for layer in self._cache.layers]
-        for layer in expanded.layers:
-            if layer.is_initialized:
-                layer.keys = layer.keys.expand(n, -1, -1, -1)
-                layer.values = layer.values.expand(n, -1, -1, -1)
+        expanded.layers = [_expand_layer(layer, n) for layer in self._cache.layers]
         return expanded
 
 
-def shared_prefix(
-    model: LanguageModel, tokens: Int[Tensor, " position"], depth: int | None = None
-) -> Prefix:
+def _expand_layer(layer: Any, n: int) -> Any:
+    """A layer's cache whose keys and values are views for ``n`` rows; layers not reached stay empty."""
+    expanded = copy.copy(layer)
+    if layer.is_initialized:
+        expanded.keys = layer.keys.expand(n, -1, -1, -1)
+        expanded.values = layer.values.expand(n, -1, -1, -1)
+    return expanded
+
+
+def shared_prefix(model: LanguageModel, tokens: Int[Tensor, " position"], depth: int | None = None) -> Prefix:
     """The prefix from this model's last ones, run only if it was not run before (to at least this depth)."""
     depth = model.n_layers if depth is None else depth
     kept = model.prefixes

@@ -77,8 +77,8 @@ def fit_probes(
     for letter in tqdm(range(labels.shape[1]), desc="Probes", unit="letter", leave=False):
         if labels[:, letter].any():
             fitted = _fit_one(standard, labels[:, letter].numpy(), l2)
-            weights[letter] = torch.from_numpy(fitted.coef_[0]).float()
-            biases[letter] = float(fitted.intercept_[0])
+            weights[letter] = torch.from_numpy(np.asarray(fitted.coef_)[0]).float()
+            biases[letter] = float(np.asarray(fitted.intercept_)[0])
     weights = weights / std
     return ProbeSet(weights=weights, biases=biases - weights @ mean)
 

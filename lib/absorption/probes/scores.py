@@ -43,7 +43,7 @@ def letter_scores(
     once = np.ones((1, len(truth)), dtype=np.float32)
     values = score_samples(said, truth, once) | {"auroc": auroc_samples(scores.numpy(), truth, once)}
     samples = score_samples(said, truth, counts) | {"auroc": auroc_samples(scores.numpy(), truth, counts)}
-    present = truth.any(axis=0)
+    present = np.asarray(truth.any(axis=0))
     tables = [_rows(metric, values[metric][0], samples[metric], present) for metric in METRICS]
     return pd.concat(tables, ignore_index=True)
 
