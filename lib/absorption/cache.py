@@ -24,6 +24,8 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 
+from absorption import timing
+
 
 def root() -> Path:
     """Cache folder: ``$ABSORPTION_CACHE`` if set, else the user's cache folder (``~/.cache/absorption``)."""
@@ -103,7 +105,8 @@ def cached_tensors(
             return load_file(path)
         except (SafetensorError, OSError, ValueError):
             pass
-    tensors = compute()
+    with timing.stage(stage):
+        tensors = compute()
     with atomic_path(path) as temporary:
         save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, temporary)
     return tensors
@@ -114,9 +117,7 @@ def has_tensors(stage: str, inputs: Mapping[str, Any]) -> bool:
     return (root() / stage / f"{key_of(inputs)}.safetensors").exists()
 
 
-def cached_table(
-    stage: str, inputs: Mapping[str, Any], compute: Callable[[], pd.DataFrame]
-) -> pd.DataFrame:
+def cached_table(stage: str, inputs: Mapping[str, Any], compute: Callable[[], pd.DataFrame]) -> pd.DataFrame:
     """``compute()``'s table, from a parquet file when the same inputs were computed before."""
     path = root() / stage / f"{key_of(inputs)}.parquet"
     if path.exists():
@@ -124,7 +125,8 @@ def cached_table(
             return pd.read_parquet(path)
         except (OSError, ValueError):
             pass
-    table = compute()
+    with timing.stage(stage):
+        table = compute()
     write_table(path, table)
     return table
 

@@ -8,7 +8,14 @@ from absorption.probes.fit import (
     one_hot,
     probe_words,
 )
-from absorption.probes.scores import METRICS, letter_scores, mean_scores, prevalence_f1, score_layers
+from absorption.probes.scores import (
+    METRICS,
+    letter_scores,
+    letter_table,
+    mean_scores,
+    prevalence_f1,
+    score_layers,
+)
 
 __all__ = [
     "METRICS",
@@ -17,6 +24,7 @@ __all__ = [
     "difference_in_means",
     "fit_probes",
     "letter_scores",
+    "letter_table",
     "mean_scores",
     "one_hot",
     "prevalence_f1",
