@@ -25,6 +25,7 @@ from torch import Tensor
 from absorption.data import data_root
 from absorption.models import LanguageModel, Site, resolve_site
 from absorption.models.language_model import DTYPES
+from absorption.settings import DEFAULT_SAE
 
 SHIPPED, LOCAL = "shipped", "local"
 
@@ -114,7 +115,7 @@ def load_sae(
 
     Args:
         release: ``shipped``, ``local``, or a SAELens release.
-        sae_id: id within the release; for ``local`` only a name for the pages.
+        sae_id: id within the release; for ``local`` only a name for the pages (default the folder's name).
         model: the model whose residual stream the SAE reads.
         path: folder of a ``local`` SAE.
         hook_name: where the SAE reads; default what its own metadata says.
@@ -132,7 +133,8 @@ def load_sae(
         sae, name = _from_folder(folder, model, dtype), sae_id
         card = json.loads((folder / "card.json").read_text())
     elif release == LOCAL:
-        sae, name = _from_folder(Path(path).expanduser(), model, dtype), sae_id or Path(path).name
+        folder = Path(path).expanduser()
+        sae, name = _from_folder(folder, model, dtype), _local_name(sae_id, folder)
     else:
         sae, name = _from_release(release, sae_id, model, dtype), f"{release} {sae_id}"
     return _place(sae, name, model, hook_name, card)
@@ -145,11 +147,18 @@ def _shipped_folder(sae_id: str) -> Path:
     return folder
 
 
+def _local_name(sae_id: str, folder: Path) -> str:
+    """A chapter's default id names a shipped SAE: on a local one it would be false."""
+    return folder.resolve().name if sae_id in ("", DEFAULT_SAE) else sae_id
+
+
 def _unknown(parameter: str, value: str, allowed: list[str], where: str) -> str:
     """Two lines at most: the value, the nearest names, or the first few that exist."""
     near = difflib.get_close_matches(value, allowed, n=3, cutoff=0.5) or allowed[:4]
     more = "" if len(allowed) <= len(near) else f" ({len(allowed)} in all)"
-    return f"{parameter} {value!r} does not exist in {where}; allowed, nearest first: {', '.join(near)}{more}."
+    return (
+        f"{parameter} {value!r} does not exist in {where}; allowed, nearest first: {', '.join(near)}{more}."
+    )
 
 
 def _from_folder(folder: Path, model: LanguageModel, dtype: str) -> SAE[Any]:
@@ -176,7 +185,9 @@ def _from_release(release: str, sae_id: str, model: LanguageModel, dtype: str) -
     if release not in directory:
         raise ValueError(_unknown("sae_release", release, [SHIPPED, LOCAL, *directory], "SAELens"))
     if sae_id not in directory[release].saes_map:
-        raise ValueError(_unknown("sae_id", sae_id, list(directory[release].saes_map), f"release {release!r}"))
+        raise ValueError(
+            _unknown("sae_id", sae_id, list(directory[release].saes_map), f"release {release!r}")
+        )
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
