@@ -38,25 +38,31 @@ def missed_words(
     table = probed.words.iloc[rows][["word", "letter"]].copy()
     table["latent"] = latents[letters[rows]].numpy()
     table["probe_logit"] = logits[rows, letters[rows]].numpy()
-    carried = [_carriers(sae, probed, latent_acts, int(row), int(letters[row]), top) for row in rows]
+    carried = _carriers(sae, probed, latent_acts, rows, top)
     table["instead"] = [text for text, _ in carried]
     table["carrier"] = [first for _, first in carried]
     return table.sort_values(["letter", "word"], ignore_index=True)
 
 
 def _carriers(
-    sae: LoadedSae, probed: ProbedWords, latent_acts: SparseActs, row: int, letter: int, top: int
-) -> tuple[str, int]:
-    """The text for a reader, and the first of the carrying latents (-1 if none points along the probe)."""
-    start, end = latent_acts.csr.crow_indices()[row : row + 2].tolist()
-    active = latent_acts.csr.col_indices()[start:end]
-    direction = probed.probes.directions[letter]
-    along = latent_acts.csr.values()[start:end] * (sae.W_dec[active].float().cpu() @ direction)
-    whole = (probed.acts[row] - probed.acts.mean(0)) @ direction
-    order = along.argsort(descending=True)[:top]
-    kept = [i for i in order if along[i] > 0]
-    text = ", ".join(f"{int(active[i])} ({float(along[i] / whole):.0%})" for i in kept)
-    return text, int(active[kept[0]]) if kept else -1
+    sae: LoadedSae, probed: ProbedWords, latent_acts: SparseActs, rows: np.ndarray, top: int
+) -> list[tuple[str, int]]:
+    """For each word the text for a reader, and the first carrying latent (-1 if none points along the probe)."""
+    along_probe = sae.W_dec.float().cpu() @ probed.probes.directions.T
+    letters = probed.labels.float().argmax(dim=1)
+    whole = (probed.acts - probed.acts.mean(0)) @ probed.probes.directions.T
+    starts = latent_acts.csr.crow_indices()
+    carried = []
+    for row in rows:
+        letter, part = letters[row], slice(starts[row], starts[row + 1])
+        active = latent_acts.csr.col_indices()[part]
+        along = latent_acts.csr.values()[part] * along_probe[active, letter]
+        best = along.argsort(descending=True)[:top]
+        kept = best[along[best] > 0]
+        shares = zip(active[kept].tolist(), (along[kept] / whole[row, letter]).tolist(), strict=True)
+        text = ", ".join(f"{latent} ({share:.0%})" for latent, share in shares)
+        carried.append((text, int(active[kept[0]]) if len(kept) else -1))
+    return carried
 
 
 def top_words(
