@@ -1,0 +1,131 @@
+"""The sparse BatchTopK step is SAELens' BatchTopK: the same loss, the same gradients, the same threshold."""
+
+import pytest
+import torch
+from sae_lens.saes.batchtopk_sae import BatchTopKTrainingSAE, BatchTopKTrainingSAEConfig
+from sae_lens.saes.sae import TrainStepInput
+from torch import Tensor
+
+from absorption.training.batchtopk import SparseBatchTopKTrainingSAE, largest
+
+D_IN, D_SAE, ROWS = 16, 96, 40
+PARAMETERS = ("W_enc", "b_enc", "W_dec", "b_dec")
+
+
+def config(**changes: object) -> BatchTopKTrainingSAEConfig:
+    values = {"d_in": D_IN, "d_sae": D_SAE, "k": 5, "dtype": "float64", "aux_loss_coefficient": 1 / 32}
+    return BatchTopKTrainingSAEConfig(**(values | changes))  # type: ignore[arg-type]
+
+
+def twins(seed: int = 0) -> tuple[BatchTopKTrainingSAE, SparseBatchTopKTrainingSAE]:
+    """SAELens' class and ours with the same random weights; decoder rows of different norms."""
+    torch.manual_seed(seed)
+    theirs, ours = BatchTopKTrainingSAE(config()), SparseBatchTopKTrainingSAE(config())
+    with torch.no_grad():
+        for name in PARAMETERS:
+            values = torch.randn_like(getattr(theirs, name)) * (0.5 if name.startswith("W") else 0.3)
+            getattr(theirs, name).copy_(values)
+            getattr(ours, name).copy_(values)
+    return theirs, ours
+
+
+def step_input(dead: Tensor | None, seed: int = 1) -> TrainStepInput:
+    generator = torch.Generator().manual_seed(seed)
+    x = torch.randn(ROWS, D_IN, generator=generator, dtype=torch.float64)
+    return TrainStepInput(
+        sae_in=x, coefficients={}, dead_neuron_mask=dead, n_training_steps=0, is_logging_step=False
+    )
+
+
+def dead_mask(n_dead: int) -> Tensor:
+    generator = torch.Generator().manual_seed(2)
+    mask = torch.zeros(D_SAE, dtype=torch.bool)
+    mask[torch.randperm(D_SAE, generator=generator)[:n_dead]] = True
+    return mask
+
+
+# 5 dead latents: fewer than half the width, so the loss is scaled down; 30: more, so the best are chosen.
+@pytest.mark.parametrize("dead", [None, dead_mask(0), dead_mask(5), dead_mask(30)], ids=["", "0", "5", "30"])
+def test_loss_and_gradients_are_those_of_saelens(dead: Tensor | None) -> None:
+    theirs, ours = twins()
+    expected, found = (sae.training_forward_pass(step_input(dead)) for sae in (theirs, ours))
+    assert expected.loss > 1
+    torch.testing.assert_close(found.loss, expected.loss)
+    for name in ("mse_loss", "auxiliary_reconstruction_loss"):
+        torch.testing.assert_close(found.losses[name], expected.losses[name])
+    if dead is not None and dead.any():
+        assert found.losses["auxiliary_reconstruction_loss"] > 1e-3
+    expected.loss.backward()
+    found.loss.backward()
+    for name in PARAMETERS:
+        wanted = getattr(theirs, name).grad
+        assert wanted.abs().max() > 1e-3, name
+        torch.testing.assert_close(
+            getattr(ours, name).grad, wanted, msg=lambda text, name=name: f"{name}: {text}"
+        )
+
+
+def test_reconstruction_and_active_latents_are_those_of_saelens() -> None:
+    theirs, ours = twins()
+    expected, found = (sae.training_forward_pass(step_input(None)) for sae in (theirs, ours))
+    torch.testing.assert_close(found.sae_out, expected.sae_out)
+    dense = found.feature_acts.to_dense()
+    assert int((dense > 0).sum()) == 5 * ROWS
+    torch.testing.assert_close(dense, expected.feature_acts.to_dense())
+
+
+def test_the_threshold_moves_as_in_saelens() -> None:
+    theirs, ours = twins()
+    for seed in range(4):
+        for sae in (theirs, ours):
+            sae.training_forward_pass(step_input(None, seed))
+        assert theirs.topk_threshold > 0
+        torch.testing.assert_close(ours.topk_threshold, theirs.topk_threshold)
+
+
+def test_the_bound_of_the_search_changes_no_result() -> None:
+    _, fresh = twins()
+    _, after = twins()
+    after._search_above = 1e9  # far too high: the search must fall back to all positive entries
+    expected, found = (sae.training_forward_pass(step_input(None)) for sae in (fresh, after))
+    torch.testing.assert_close(found.loss, expected.loss, rtol=0, atol=0)
+
+
+def test_a_stride_takes_the_dead_latents_loss_over_every_nth_row_only() -> None:
+    _, every = twins()
+    _, third = twins()
+    third.aux_stride = 3
+    dead = dead_mask(30)
+    whole, part = (sae.training_forward_pass(step_input(dead)) for sae in (every, third))
+    x = step_input(dead).sae_in
+    by_hand = every._dead_latents_loss(x[::3], whole.sae_out[::3], dead)
+    torch.testing.assert_close(part.losses["auxiliary_reconstruction_loss"], by_hand)
+    assert not torch.isclose(by_hand, whole.losses["auxiliary_reconstruction_loss"], rtol=1e-3)
+    torch.testing.assert_close(part.losses["mse_loss"], whole.losses["mse_loss"])
+
+
+@pytest.mark.parametrize("search_above", [0.0, 0.5, 1.2, 100.0])
+def test_the_largest_entries_are_those_of_a_full_selection(search_above: float) -> None:
+    values = torch.randn(30, 20, generator=torch.Generator().manual_seed(0))
+    rows, columns, found = largest(values, 50, search_above)
+    expected = torch.zeros(600)
+    top = values.flatten().topk(50)
+    expected[top.indices] = top.values
+    scattered = torch.zeros(30, 20)
+    scattered[rows, columns] = found
+    torch.testing.assert_close(scattered.flatten(), expected)
+    places = rows * 20 + columns
+    assert (places.diff() > 0).all()
+
+
+def test_fewer_positive_entries_than_asked_for_are_all_taken_and_no_negative_one() -> None:
+    values = torch.tensor([[1.0, -1.0, 0.0], [-2.0, 3.0, -0.5]])
+    for search_above in (0.0, 2.0):
+        rows, columns, found = largest(values, 4, search_above)
+        assert (rows.tolist(), columns.tolist(), found.tolist()) == ([0, 1], [0, 1], [1.0, 3.0])
+
+
+@pytest.mark.parametrize("switch", ["rescale_acts_by_decoder_norm", "apply_b_dec_to_input"])
+def test_a_setting_that_the_sparse_step_does_not_follow_is_refused(switch: str) -> None:
+    with pytest.raises(ValueError, match=switch):
+        SparseBatchTopKTrainingSAE(config(**{switch: False}))
