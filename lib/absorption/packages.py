@@ -59,7 +59,8 @@ def fetch_wheel(wheel: Wheel) -> Path:
 
 def _pip_download(wheel: Wheel, folder: Path) -> Path:
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--quiet", "--no-cache-dir"]
-    command += ["--only-binary", ":all:", "--dest", str(folder), f"{wheel.name}=={wheel.version}"]
+    command += ["--disable-pip-version-check", "--only-binary", ":all:"]  # its notice would hide the reason
+    command += ["--dest", str(folder), f"{wheel.name}=={wheel.version}"]
     done = subprocess.run(command, capture_output=True, text=True)
     files = list(folder.glob("*.whl"))
     if done.returncode != 0 or len(files) != 1:
