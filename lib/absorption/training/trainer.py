@@ -1,7 +1,7 @@
 """Training that survives a kill: SAELens' trainer over stored activations, with exact resume.
 
 SAELens' ``load_trainer_state`` brings back the optimiser and the counters, not the weights, the place in the
-data or the random state, and its checkpoints can be cut off half-written. A checkpoint here is one folder
+data or the random state, and its checkpoints can be cut off half-written. A checkpoint here is one file
 that appears whole or not at all; a run that was killed and resumed ends in the same weights as one that was
 not.
 """
@@ -97,7 +97,7 @@ class ResumableTrainer(SAETrainer):
         return self.sae
 
     def checkpoint(self) -> None:
-        """Write weights, optimiser, schedulers, counters, data position and random state as one folder."""
+        """Write weights, optimiser, schedulers, counters, data position and random state as one file."""
         state = {
             "sae": self.sae.state_dict(),
             "optimizer": self.optimizer.state_dict(),
@@ -111,8 +111,9 @@ class ResumableTrainer(SAETrainer):
             "seconds": self.seconds,
             "rng": torch.get_rng_state(),
         }
-        with cache.atomic_folder(self.folder) as temporary:
-            torch.save(state, temporary / STATE_FILE)
+        # One file, replaced by one rename: swapping folders would take two, with no checkpoint between them.
+        with cache.atomic_path(self.folder / STATE_FILE) as temporary:
+            torch.save(state, temporary)
 
     def restore(self) -> None:
         """Continue from the checkpoint in the folder."""
