@@ -1,0 +1,126 @@
+"""Activations for training: stored once, resumed from whole shards, without BOS and outliers."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from tests.ablation.architectures import tiny_model
+
+from absorption import cache
+from absorption.models import LanguageModel
+from absorption.training import harvest
+from absorption.training.harvest import STAGE, keep_rows, store_activations
+
+HOOK = "blocks.1.hook_resid_post"
+
+
+@pytest.fixture(scope="module")
+def model() -> LanguageModel:
+    return tiny_model("llama", dtype=torch.float32)[0]
+
+
+@pytest.fixture(autouse=True)
+def small_shards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ABSORPTION_CACHE", str(tmp_path))
+    monkeypatch.setattr(harvest, "SHARD_WINDOWS", 8)
+
+
+def windows(n_windows: int = 20) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(0)
+    tokens = torch.randint(35, 500, (n_windows, 12), generator=generator)
+    tokens[:, 0] = 1
+    return tokens
+
+
+def store(model: LanguageModel, tokens: torch.Tensor):
+    return store_activations(model, HOOK, tokens, windows_key="test", batch_windows=4)
+
+
+def test_rows_are_the_residual_stream_in_order_without_bos(model: LanguageModel) -> None:
+    tokens = windows()
+    stored = store(model, tokens)
+    expected = model.residual_stream(tokens, HOOK)[:, 1:].flatten(0, 1)
+    assert stored.n_dropped == 20  # one BOS a window; random weights make no outliers
+    found = stored.batch(np.arange(len(stored.rows)))
+    torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-3)  # stored as float16
+    torch.testing.assert_close(stored.mean, expected.mean(0), rtol=1e-3, atol=1e-3)
+    assert stored.rows.dtype == np.float16
+
+
+def test_outliers_and_bos_are_dropped() -> None:
+    acts = torch.ones(2, 4, 9)
+    acts[0, 2] *= 5.1
+    acts[1, 1] *= 4.9
+    assert keep_rows(acts, median_norm=3.0).tolist() == [
+        [False, True, False, True],
+        [False, True, True, True],
+    ]
+
+
+def test_an_outlier_in_the_text_is_left_out_and_counted(
+    model: LanguageModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stream, special = LanguageModel.residual_stream, 40
+
+    def with_sink(self: LanguageModel, tokens: torch.Tensor, hook_name: str) -> torch.Tensor:
+        acts = stream(self, tokens, hook_name)
+        return torch.where((tokens == special)[..., None], acts * 30, acts)
+
+    monkeypatch.setattr(LanguageModel, "residual_stream", with_sink)
+    tokens = windows()
+    tokens[3, 5] = tokens[19, 11] = special
+    n_special = int((tokens == special).sum())
+    stored = store(model, tokens)
+    assert stored.n_dropped == 20 + n_special
+    assert len(stored.rows) == tokens.numel() - 20 - n_special
+
+
+def test_an_interrupted_call_goes_on_from_its_last_whole_shard(
+    model: LanguageModel, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    tokens = windows()
+    whole = np.array(store(model, tokens).rows)
+    monkeypatch.setenv("ABSORPTION_CACHE", str(tmp_path / "second"))
+    save, written = np.save, []
+
+    def killed_in_the_third(handle, array: np.ndarray) -> None:
+        if len(written) == 2:
+            handle.write(b"half a shard")
+            raise KeyboardInterrupt
+        written.append(array)
+        save(handle, array)
+
+    monkeypatch.setattr(harvest.np, "save", killed_in_the_third)
+    with pytest.raises(KeyboardInterrupt):
+        store(model, tokens)
+    monkeypatch.setattr(harvest.np, "save", save)
+    left = sorted(path.name for path in (cache.root() / STAGE).rglob("*.*"))
+    assert left == ["shard-00000.npy", "shard-00001.npy"]
+    passes = count_passes(model, monkeypatch)
+    resumed = store(model, tokens)
+    # The median once more (4 windows), then only the last shard of 20 - 2 * 8 windows.
+    assert passes == [4, 4]
+    assert np.array_equal(resumed.rows, whole)
+    assert [path.name for path in (cache.root() / STAGE).rglob("*.*")] == ["rows.npy"]
+
+
+def count_passes(model: LanguageModel, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Windows of each forward pass from now on."""
+    stream, passes = LanguageModel.residual_stream, []
+
+    def counted(self: LanguageModel, tokens: torch.Tensor, hook_name: str) -> torch.Tensor:
+        passes.append(len(tokens))
+        return stream(self, tokens, hook_name)
+
+    monkeypatch.setattr(LanguageModel, "residual_stream", counted)
+    return passes
+
+
+def test_a_second_call_runs_no_model(model: LanguageModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = store(model, windows())
+    passes = count_passes(model, monkeypatch)
+    second = store(model, windows())
+    assert passes == []
+    assert np.array_equal(first.rows, second.rows)
+    assert second.n_dropped == first.n_dropped

@@ -1,0 +1,40 @@
+"""Recipes: a name for each SAE, all different, and everything in the key."""
+
+import dataclasses
+
+import pytest
+
+from absorption.settings import DEFAULT_SAE
+from absorption.training.recipe import FAMILY, Recipe, find_recipe
+
+
+def test_the_name_says_what_differs_from_the_default() -> None:
+    assert Recipe().sae_id == "batchtopk-4096-l0-32"
+    assert Recipe(d_sae=16_384, k=64).sae_id == "batchtopk-16384-l0-64"
+    assert Recipe(hook_name="blocks.12.hook_resid_post", seed=2).sae_id == "batchtopk-4096-l0-32-12-seed-2"
+
+
+def test_the_family_has_two_widths_and_three_sparsities_and_distinct_names() -> None:
+    assert len({recipe.sae_id for recipe in FAMILY}) == len(FAMILY)
+    assert {(recipe.d_sae, recipe.k) for recipe in FAMILY} >= {
+        (4096, 16),
+        (4096, 32),
+        (4096, 64),
+        (16_384, 32),
+    }
+    assert DEFAULT_SAE in {recipe.sae_id for recipe in FAMILY}
+
+
+def test_every_recipe_sees_three_million_distinct_tokens_twice() -> None:
+    assert all(recipe.n_tokens >= 3_000_000 and recipe.n_passes >= 2 for recipe in FAMILY)
+
+
+def test_a_recipe_is_found_by_its_name_and_a_wrong_name_lists_all() -> None:
+    assert find_recipe("batchtopk-4096-l0-16") == Recipe(k=16)
+    with pytest.raises(ValueError, match="no recipe 'topk'; allowed: batchtopk-4096-l0-32, ") as caught:
+        find_recipe("topk")
+    assert all(recipe.sae_id in str(caught.value) for recipe in FAMILY)
+
+
+def test_every_field_is_part_of_the_key() -> None:
+    assert Recipe().to_dict().keys() == {field.name for field in dataclasses.fields(Recipe)}
