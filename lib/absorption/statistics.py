@@ -6,12 +6,13 @@ of a mean over letters is right although the letters share their negatives.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Shaped
 
 N_RESAMPLES = 1000
 LEVEL = 0.95
@@ -43,15 +44,16 @@ def resample_counts(
 def interval(samples: np.ndarray, level: float = LEVEL) -> tuple:
     """Low and high percentile over the first axis (resamples), ignoring resamples in which the value is undefined."""
     tail = 100 * (1 - level) / 2
-    with np.errstate(all="ignore"):
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "All-NaN slice")  # undefined in every resample: the interval is NaN
         low, high = np.nanpercentile(samples, [tail, 100 - tail], axis=0)
     return low, high
 
 
 def mean_interval(
-    values: Float[np.ndarray, " word"], *, n_resamples: int = N_RESAMPLES, seed: int = 0
+    values: Shaped[np.ndarray, " word"], *, n_resamples: int = N_RESAMPLES, seed: int = 0
 ) -> Estimate:
-    """Mean over words and its percentile bootstrap interval; NaN for no words."""
+    """Mean over words (numbers, or True and False) and its percentile bootstrap interval; NaN for no words."""
     values = np.asarray(values, dtype=np.float64)
     if len(values) == 0:
         return Estimate(np.nan, np.nan, np.nan)
@@ -60,7 +62,7 @@ def mean_interval(
 
 
 def macro_interval(
-    values: Float[np.ndarray, " word"],
+    values: Shaped[np.ndarray, " word"],
     groups: np.ndarray,
     *,
     n_resamples: int = N_RESAMPLES,
