@@ -7,6 +7,7 @@ as safetensors, which load in a second.
 
 from __future__ import annotations
 
+import json
 import logging
 import tempfile
 import warnings
@@ -54,13 +55,12 @@ def embedded_folder() -> Path:
 
 
 def _is_whole(folder: Path) -> bool:
-    weights = folder / "model.safetensors"
-    if not all((folder / name).exists() for name in ("config.json", "tokenizer.json")):
-        return False
     try:
-        with safe_open(weights, framework="pt"):
+        for name in ("config.json", "tokenizer.json"):
+            json.loads((folder / name).read_text(encoding="utf-8"))
+        with safe_open(folder / "model.safetensors", framework="pt"):
             return True  # the header is read and checked against the file's length
-    except (SafetensorError, OSError):
+    except (SafetensorError, OSError, ValueError):
         return False
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from jaxtyping import Float, Int
 from sae_lens.analysis.sae_transformer_bridge import SAETransformerBridge
+from safetensors import SafetensorError
 from torch import Tensor, nn
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
@@ -157,7 +158,7 @@ def load_model(model: str = EMBEDDED, device: str = "auto", dtype: str = "float3
         dtype: ``float32``, ``bfloat16`` or ``float16``.
 
     Raises:
-        ValueError: an unknown dtype or device, a folder that is not a model.
+        ValueError: an unknown dtype or device, a folder that is not a model or is damaged.
         ConnectionError: the model is neither on disk nor downloadable.
     """
     if dtype not in DTYPES:
@@ -171,6 +172,11 @@ def load_model(model: str = EMBEDDED, device: str = "auto", dtype: str = "float3
         raise ConnectionError(
             f"model {model!r} could not be loaded: {_first_line(error)} Allowed: {EMBEDDED!r}, "
             "a folder saved by save_pretrained, or a Hugging Face id (gated ones need HF_TOKEN)."
+        ) from error
+    except (ValueError, SafetensorError) as error:  # cut-off files, unknown architectures, no tokenizer
+        raise ValueError(
+            f"model {model!r} is damaged or not a causal language model: {_first_line(error)} "
+            "Allowed: what save_pretrained wrote for model and tokenizer."
         ) from error
     return wrap_model(hf.to(where), tokenizer, name=model)  # type: ignore[arg-type]
 
