@@ -111,7 +111,8 @@ def _best_f1_cut(scores: Float[Tensor, "word letter"], labels: Tensor) -> Float[
     hits = labels.gather(0, order).cumsum(0).double()
     said = torch.arange(1, len(scores) + 1, device=scores.device)[:, None]
     best = (2 * hits / (said + labels.sum(0))).argmax(dim=0)
-    below = ordered.gather(0, (best + 1).clamp_max(len(scores) - 1)[None])[0]
+    ordered = torch.cat([ordered, ordered[-1:] - 1])  # a cut below all: every word is said
+    below = ordered.gather(0, best[None] + 1)[0]
     return (ordered.gather(0, best[None])[0] + below) / 2
 
 
