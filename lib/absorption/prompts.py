@@ -7,7 +7,7 @@ of a set have one length.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -49,6 +49,15 @@ class SpellingPrompts:
         suffix = self.suffix.expand(len(index), -1)
         return torch.cat([prefix, self.word_ids[index, None], suffix], dim=1)
 
+    def rows(self, index: Int[Tensor, " batch"]) -> SpellingPrompts:
+        """The prompts of some words, each with the examples that it had."""
+        return replace(
+            self,
+            word_ids=self.word_ids[index],
+            example_set=self.example_set[index],
+            letters=self.letters[index],
+        )
+
 
 def make_prompts(
     model: LanguageModel,
@@ -69,13 +78,18 @@ def make_prompts(
         example_pool: words to draw examples from; default the words themselves, of at least three letters.
 
     Raises:
-        ValueError: the tokenizer splits an answer letter, so that one logit is not one letter.
+        ValueError: the tokenizer splits an answer letter, so that one logit is not one letter; too few words
+            to draw the examples from.
     """
     generator = np.random.default_rng(seed)
     suffix = encode(model, TEMPLATE)
     answer_ids = torch.tensor([_single(model, f" {letter.upper()}") for letter in LETTERS])
     pool = words if example_pool is None else example_pool
     pool = pool[pool["n_letters"] >= 3] if (pool["n_letters"] >= 3).sum() >= n_examples * n_sets else pool
+    if n_examples > len(pool):
+        raise ValueError(
+            f"n_examples is {n_examples}; allowed: 0 to {len(pool)}, the words to draw them from."
+        )
     drawn = [generator.choice(len(pool), size=n_examples, replace=False) for _ in range(n_sets)]
     prefixes = [_prefix(model, pool.iloc[rows], suffix, answer_ids) for rows in drawn]
     in_set = np.array([words["word"].isin(set(pool.iloc[rows]["word"])) for rows in drawn])
