@@ -15,7 +15,7 @@ from absorption.prompts import make_prompts
 from absorption.saes import SHIPPED, load_sae, shipped_ids
 from absorption.settings import DEFAULT_SAE
 from absorption.training.card import N_SPELLING_WORDS
-from absorption.training.recipe import Recipe, find_recipe
+from absorption.training.recipe import FAMILY, Recipe, find_recipe
 from absorption.vocab import load_vocab, sample_words
 
 FOLDERS = sorted(path.parent for path in (data_root() / "saes").glob("*/cfg.json"))
@@ -47,6 +47,10 @@ shipped = pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.n
 def test_every_shipped_folder_has_a_card_and_the_default_is_among_them() -> None:
     assert sorted(shipped_ids()) == [folder.name for folder in FOLDERS]
     assert DEFAULT_SAE in shipped_ids()
+
+
+def test_every_recipe_of_the_family_is_shipped_and_nothing_else() -> None:
+    assert sorted(recipe.sae_id for recipe in FAMILY) == sorted(shipped_ids())
 
 
 def test_all_of_it_stays_under_150_megabytes() -> None:
