@@ -118,6 +118,7 @@ def answer_words(
         "model": model.weights_hash, "dtype": str(model.dtype),
         "prefixes": cache.array_hash(prompts.prefixes.numpy()),
         "words": cache.array_hash(torch.stack([prompts.word_ids, prompts.example_set]).numpy()),
+        "question": cache.array_hash(torch.cat([prompts.suffix, prompts.answer_ids]).numpy()),
         "version": VERSION,
     }  # fmt: skip
 
@@ -177,9 +178,9 @@ def patch_layers(
     Returns:
         ``word, letter, depth, patch, metric_clean, metric, still_correct, says_other``.
     """
-    known = answer_words(model, words, n_sets=n_sets, seed=seed)
-    known = sample_words(known[known["correct"]].reset_index(drop=True), n_words, seed)
-    prompts = make_prompts(model, known, n_sets=n_sets, seed=seed, example_pool=words)
+    asked = answer_words(model, words, n_sets=n_sets, seed=seed).assign(row=np.arange(len(words)))
+    known = sample_words(asked[asked["correct"]].reset_index(drop=True), n_words, seed)
+    prompts = make_prompts(model, words, n_sets=n_sets, seed=seed).rows(torch.tensor(known["row"].to_numpy()))
     clean = ask(model, prompts)
     donors = _donors(prompts, seed)
     streams = depth_activations(model, prompts, depths)
