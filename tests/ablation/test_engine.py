@@ -127,6 +127,13 @@ def test_an_sae_behind_the_last_attention_layer_is_refused(llama: Tiny) -> None:
         AblationEngine(llama.model, sae, llama.prompts)
 
 
+def test_an_sae_whose_latents_add_no_fixed_direction_is_refused(llama: Tiny) -> None:
+    sae = random_sae(llama.model, "blocks.1.hook_resid_post")
+    sae.sae.cfg.normalize_activations = "layer_norm"
+    with pytest.raises(ValueError, match="layer_norm"):
+        AblationEngine(llama.model, sae, llama.prompts)
+
+
 def test_the_twin_shares_the_weights_memory_and_the_bridge_still_works(llama: Tiny) -> None:
     twin = llama.engine._pass.twin  # type: ignore[attr-defined]
     mine = {p.data_ptr() for p in twin.parameters()}

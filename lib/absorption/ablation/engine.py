@@ -28,6 +28,8 @@ Summing in another order gives about 2e-5 in float32 on a model of 30 layers; at
 in every type."""
 BATCH = {"cpu": 64, "cuda": 1024, "mps": 256}
 """Rows at once; on a CPU few enough for the caches."""
+RESCALED = ("constant_norm_rescale", "layer_norm")
+"""Normalisations of SAELens that depend on the input."""
 
 
 @dataclass
@@ -38,7 +40,9 @@ class AblationEngine:
     sae: LoadedSae
     prompts: SpellingPrompts
     mode: Literal["auto", "shared prefix", "full passes"] = "auto"
-    """``auto`` takes the fast way if it agrees with whole passes; after that, which way is used."""
+    """``auto`` takes the fast way if it agrees with whole passes; after that, which way is used. A way that
+    is asked for by name is not checked; whole passes are then made without the bridge's hooks, as fast as can
+    be."""
     batch: int = 0
     """Rows at once; 0 takes a default for the device."""
     reason: str = field(default="", init=False)
@@ -53,19 +57,22 @@ class AblationEngine:
                 f"hook {self.sae.hook_name!r} is behind the last attention layer: the word's token no longer "
                 f"reaches the answer from there; allowed: up to {Site(self.model.n_layers - 1).name}."
             )
+        if self.sae.sae.cfg.normalize_activations in RESCALED:
+            raise ValueError(
+                f"SAE {self.sae.name!r} has {self.sae.sae.cfg.normalize_activations} of its input, so a latent "
+                "adds no fixed multiple of its decoder row. Allowed: SAEs that do not."
+            )
         self.batch = self.batch or BATCH.get(self.model.device.type, 64)
-        self._full: Pass = FullPass(
-            self.model.hf, list(self.model.blocks), self.prompts, self.sae.site.depth, self.model.device
-        )
-        self._pass: Pass = self._full
         if self.mode == "auto":
             self._choose()
         elif self.mode == FAST:
-            self._pass = FastPass(self.model, self.prompts, self.sae.site.depth)
+            self._pass: Pass = FastPass(self.model, self.prompts, self.sae.site.depth)
+        else:
+            self._pass = FullPass(self.model, self.prompts, self.sae.site.depth, plain=True)
 
     def _choose(self) -> None:
         """Take the fast way if it exists and agrees with whole passes."""
-        self.mode = FULL
+        self.mode, self._pass = FULL, FullPass(self.model, self.prompts, self.sae.site.depth)
         words, states, expected = self._whole_answers()
         try:
             fast = FastPass(self.model, self.prompts, self.sae.site.depth)
@@ -88,9 +95,9 @@ class AblationEngine:
             RuntimeError: the change does not reach the answer, so that agreement would mean nothing.
         """
         words = (self.prompts.example_set == self.prompts.example_set[0]).nonzero()[:n_words, 0]
-        states = self._full.states(words)
+        states = self._pass.states(words)
         words, states = words.repeat(2), torch.cat([states, states / 2])
-        expected = self._full.logits(words, states).double()
+        expected = self._pass.logits(words, states).double()
         if torch.equal(*expected.chunk(2)):
             raise RuntimeError(f"halving the residual stream at {self.sae.hook_name} changes no answer.")
         return words, states, expected

@@ -14,10 +14,10 @@ from typing import Any, Protocol
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
-from transformers import DynamicCache, PreTrainedModel
+from transformers import DynamicCache
 
 from absorption.ablation.attention import NAME, SharedPrefix
-from absorption.ablation.plain import blocks_of, plain_twin
+from absorption.ablation.plain import blocks_of, plain_twin, shorten
 from absorption.models import LanguageModel
 from absorption.prompts import SpellingPrompts
 
@@ -40,15 +40,20 @@ class FullPass:
     """Whole prompts through the whole model: slow, and right for every architecture."""
 
     def __init__(
-        self,
-        hf: PreTrainedModel,
-        blocks: list[nn.Module],
-        prompts: SpellingPrompts,
-        depth: int,
-        device: torch.device,
+        self, model: LanguageModel, prompts: SpellingPrompts, depth: int, *, plain: bool = False
     ) -> None:
-        self.hf, self.blocks, self.prompts, self.depth, self.device = hf, blocks, prompts, depth, device
-        takes = inspect.signature(type(hf).forward).parameters
+        """Use the model as it is, or (``plain``) a twin without hooks that computes the 26 answers only.
+
+        Raises:
+            ValueError: ``plain``, and the model cannot be rebuilt from its configuration.
+        """
+        self.prompts, self.depth, self.device = prompts, depth, model.device
+        self.hf = plain_twin(model) if plain else model.hf
+        self.blocks = blocks_of(model, self.hf) if plain else list(model.blocks)
+        self._answers = slice(None) if plain else prompts.answer_ids.to(model.device)
+        if plain:
+            shorten(self.hf.get_output_embeddings(), prompts.answer_ids)
+        takes = inspect.signature(type(self.hf).forward).parameters
         self._last_only = {"logits_to_keep": 1} if "logits_to_keep" in takes else {}
 
     def states(self, words: Int[Tensor, " row"]) -> Float[Tensor, "row d_model"]:
@@ -71,7 +76,7 @@ class FullPass:
             out = self.hf(tokens, use_cache=False, **self._last_only).logits[:, -1]
         finally:
             handle.remove()
-        return out[:, self.prompts.answer_ids.to(out.device)]
+        return out[:, self._answers]
 
 
 class FastPass:
@@ -96,7 +101,7 @@ class FastPass:
             block.forward = self._skippable(block.forward)
         if depth == 0:
             self.blocks[0].register_forward_pre_hook(self._enter, with_kwargs=True)
-        _shorten(self.twin.get_output_embeddings(), prompts.answer_ids)
+        shorten(self.twin.get_output_embeddings(), prompts.answer_ids)
 
     def states(self, words: Int[Tensor, " row"]) -> Float[Tensor, "row d_model"]:
         """Residual stream at each word's token."""
@@ -192,11 +197,3 @@ def edit_stream(blocks: list[nn.Module], depth: int, edit: Callable[[Tensor], Te
         return (edit(output[0]), *output[1:]) if isinstance(output, tuple) else edit(output)
 
     return blocks[depth - 1].register_forward_hook(after)
-
-
-def _shorten(unembedding: Any, answer_ids: Int[Tensor, " letter"]) -> None:
-    """Let the unembedding compute the answers' rows only; softcaps and scales behind it still apply."""
-    rows = answer_ids.to(unembedding.weight.device)
-    weight, bias = unembedding.weight[rows], getattr(unembedding, "bias", None)
-    bias = None if bias is None else bias[rows]
-    unembedding.forward = lambda hidden: nn.functional.linear(hidden, weight, bias)

@@ -8,8 +8,10 @@ unembedding.
 from __future__ import annotations
 
 import copy
+from typing import Any
 
 import torch
+from jaxtyping import Int
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
@@ -42,6 +44,14 @@ def blocks_of(model: LanguageModel, twin: PreTrainedModel) -> list[nn.Module]:
     """The twin's decoder blocks, in order."""
     paths = {id(module): name for name, module in model.hf.named_modules()}
     return [twin.get_submodule(paths[id(block)].replace(_WRAPPER, "")) for block in model.blocks]
+
+
+def shorten(unembedding: Any, answer_ids: Int[Tensor, " letter"]) -> None:
+    """Let the unembedding compute the answers' rows only; softcaps and scales behind it still apply."""
+    rows = answer_ids.to(unembedding.weight.device)
+    weight, bias = unembedding.weight[rows], getattr(unembedding, "bias", None)
+    bias = None if bias is None else bias[rows]
+    unembedding.forward = lambda hidden: nn.functional.linear(hidden, weight, bias)
 
 
 def _unwrapped(hf: nn.Module) -> dict[str, Tensor]:

@@ -1,0 +1,33 @@
+"""Feature splitting: k-sparse probing and the main latents of each letter (paper, section 5.3)."""
+
+from absorption.splitting.describe import describe_main
+from absorption.splitting.ksparse import F1_JUMP, MAX_K, KSparse, probe_k_sparse
+from absorption.splitting.selection import (
+    K_SPARSE,
+    SELECTIONS,
+    MainLatents,
+    main_by_encoder,
+    main_table,
+    one_each,
+    split_counts,
+    unconverged_probe,
+)
+from absorption.splitting.sparse_probe import SparseProbe, fit_sparse_probe
+
+__all__ = [
+    "F1_JUMP",
+    "K_SPARSE",
+    "MAX_K",
+    "SELECTIONS",
+    "KSparse",
+    "MainLatents",
+    "SparseProbe",
+    "describe_main",
+    "fit_sparse_probe",
+    "main_by_encoder",
+    "main_table",
+    "one_each",
+    "probe_k_sparse",
+    "split_counts",
+    "unconverged_probe",
+]

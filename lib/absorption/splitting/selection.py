@@ -1,0 +1,91 @@
+"""Main latents under each selection in use, and the reference code's ranking as it comes out unconverged."""
+
+from __future__ import annotations
+
+import pandas as pd
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from absorption.splitting.ksparse import KSparse
+from absorption.splitting.sparse_probe import L1, SparseProbe
+from absorption.vocab import LETTERS
+
+K_SPARSE = "L1 k-sparse"
+"""The paper's selection: may keep several latents a letter."""
+SELECTIONS = (K_SPARSE, "encoder cosine", "best F1")
+
+MainLatents = dict[str, list[int]]
+"""Main latents by letter, the most important first."""
+
+
+def one_each(latents: Int[Tensor, " letter"]) -> MainLatents:
+    """Main latents where a selection names one latent a letter (encoder cosine, best F1)."""
+    return {letter: [int(latent)] for letter, latent in zip(LETTERS, latents, strict=True)}
+
+
+def main_by_encoder(
+    directions: Float[Tensor, "26 d_model"], encoder_directions: Float[Tensor, "latent d_model"]
+) -> MainLatents:
+    """The latent whose encoder has the highest cosine with the letter's probe (paper, section 5.1)."""
+    return one_each((directions @ encoder_directions.to(directions).T).argmax(dim=1))
+
+
+def main_table(main: MainLatents, selection: str) -> pd.DataFrame:
+    """``selection, letter, rank, latent``, one row a main latent."""
+    rows = [
+        (selection, letter, rank, latent)
+        for letter, latents in main.items()
+        for rank, latent in enumerate(latents, start=1)
+    ]
+    return pd.DataFrame(rows, columns=["selection", "letter", "rank", "latent"])
+
+
+def split_counts(scores: pd.DataFrame, f1_jumps: list[float]) -> pd.DataFrame:
+    """Number of main latents by letter and threshold: ``f1_jump, letter, n_main``.
+
+    Args:
+        scores: ``KSparse.scores``.
+        f1_jumps: thresholds to try (the paper tries .01 to .05).
+    """
+    empty: dict[str, list[int]] = {}
+    rows = [
+        (jump, letter, len(latents))
+        for jump in f1_jumps
+        for letter, latents in KSparse(empty, scores).main_latents(jump).items()
+    ]
+    return pd.DataFrame(rows, columns=["f1_jump", "letter", "n_main"])
+
+
+def unconverged_probe(
+    csr: Tensor,
+    labels: Bool[Tensor, "word letter"],
+    *,
+    steps: int,
+    batch: int = 4096,
+    l1: float = L1,
+    seed: int = 0,
+) -> SparseProbe:
+    """The ranking probe as the reference code trains it, stopped after a number of Adam steps.
+
+    Its 50 epochs are 50 steps where there are fewer words than its batch of 4,096. The learning rate falls
+    from .01 to 1e-5, from random weights. For comparison only: nothing is checked, ``violation`` is not
+    computed.
+    """
+    torch.manual_seed(seed)
+    probe = torch.nn.Linear(csr.shape[1], labels.shape[1])
+    positives = labels.sum(0)
+    loss_of = torch.nn.BCEWithLogitsLoss(pos_weight=(len(labels) - positives) / positives.clamp_min(1))
+    optimiser = torch.optim.Adam(probe.parameters(), lr=0.01, weight_decay=1e-6)
+    schedule = torch.optim.lr_scheduler.ExponentialLR(optimiser, gamma=(1e-5 / 0.01) ** (1 / steps))
+    dense_rows = csr.to_sparse_coo().coalesce()
+    for _ in range(steps):
+        rows = torch.randperm(len(labels))[:batch].sort().values
+        acts = dense_rows.index_select(0, rows).to_dense().float()
+        loss = loss_of(probe(acts), labels[rows].float()) + l1 * probe.weight.abs().sum(dim=1).mean()
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        schedule.step()
+    weights, biases = probe.weight.detach().double(), probe.bias.detach().double()
+    return SparseProbe(weights, biases, torch.full((len(biases),), torch.nan))
