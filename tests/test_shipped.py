@@ -120,12 +120,9 @@ def test_l0_and_explained_variance_on_words_are_those_of_the_card(
         error.append((part - rebuilt).double().pow(2).sum(1))
     active = torch.cat(l0)
     unexplained = torch.cat(error) / (rows - rows.mean(0)).double().pow(2).sum(1).mean()
-    # The same words: the card rounds, and another machine adds in another order, which moves a latent that
-    # stands at its threshold. A card of another sample of words: four standard errors of a difference.
-    errors = 0 if len(rows) == expected["words"] else 4 * (2 / len(rows)) ** 0.5
-    assert active.mean() == pytest.approx(expected["l0"], abs=0.02 + errors * float(active.std()))
-    assert 1 - unexplained.mean() == pytest.approx(
-        expected["explained_variance"], abs=5e-4 + errors * float(unexplained.std())
-    )
+    assert len(rows) == expected["words"]
+    # The card rounds, and another machine adds in another order, which moves a latent at its threshold.
+    assert active.mean() == pytest.approx(expected["l0"], abs=0.02)
+    assert 1 - unexplained.mean() == pytest.approx(expected["explained_variance"], abs=5e-4)
     assert sae.weights_hash == card["weights_hash"]
     assert model.weights_hash == card["model_weights_hash"]
