@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -27,10 +28,10 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 class Stage:
     """A computation that counts its calls."""
 
-    def __init__(self, result: object) -> None:
+    def __init__(self, result: Any) -> None:
         self.result, self.calls = result, 0
 
-    def __call__(self):
+    def __call__(self) -> Any:
         self.calls += 1
         return self.result
 

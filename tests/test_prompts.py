@@ -6,6 +6,7 @@ import copy
 import dataclasses
 import re
 from functools import cache
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -134,7 +135,8 @@ def test_more_examples_than_words_are_refused(words: pd.DataFrame) -> None:
 def test_an_answer_of_two_tokens_is_refused(words: pd.DataFrame) -> None:
     tokenizer = copy.deepcopy(tiny().tokenizer)
     apart = Regex(r" ?[A-PR-Za-z]+|Q|\n|:")  # takes " Q" apart
-    tokenizer.backend_tokenizer.pre_tokenizer = Split(apart, behavior="isolated")
+    backend: Any = tokenizer.backend_tokenizer  # type: ignore[attr-defined]
+    backend.pre_tokenizer = Split(apart, behavior="isolated")
     model = dataclasses.replace(tiny(), tokenizer=tokenizer)
     with pytest.raises(
         ValueError, match=r"splits the answer ' Q' into 2 tokens; one token a letter"

@@ -77,7 +77,13 @@ def test_tokens_that_look_like_html_are_shown_as_text(page: list[str]) -> None:
 
 
 def test_numbers_are_rounded_for_the_eye_and_sorted_by_their_value(page: list[str]) -> None:
-    row = {"f1": [0.123456], "n": [31534], "single": np.float32([0.25]), "none": [float("nan")], "on": [True]}
+    row = {
+        "f1": [0.123456],
+        "n": [31534],
+        "single": np.array([0.25], dtype=np.float32),
+        "none": [float("nan")],
+        "on": [True],
+    }
     show_table(pd.DataFrame(row), caption="c", digits=3)
     found = re.findall(r'<td(?: class="n" data-v="(.*?)")?>(.*?)</td>', page[0])
     assert found == [("0.123456", "0.123"), ("31534", "31,534"), ("0.25", "0.25"), ("nan", ""), ("", "True")]

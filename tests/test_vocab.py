@@ -56,8 +56,9 @@ def test_the_columns_describe_the_word() -> None:
     tokenizer = word_tokenizer([*_words(), " Apple", "apple"])
     table = load_vocab(tokenizer).set_index("word")
     columns = ["letter", "leading_space", "n_letters", "upper"]
-    assert table.loc[" Apple", columns].tolist() == ["a", True, 5, True]
-    assert table.loc["apple", columns].tolist() == ["a", False, 5, False]
+    found = dict(zip(table.index, table[columns].itertuples(index=False, name=None), strict=True))
+    assert found[" Apple"] == ("a", True, 5, True)
+    assert found["apple"] == ("a", False, 5, False)
     assert table.loc[" Apple", "token_id"] == tokenizer.convert_tokens_to_ids(" Apple")
     assert table["token_id"].is_monotonic_increasing
 
