@@ -9,7 +9,6 @@ import torch
 from tests.ablation.architectures import CONFIGS, tiny_model
 
 from absorption.models import LanguageModel, Site, arithmetic, resolve_site
-from absorption.models.memory import keep_freed_pages
 
 TOKENS = torch.arange(40, 64).reshape(2, 12)
 BAD_HOOKS = ["blocks.8.hook_mlp_out", "blocks.8.hook_resid_mid", "blocks.x.hook_resid_pre", "hook_resid_post",
@@ -160,10 +159,3 @@ def test_products_that_are_not_exact_enough_are_not_taken(monkeypatch: pytest.Mo
         "highest",
         "high" if torch.cuda.is_available() else "highest",
     )
-
-
-def test_keeping_freed_pages_can_be_asked_for_again() -> None:
-    first = keep_freed_pages()
-    keep_freed_pages.cache_clear()
-    assert isinstance(first, bool)
-    assert keep_freed_pages() is first

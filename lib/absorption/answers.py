@@ -23,6 +23,9 @@ from absorption.vocab import LETTERS, sample_words
 Edit = Callable[[Float[Tensor, "batch d_model"], Int[Tensor, " batch"]], Float[Tensor, "batch d_model"]]
 """Maps the residual stream at the word's token (and the words' row numbers) to what shall stand there."""
 VERSION = 1
+LAST = torch.tensor([-1])
+"""Only the answer position's logits. As an index, not as the number 1: a slice is not contiguous, and PyTorch
+then copies the whole unembedding once a row (nine tenths of the time, and gigabytes)."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +73,7 @@ def ask(
             try:
                 assert prefix is not None
                 out = model.hf(
-                    ids, past_key_values=prefix.expand(len(rows)), use_cache=True, logits_to_keep=1
+                    ids, past_key_values=prefix.expand(len(rows)), use_cache=True, logits_to_keep=LAST
                 ).logits[:, -1]
             finally:
                 if handle is not None:

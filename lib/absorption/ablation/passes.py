@@ -54,7 +54,7 @@ class FullPass:
         if plain:
             shorten(self.hf.get_output_embeddings(), prompts.answer_ids)
         takes = inspect.signature(type(self.hf).forward).parameters
-        self._last_only = {"logits_to_keep": 1} if "logits_to_keep" in takes else {}
+        self._last_only = {"logits_to_keep": torch.tensor([-1])} if "logits_to_keep" in takes else {}
 
     def states(self, words: Int[Tensor, " row"]) -> Float[Tensor, "row d_model"]:
         """Residual stream at each word's token."""
@@ -139,7 +139,7 @@ class FastPass:
 
     def _continue(self, prefix: SharedPrefix, tokens: Int[Tensor, "row position"]) -> Float[Tensor, "row 26"]:
         with prefix.active():
-            out = self.twin(tokens.to(self.device), past_key_values=prefix, use_cache=True, logits_to_keep=1)
+            out = self.twin(tokens.to(self.device), past_key_values=prefix, use_cache=True, logits_to_keep=torch.tensor([-1]))
         return out.logits[:, -1]
 
     def _prefix(self, words: Int[Tensor, " row"]) -> SharedPrefix:

@@ -19,7 +19,6 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, P
 from absorption.models.arithmetic import use_fast_exact_float32
 from absorption.models.embedded import EMBEDDED, embedded_folder
 from absorption.models.hooks import Site, resolve_site
-from absorption.models.memory import keep_freed_pages
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -200,7 +199,6 @@ def wrap_model(
     """Put a Hugging Face model that is already loaded behind the bridge."""
     hf.eval().requires_grad_(False)
     use_fast_exact_float32()
-    keep_freed_pages()
     logging.getLogger("transformer_lens").setLevel(logging.ERROR)
     bridge = SAETransformerBridge.boot_transformers(
         name, hf_model=hf, tokenizer=tokenizer, device=str(hf.device), dtype=hf.dtype

@@ -24,7 +24,6 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from absorption import cache
-from absorption.models.memory import keep_freed_pages
 from absorption.training.batchtopk import SparseBatchTopKTrainingSAE
 from absorption.training.harvest import StoredActivations
 from absorption.training.recipe import Recipe
@@ -145,7 +144,6 @@ def make_trainer(
     Raises:
         ValueError: an architecture that no recipe can train.
     """
-    keep_freed_pages()
     torch.manual_seed(recipe.seed)
     scale = input_scale(activations)
     sae = _training_sae(recipe, activations, model_name)
