@@ -12,6 +12,7 @@ from tests.ablation.architectures import tiny_model
 from tests.latents.hand_made import probed, sae
 
 from absorption.comparison import (
+    METRICS,
     ScoredSae,
     at_one_width,
     best_l0,
@@ -33,7 +34,7 @@ def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def samples(name: str, f1: float, drawn: list[float] | None = None) -> MeanSamples:
-    values = dict.fromkeys(("precision", "recall", "f1"), f1)
+    values: dict[str, float] = {metric: f1 for metric in METRICS}
     return MeanSamples(name, values, {metric: np.array(drawn or [f1, f1]) for metric in values})
 
 

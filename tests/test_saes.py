@@ -74,7 +74,7 @@ def test_directions_have_unit_norm_and_a_dead_row_stays_zero(tmp_path: Path, mod
     write_sae(tmp_path)
     sae = load(tmp_path, model)
     with torch.no_grad():
-        sae.sae.W_dec[3] = 0
+        sae.W_dec[3] = 0
     norms = sae.decoder_directions.norm(dim=-1)
     assert norms[3] == 0
     torch.testing.assert_close(norms[4:], torch.ones(44))
@@ -85,7 +85,7 @@ def test_one_changed_weight_changes_the_hash(tmp_path: Path, model: LanguageMode
     write_sae(tmp_path)
     first, same, other = (load(tmp_path, model) for _ in range(3))
     with torch.no_grad():
-        other.sae.b_enc[0] += 1e-6
+        other.W_enc[0, 0] += 1e-6
     assert first.weights_hash == same.weights_hash != other.weights_hash
 
 

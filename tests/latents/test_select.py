@@ -85,8 +85,7 @@ def test_the_latent_of_all_other_letters_is_not_chosen_for_a() -> None:
 
 def test_f1_of_being_on_equals_scikit_learn() -> None:
     acts, labels = random_case(n_latents=9)
-    acts[:, 4] = 0
     found = _on_f1(sparse(acts).csr, labels)
     for letter in range(4):
-        wanted = [f1_score(labels[:, letter], column > 0, zero_division=0) for column in acts.T]
+        wanted = [f1_score(labels[:, letter], column > 0) for column in acts.T]
         np.testing.assert_allclose(found[letter], wanted, atol=1e-6)
