@@ -57,7 +57,9 @@ def train(recipe: Recipe, model: LanguageModel, folder: Path, *, stop_after: int
         n_held_out=recipe.n_held_out,
         length=recipe.context,
     )
-    stored = store_activations(model, recipe.hook_name, windows.train, windows_key="train")
+    stored = store_activations(
+        model, recipe.hook_name, windows.train, windows_key=cache.array_hash(windows.train.numpy())
+    )
     checkpoint = checkpoint_folder(recipe, stored)
     trainer = make_trainer(recipe, stored, checkpoint, model_name=model.name)
     trainer.stop_after = stop_after
