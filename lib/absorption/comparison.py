@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
-from absorption.latents import encode_words, latent_samples, score_latents
+from absorption.latents import encode_words, latent_samples, score_latents, slope_per_doubling
 from absorption.latents.score import MeanSamples
 from absorption.models import LanguageModel
 from absorption.probes import ProbedWords
@@ -129,3 +129,17 @@ def best_l0(points: list[tuple[float, MeanSamples]]) -> Estimate:
     low, high = interval(best)
     value = float(l0[int(np.argmax([p.values["f1"] for _, p in points]))])
     return Estimate(value, min(float(low), value), max(float(high), value))
+
+
+def slope_table(scored: list[ScoredSae]) -> pd.DataFrame:
+    """Change of precision, recall and F1 each time L0 doubles, for every selection, paired over SAEs.
+
+    Columns ``selection, metric, value, low, high``; no rows with fewer than two SAEs of one width.
+    """
+    rows = []
+    for selection in scored[0].samples:
+        points = at_one_width(scored, selection)
+        for metric in METRICS if points else ():
+            slope = slope_per_doubling(points, metric)
+            rows.append((selection, metric, slope.value, slope.low, slope.high))
+    return pd.DataFrame(rows, columns=["selection", "metric", "value", "low", "high"])
