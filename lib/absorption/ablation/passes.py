@@ -139,7 +139,12 @@ class FastPass:
 
     def _continue(self, prefix: SharedPrefix, tokens: Int[Tensor, "row position"]) -> Float[Tensor, "row 26"]:
         with prefix.active():
-            out = self.twin(tokens.to(self.device), past_key_values=prefix, use_cache=True, logits_to_keep=torch.tensor([-1]))
+            out = self.twin(
+                tokens.to(self.device),
+                past_key_values=prefix,
+                use_cache=True,
+                logits_to_keep=torch.tensor([-1]),
+            )
         return out.logits[:, -1]
 
     def _prefix(self, words: Int[Tensor, " row"]) -> SharedPrefix:
