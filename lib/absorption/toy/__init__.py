@@ -1,0 +1,1 @@
+"""Toy models of absorption: planted features, SAEs trained on them, and what theory says they must learn."""

@@ -1,0 +1,123 @@
+"""Checks of the exercises in the toy chapters: a student's answer passes or fails, with a hint.
+
+A check compares with the library's own result or trains a small SAE; it never compares with a stored number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from absorption.toy import measure, theory
+from absorption.toy.four import shape
+from absorption.toy.recipes import Recipe, fast
+from absorption.toy.remedies import WORLDS, scores
+from absorption.toy.train import Run, train_settled
+from absorption.toy.worlds import World, four_features
+
+N_SAMPLES = 4_000_000
+"""Samples of an SAE that a check trains: a few seconds."""
+MOST_ABSORBED, LEAST_MCC, LEAST_VARIANCE = 0.1, 0.98, 0.9
+"""What the exercises ask for."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether an answer is right, and why not."""
+
+    right: bool
+    message: str
+
+    def _repr_markdown_(self) -> str:
+        return f"**{'Right.' if self.right else 'Not yet.'}** {self.message}"
+
+
+NOT_ANSWERED = Verdict(False, "Put your answer in place of `None` and run this cell again.")
+
+
+def check_sparsity(answer: Callable[[float, float, float], float] | None) -> Verdict:
+    """Exercise 1: the family's expected sum of activations, as a function of d, p11 and p10."""
+    if answer is None:
+        return NOT_ANSWERED
+    for d, p_both, p_only in ((0.0, 0.05, 0.2), (1.0, 0.05, 0.2), (0.3, 0.2, 0.1), (0.8, 0.4, 0.0)):
+        expected = theory.family(np.array([d]), p_both, p_only)["sparsity"].iloc[0]
+        given = float(answer(d, p_both, p_only))
+        if not np.isclose(given, expected, atol=1e-6):
+            return Verdict(
+                False,
+                f"At d = {d:g}, p11 = {p_both:g}, p10 = {p_only:g} you give {given:.3f}; "
+                "add up both latents' activations on each of the two inputs.",
+            )
+    return Verdict(True, "The slope in d is -p11: every bit of absorption saves activation.")
+
+
+def check_weights(encoder: list[list[float]] | None, decoder: list[list[float]] | None) -> Verdict:
+    """Exercise 2: rows (f0's latent, f1's latent) in the (f0, f1) plane that absorb fully at no error."""
+    if encoder is None or decoder is None:
+        return NOT_ANSWERED
+    inputs = torch.tensor([[1.0, 0.0], [1.0, 1.0]])
+    acts = torch.relu(inputs @ torch.tensor(encoder, dtype=torch.float32).T)
+    error = (acts @ torch.tensor(decoder, dtype=torch.float32) - inputs).abs().amax(dim=1)
+    for name, missed in zip(("f0 alone", "f0 and f1"), error.tolist(), strict=True):
+        if missed > 1e-5:
+            return Verdict(False, f"On {name} the reconstruction is off by {missed:.2f}.")
+    if acts[1, 0] > measure.SILENT:
+        return Verdict(False, f"On f0 and f1, f0's latent still fires with {acts[1, 0]:.2f}.")
+    return Verdict(
+        True, "No error, one active latent on either input: the loss cannot tell that f0 went missing."
+    )
+
+
+def check_coefficient(l1: float | None) -> Verdict:
+    """Exercise 3: an L1 coefficient that keeps absorption low at P(parent | child) = .95; trains one SAE."""
+    if l1 is None:
+        return NOT_ANSWERED
+    world = four_features(hierarchy=True, p_parent=0.95)
+    sae = train_settled([Run(world, fast("standard", 4, float(l1), N_SAMPLES))])[0]
+    absorbed = measure.absorption(sae, world)["absorbed"].iloc[0]
+    mcc = measure.quality(sae, world)["mcc"]
+    said = f"Trained at {l1:g}: absorbed {absorbed:.3f}, MCC {mcc:.3f}."
+    if absorbed > MOST_ABSORBED:
+        return Verdict(False, f"{said} The penalty is still worth more than the error on lone children.")
+    if mcc < LEAST_MCC:
+        return Verdict(False, f"{said} Too weak: nothing holds the latents to the features.")
+    return Verdict(True, said)
+
+
+def check_magnitude(answer: Callable[[float], float] | None) -> Verdict:
+    """Exercise 4: what the child's latent writes along f0 per unit along f1, given the child's magnitude."""
+    if answer is None:
+        return NOT_ANSWERED
+    for magnitude in (0.5, 2.0):
+        world = World(
+            rates=(0.25, 0.05, 0.05, 0.05),
+            parents=(None, 0, None, None),
+            magnitudes=(1.0, magnitude, 1.0, 1.0),
+        )
+        trained = shape(train_settled([Run(world, fast("standard", 4, 0.04, N_SAMPLES))])[0], world)["d"]
+        given = float(answer(magnitude))
+        if abs(given - trained) > 0.1 * trained:
+            return Verdict(
+                False,
+                f"A child of magnitude {magnitude:g} trains to d = {trained:.2f}; you give {given:.2f}. "
+                "How long is the parent beside the child?",
+            )
+    return Verdict(True, "The child's latent writes the whole parent, whatever its own length.")
+
+
+def check_remedy(recipe: Recipe | None) -> Verdict:
+    """Exercise 5: a recipe that neither absorbs nor pays with reconstruction in the three-floor trees."""
+    if recipe is None:
+        return NOT_ANSWERED
+    if recipe.n_samples > N_SAMPLES or recipe.d_sae > 2 * WORLDS["trees"].n_features:
+        return Verdict(False, f"Allowed: at most {N_SAMPLES:,} samples, and two latents for each feature.")
+    found = scores(train_settled([Run(WORLDS["trees"], recipe)])[0], WORLDS["trees"])
+    said = f"absorbed {found['absorbed']:.3f}, explained variance {found['explained_variance']:.3f}."
+    if found["absorbed"] > MOST_ABSORBED or not found["absorbed"] == found["absorbed"]:
+        return Verdict(False, f"Children still carry their parents: {said}")
+    if found["explained_variance"] < LEAST_VARIANCE:
+        return Verdict(False, f"Too much is lost: {said}")
+    return Verdict(True, f"{said[0].upper()}{said[1:]}")

@@ -1,0 +1,69 @@
+"""Parameters of the toy chapters. Toy SAEs train on the CPU and use no language model."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from absorption.settings import Settings
+from absorption.toy.recipes import BATCH_SIZE
+
+Chance = Annotated[float, Field(gt=0, le=1)]
+Coefficient = Annotated[float, Field(gt=0, le=1)]
+Samples = Annotated[int, Field(ge=100 * BATCH_SIZE)]
+
+
+class ToySettings(Settings):
+    """What all toy chapters share."""
+
+    seed: int = Field(default=0, ge=0)
+    """Seed of the first SAE; further ones count up from it."""
+    n_seeds: int = Field(default=5, ge=2)
+    """SAEs trained where a spread over seeds is shown."""
+    n_samples_fast: Samples = 4_000_000
+    """Samples of an SAE on the fast schedule."""
+    workers: int = Field(default=0, ge=0)
+    """Processes that train side by side; 0: one for each CPU core."""
+
+    @property
+    def seeds(self) -> list[int]:
+        """The seeds of a spread."""
+        return list(range(self.seed, self.seed + self.n_seeds))
+
+
+class FourFeaturesSettings(ToySettings):
+    """Chapter "Absorption in four features"."""
+
+    n_samples: Samples = 100_000_000
+    """Samples of the two SAEs that are trained as in the paper."""
+    l1: Coefficient = 3e-5
+    """Their L1 coefficient (paper, section 3)."""
+    l1_fast: Coefficient = 5e-3
+    """L1 coefficient of the SAEs of the seed spread."""
+
+
+class CoOccurrenceSettings(ToySettings):
+    """Chapter "How much co-occurrence, how much sparsity"."""
+
+    p_parents: list[Chance] = [0.5, 0.8, 0.9, 0.95, 0.98, 1.0]
+    """P(parent | child) of the surface."""
+    l1s: list[Coefficient] = [5e-3, 1e-2, 2e-2, 4e-2, 8e-2]
+    """L1 coefficients of the surface."""
+    child_rates: list[Chance] = [0.01, 0.05, 0.1, 0.2]
+    """Overall rates of the child at one point of the surface."""
+    ks: list[Annotated[float, Field(gt=0)]] = [0.3, 0.35, 0.4, 0.5, 0.7]
+    """Mean numbers of active latents of the BatchTopK surface."""
+    child_magnitudes: list[Annotated[float, Field(gt=0)]] = [0.5, 1.0, 2.0]
+    """Activations of the child where the parent's is 1."""
+    n_samples_check: Samples = 30_000_000
+    """Samples of the check that the fast schedule has settled."""
+
+
+class RemediesSettings(ToySettings):
+    """Chapter "Do remedies work where truth is known?"."""
+
+    n_seeds: int = Field(default=2, ge=2)
+    """SAEs of every remedy."""
+    width: Annotated[float, Field(gt=0, le=8)] = 1.0
+    """Latents for each planted feature."""
