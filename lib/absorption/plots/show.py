@@ -81,7 +81,7 @@ def show_table(table: pd.DataFrame, *, caption: str, search: bool | None = None,
     search = len(table) > 12 if search is None else search
     name = f"table-{next(_numbers)}"
     field = (
-        f'<input type="search" aria-label="Search the table" placeholder="Search"><output></output>'
+        '<input type="search" aria-label="Search the table" placeholder="Search"><output></output>'
         if search
         else ""
     )
