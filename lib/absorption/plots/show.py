@@ -101,7 +101,8 @@ def show_table(table: pd.DataFrame, *, caption: str, search: bool | None = None,
 
 def _cell(value: object, digits: int) -> str:
     if isinstance(value, float):
-        text = "" if pd.isna(value) else f"{value:.{digits}g}"
+        whole = not pd.isna(value) and value.is_integer() and abs(value) >= 10**digits
+        text = "" if pd.isna(value) else f"{value:,.0f}" if whole else f"{value:.{digits}g}"
         return f'<td class="n" data-v="{value}">{text}</td>'
     if isinstance(value, int) and not isinstance(value, bool):
         return f'<td class="n" data-v="{value}">{value:,}</td>'
