@@ -8,8 +8,9 @@ from absorption.ablation.effects import (
     removal_effects,
     set_effects,
     shift_effects,
+    stored_effects,
 )
-from absorption.ablation.engine import AblationEngine, answer_metric
+from absorption.ablation.engine import AblationEngine, StateEngine, answer_metric
 from absorption.ablation.gradients import integrated_gradients
 from absorption.ablation.labels import label_words
 from absorption.ablation.rows import LatentRows, active_rows
@@ -17,6 +18,7 @@ from absorption.ablation.rows import LatentRows, active_rows
 __all__ = [
     "AblationEngine",
     "LatentRows",
+    "StateEngine",
     "active_rows",
     "all_effects",
     "answer_metric",
@@ -28,4 +30,5 @@ __all__ = [
     "removal_effects",
     "set_effects",
     "shift_effects",
+    "stored_effects",
 ]

@@ -7,21 +7,26 @@ from the residual stream, and inserting the SAE alone changes nothing (paper, se
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pandas as pd
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from absorption.ablation.engine import AblationEngine
+from absorption import cache, timing
+from absorption.ablation.engine import AblationEngine, StateEngine
 from absorption.ablation.rows import LatentRows, active_rows
 from absorption.vocab import LETTERS
 
+VERSION = 1
+COLUMNS = ["word", "letter", "latent", "activation", "metric", "effect"]
 CHUNK = 4096
 """Rows whose states are held at once."""
 
 
-def clean_metrics(engine: AblationEngine, words: Int[Tensor, " word"]) -> Float[Tensor, " word"]:
+def clean_metrics(engine: StateEngine, words: Int[Tensor, " word"]) -> Float[Tensor, " word"]:
     """The metric with nothing changed."""
     return engine.metrics(words, engine.states(words))
 
@@ -46,6 +51,35 @@ def all_effects(
     place[words] = torch.arange(len(words))
     before = metrics[place[rows.words]]
     return effect_table(engine, rows, before, removal_effects(engine, rows, before, progress=progress))
+
+
+def stored_effects(
+    engine: AblationEngine, csr: Tensor, words: Int[Tensor, " word"], *, progress: bool = True
+) -> pd.DataFrame:
+    """``all_effects``, kept on disk: words whose effects were computed before are not ablated again."""
+    inputs = {
+        "model": engine.model.weights_hash, "dtype": str(engine.model.dtype), "sae": engine.sae.weights_hash,
+        "site": engine.sae.hook_name, "prefixes": cache.array_hash(engine.prompts.prefixes.numpy()),
+        "prompts": cache.array_hash(torch.stack([engine.prompts.word_ids, engine.prompts.example_set]).numpy()),
+        "suffix": engine.prompts.suffix.tolist(), "version": VERSION,
+    }  # fmt: skip
+    path = cache.root() / "effects" / f"{cache.key_of(inputs)}.parquet"
+    known = _read(path)
+    missing = words[~torch.isin(words, torch.tensor(known["word"].unique().tolist(), dtype=torch.long))]
+    if len(missing):
+        with timing.stage("effects"):
+            fresh = all_effects(engine, csr, missing, progress=progress)
+        known = pd.concat([known, fresh], ignore_index=True) if len(known) else fresh
+        cache.write_table(path, known)
+    mine = known[known["word"].isin(words.tolist())]
+    return mine.sort_values(["word", "latent"], ignore_index=True)
+
+
+def _read(path: Path) -> pd.DataFrame:
+    try:
+        return pd.read_parquet(path)
+    except (OSError, ValueError):  # not there, or damaged: computed anew
+        return pd.DataFrame({name: [] for name in COLUMNS}).astype({"word": int, "latent": int})
 
 
 def effect_table(
@@ -126,7 +160,7 @@ def set_effects(
 
 
 def shift_effects(
-    engine: AblationEngine, words: Int[Tensor, " row"], removed: Float[Tensor, "row d_model"]
+    engine: StateEngine, words: Int[Tensor, " row"], removed: Float[Tensor, "row d_model"]
 ) -> Float[Tensor, " row"]:
     """Effect of subtracting a vector from each word's residual stream."""
     states = engine.states(words)
@@ -134,7 +168,7 @@ def shift_effects(
 
 
 def direction_effects(
-    engine: AblationEngine,
+    engine: StateEngine,
     words: Int[Tensor, " row"],
     directions: Float[Tensor, "row d_model"],
     *,
@@ -156,7 +190,7 @@ def direction_effects(
 
 
 def patch_effects(
-    engine: AblationEngine, words: Int[Tensor, " row"], states: Float[Tensor, "row d_model"]
+    engine: StateEngine, words: Int[Tensor, " row"], states: Float[Tensor, "row d_model"]
 ) -> Float[Tensor, " row"]:
     """Effect of putting other states (another word's, or the mean's) in the place of each word's own."""
     return engine.metrics(words, states) - clean_metrics(engine, words)

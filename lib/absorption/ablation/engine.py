@@ -8,7 +8,6 @@ so in ``mode``.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Literal
 
 import torch
@@ -32,50 +31,57 @@ RESCALED = ("constant_norm_rescale", "layer_norm")
 """Normalisations of SAELens that depend on the input."""
 
 
-@dataclass
-class AblationEngine:
-    """Effects on the answer of changing the residual stream at a word's token."""
+class StateEngine:
+    """Answers after replacing the residual stream at a word's token, at one place."""
 
-    model: LanguageModel
-    sae: LoadedSae
-    prompts: SpellingPrompts
-    mode: Literal["auto", "shared prefix", "full passes"] = "auto"
-    """``auto`` takes the fast way if it agrees with whole passes; after that, which way is used. A way that
-    is asked for by name is not checked; whole passes are then made without the bridge's hooks, as fast as can
-    be."""
-    batch: int = 0
-    """Rows at once; 0 takes a default for the device."""
-    reason: str = field(default="", init=False)
-    """Why the fast way is not used."""
-    difference: float = field(default=float("nan"), init=False)
-    """Largest difference to whole passes found by the check, relative to the spread of the answer
-    logits."""
+    def __init__(
+        self,
+        model: LanguageModel,
+        prompts: SpellingPrompts,
+        site: Site,
+        *,
+        mode: Literal["auto", "shared prefix", "full passes"] = "auto",
+        batch: int = 0,
+    ) -> None:
+        """Choose how to compute.
 
-    def __post_init__(self) -> None:
-        if self.sae.site.depth >= self.model.n_layers:
+        Args:
+            model: a loaded model.
+            prompts: from ``prompts.make_prompts``.
+            site: where the residual stream is replaced.
+            mode: ``auto`` takes the fast way if it agrees with whole passes. A way that is asked for by name
+                is not checked; whole passes are then made without the bridge's hooks, as fast as can be.
+            batch: rows at once; 0 takes a default for the device.
+
+        Raises:
+            ValueError: a place from which no attention layer carries the word's token to the answer.
+        """
+        if site.depth >= model.n_layers:
             raise ValueError(
-                f"hook {self.sae.hook_name!r} is behind the last attention layer: the word's token no longer "
-                f"reaches the answer from there; allowed: up to {Site(self.model.n_layers - 1).name}."
+                f"hook {site.name!r} is behind the last attention layer: the word's token no longer "
+                f"reaches the answer from there; allowed: up to {Site(model.n_layers - 1).name}."
             )
-        if self.sae.sae.cfg.normalize_activations in RESCALED:
-            raise ValueError(
-                f"SAE {self.sae.name!r} has {self.sae.sae.cfg.normalize_activations} of its input, so a latent "
-                "adds no fixed multiple of its decoder row. Allowed: SAEs that do not."
-            )
-        self.batch = self.batch or BATCH.get(self.model.device.type, 64)
-        if self.mode == "auto":
+        self.model, self.prompts, self.site = model, prompts, site
+        self.mode: str = mode
+        """Which way is used."""
+        self.batch = batch or BATCH.get(model.device.type, 64)
+        self.reason = ""
+        """Why the fast way is not used."""
+        self.difference = float("nan")
+        """Largest difference to whole passes found by the check, relative to the spread of the answers."""
+        if mode == "auto":
             self._choose()
-        elif self.mode == FAST:
-            self._pass: Pass = FastPass(self.model, self.prompts, self.sae.site.depth)
+        elif mode == FAST:
+            self._pass: Pass = FastPass(model, prompts, site.depth)
         else:
-            self._pass = FullPass(self.model, self.prompts, self.sae.site.depth, plain=True)
+            self._pass = FullPass(model, prompts, site.depth, plain=True)
 
     def _choose(self) -> None:
         """Take the fast way if it exists and agrees with whole passes."""
-        self.mode, self._pass = FULL, FullPass(self.model, self.prompts, self.sae.site.depth)
+        self.mode, self._pass = FULL, FullPass(self.model, self.prompts, self.site.depth)
         words, states, expected = self._whole_answers()
         try:
-            fast = FastPass(self.model, self.prompts, self.sae.site.depth)
+            fast = FastPass(self.model, self.prompts, self.site.depth)
             with torch.no_grad():
                 found = fast.logits(words, states).double()
         except Exception as error:  # any architecture may be asked for; whole passes serve them all
@@ -89,17 +95,19 @@ class AblationEngine:
 
     @torch.no_grad()
     def _whole_answers(self, n_words: int = 2) -> tuple[Tensor, Tensor, Tensor]:
-        """Two words, as they are and with their states halved, through whole passes: what to agree with.
+        """Two words, as they are and with their states negated, through whole passes: what to agree with.
+
+        A change of size alone would not do: a norm may undo it.
 
         Raises:
             RuntimeError: the change does not reach the answer, so that agreement would mean nothing.
         """
         words = (self.prompts.example_set == self.prompts.example_set[0]).nonzero()[:n_words, 0]
         states = self._pass.states(words)
-        words, states = words.repeat(2), torch.cat([states, states / 2])
+        words, states = words.repeat(2), torch.cat([states, -states])
         expected = self._pass.logits(words, states).double()
         if torch.equal(*expected.chunk(2)):
-            raise RuntimeError(f"halving the residual stream at {self.sae.hook_name} changes no answer.")
+            raise RuntimeError(f"negating the residual stream at {self.site.name} changes no answer.")
         return words, states, expected
 
     @torch.no_grad()
@@ -146,12 +154,43 @@ class AblationEngine:
                 out[rows] = torch.autograd.grad(metric.sum(), at)[0].float().cpu()
         return out
 
+    def forget(self) -> None:
+        """Drop what is kept of each word, so that it is computed, and timed, again."""
+        self._pass.forget()
+
     def _batches(self, words: Int[Tensor, " row"]) -> list[Int[Tensor, " part"]]:
         """Row numbers, a batch each, every batch of one example set, words kept together."""
         sets = self.prompts.example_set[words]
         order = torch.argsort(sets * len(self.prompts.word_ids) + words, stable=True)
         sizes = sets.bincount().tolist()
         return [part for group in order.split(sizes) for part in group.split(self.batch) if len(part)]
+
+
+class AblationEngine(StateEngine):
+    """A state engine at an SAE's place: what the effects of its latents are computed with."""
+
+    def __init__(
+        self,
+        model: LanguageModel,
+        sae: LoadedSae,
+        prompts: SpellingPrompts,
+        *,
+        mode: Literal["auto", "shared prefix", "full passes"] = "auto",
+        batch: int = 0,
+    ) -> None:
+        """See ``StateEngine``.
+
+        Raises:
+            ValueError: an SAE behind the last attention layer, or one that rescales each input.
+        """
+        rescaled = sae.sae.cfg.normalize_activations
+        if rescaled in RESCALED:
+            raise ValueError(
+                f"SAE {sae.name!r} has {rescaled} of its input, so a latent adds no fixed multiple of its "
+                "decoder row. Allowed: SAEs that do not."
+            )
+        super().__init__(model, prompts, sae.site, mode=mode, batch=batch)
+        self.sae = sae
 
 
 def answer_metric(logits: Float[Tensor, "row 26"], letters: Int[Tensor, " row"]) -> Float[Tensor, " row"]:

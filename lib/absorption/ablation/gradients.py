@@ -8,7 +8,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from absorption.ablation.effects import effect_table
-from absorption.ablation.engine import AblationEngine
+from absorption.ablation.engine import AblationEngine, StateEngine
 from absorption.ablation.rows import active_rows
 
 STEPS = 6
@@ -57,7 +57,7 @@ def integrated_gradients(
 
 
 def mean_gradient(
-    engine: AblationEngine,
+    engine: StateEngine,
     words: Int[Tensor, " word"],
     states: Float[Tensor, "word d_model"],
     written: Float[Tensor, "word d_model"],

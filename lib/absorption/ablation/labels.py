@@ -55,9 +55,9 @@ def label_words(
         min_lead: by how much it must lead every other, in logits; above 0.
 
     Returns:
-        ``word, letter, absorbed, latent, effect, passes, active``: ``latent`` is the strongest eligible one
-        (-1 if there is none), ``passes`` counts the ablations made, ``active`` those that all effects would
-        take.
+        ``word, letter, absorbed, latent, effect, rival, passes, active``: ``latent`` is the strongest
+        eligible one (-1 if there is none), ``passes`` counts the ablations made, ``active`` those that all
+        effects would take.
     """
     if min_lead <= 0:
         raise ValueError(f"min_lead is {min_lead}; above 0 is needed, or the order of passes could decide.")
@@ -76,6 +76,7 @@ def label_words(
             "absorbed": _leads(found, min_lead).numpy(),
             "latent": found.latent.numpy(),
             "effect": found.effect.numpy(),
+            "rival": found.rival.numpy(),
             "passes": found.passes.numpy(),
             "active": torch.bincount(where, minlength=len(words)).numpy(),
         }

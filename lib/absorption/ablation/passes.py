@@ -35,6 +35,10 @@ class Pass(Protocol):
         """Answer logits with the word's state replaced; words of one example set."""
         ...
 
+    def forget(self) -> None:
+        """Drop what is kept of each word."""
+        ...
+
 
 class FullPass:
     """Whole prompts through the whole model: slow, and right for every architecture."""
@@ -68,6 +72,9 @@ class FullPass:
         """Answer logits with the word's state replaced."""
         at = self.prompts.word_position
         return self._run(words, lambda stream: replace_position(stream, at, states))
+
+    def forget(self) -> None:
+        """Nothing is kept."""
 
     def _run(self, words: Int[Tensor, " row"], edit: Callable[[Tensor], Tensor]) -> Float[Tensor, "row 26"]:
         handle = edit_stream(self.blocks, self.depth, edit)
@@ -117,6 +124,10 @@ class FastPass:
             return self._continue(prefix, self._entry.new_zeros(self._entry.shape[:2], dtype=torch.long))
         finally:
             self._entry = None
+
+    def forget(self) -> None:
+        """Drop the words' residual streams; the prefixes, which all words share, stay."""
+        self._tails.clear()
 
     def _tail(self, words: Int[Tensor, " row"]) -> Float[Tensor, "row position d_model"]:
         """Residual streams at the SAE's place from the word on, computed once a word and kept."""

@@ -161,13 +161,19 @@ def _inference_form(recipe: Recipe, d_in: int, weights: dict[str, Tensor]) -> SA
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """A toy step is so small that a second thread only waits for the first."""
-    threads = torch.get_num_threads()
+    """A toy step is so small that a second thread only waits for the first.
+
+    The way of multiplying is set too: loading a model may have changed it (``models.arithmetic``), and the
+    weights of a run must not depend on what the process did before.
+    """
+    threads, precision = torch.get_num_threads(), torch.get_float32_matmul_precision()
     torch.set_num_threads(1)
+    torch.set_float32_matmul_precision("highest")
     try:
         yield
     finally:
         torch.set_num_threads(threads)
+        torch.set_float32_matmul_precision(precision)
 
 
 @contextmanager

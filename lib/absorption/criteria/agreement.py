@@ -1,0 +1,100 @@
+"""Where the definitions disagree, and how rates move with the thresholds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+
+from absorption.criteria.judge import ABLATION, judge_by_effects, judge_by_projection
+from absorption.criteria.rates import MEAN, absorption_rates
+from absorption.criteria.subject import Subject
+from absorption.criteria.thresholds import Thresholds
+
+
+def wide(table: pd.DataFrame) -> pd.DataFrame:
+    """One row a word judged by every definition: ``word, letter`` and a column of values a definition."""
+    judged = table[table["judged"]]
+    values = judged.pivot(index=["word", "letter"], columns="definition", values="value")
+    return values.dropna().reset_index().rename_axis(columns=None)
+
+
+def agreement(table: pd.DataFrame) -> pd.DataFrame:
+    """Every pair of definitions on the words that both judge: ``first, second, both, only_first, only_second,
+    neither, kappa``.
+
+    ``kappa`` is Cohen's: agreement beyond what the two rates give by chance; NaN where neither ever differs.
+    """
+    values = wide(table)
+    names = list(dict.fromkeys(table["definition"]))
+    rows = []
+    for first, second in combinations(names, 2):
+        a, b = values[first].to_numpy() > 0, values[second].to_numpy() > 0
+        both, only_a, only_b = int((a & b).sum()), int((a & ~b).sum()), int((~a & b).sum())
+        neither = len(a) - both - only_a - only_b
+        rows.append((first, second, both, only_a, only_b, neither, _kappa(a, b)))
+    columns = ["first", "second", "both", "only_first", "only_second", "neither", "kappa"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _kappa(a: np.ndarray, b: np.ndarray) -> float:
+    if len(a) == 0:
+        return np.nan
+    chance = a.mean() * b.mean() + (1 - a.mean()) * (1 - b.mean())
+    return float(((a == b).mean() - chance) / (1 - chance)) if chance < 1 else np.nan
+
+
+def sensitivity(
+    subject: Subject,
+    effects: pd.DataFrame,
+    thresholds: Thresholds,
+    vary: Mapping[str, Sequence[float]],
+    *,
+    letters: Sequence[str] | None = None,
+    n_resamples: int = 400,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Mean rates as one threshold at a time moves, from effects already computed.
+
+    Args:
+        subject: words and latents.
+        effects: of the judged candidates.
+        thresholds: the values kept for the others.
+        vary: values to try, by name of a field of ``Thresholds`` (``min_lead`` in logits).
+        letters: letters to use.
+        n_resamples: bootstrap resamples.
+        seed: of the bootstrap.
+
+    Returns:
+        ``threshold, setting, definition, rate, low, high``.
+    """
+    tables = []
+    for name, settings in vary.items():
+        for setting in settings:
+            moved = replace(thresholds, **{name: setting})
+            table = _rejudge(subject, effects, moved, name)
+            rates = absorption_rates(table, letters=letters, n_resamples=n_resamples, seed=seed)
+            mean = rates.loc[rates["letter"] == MEAN, ["definition", "rate", "low", "high"]]
+            tables.append(mean.assign(threshold=name, setting=float(setting)))
+    columns = ["threshold", "setting", "definition", "rate", "low", "high"]
+    return pd.concat(tables, ignore_index=True)[columns]
+
+
+BY_ABLATION = ("min_cosine", "min_lead")
+BY_PROJECTION = ("min_cosine", "min_share", "fraction_cosine", "max_absorbers")
+"""Which definitions a threshold concerns."""
+
+
+def _rejudge(subject: Subject, effects: pd.DataFrame, moved: Thresholds, name: str) -> pd.DataFrame:
+    tables = []
+    if name in BY_ABLATION:
+        tables.append(judge_by_effects(subject, effects, moved, moved.min_lead, ABLATION))
+    if name in BY_PROJECTION:
+        tables.append(judge_by_projection(subject, moved))
+    if not tables:
+        allowed = ", ".join(sorted({*BY_ABLATION, *BY_PROJECTION}))
+        raise ValueError(f"threshold {name!r} cannot be varied here; allowed: {allowed}.")
+    return pd.concat(tables, ignore_index=True)

@@ -1,0 +1,98 @@
+"""The case study: the clearest absorbed word of a run, and the control that takes the letter out of its
+absorber.
+
+Paper, section 5.2 and appendix A.11: on ``_short`` the "starts with S" latent is silent, a "short" latent
+carries the letter, ablating it costs the answer, and ablating it without its part along the probe direction
+costs nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import torch
+
+from absorption.ablation import AblationEngine, LatentRows, removal_effects
+from absorption.criteria.judge import ABLATION
+from absorption.criteria.subject import Subject
+
+CONTROL_COLUMNS = [
+    "word", "letter", "latent", "cosine", "activation", "projection", "effect", "control_effect", "lead",
+    "main_latent", "main_cosine", "main_activation", "main_projection",
+]  # fmt: skip
+"""One row an absorbed word. ``projection``: what the absorbing latent adds along the probe direction.
+``control_effect``: of removing it without that part. ``main_*``: the letter's first main latent, its decoder
+cosine, and its mean activation and projection on the letter's words where it is on."""
+
+
+def absorbed_words(
+    engine: AblationEngine, subject: Subject, table: pd.DataFrame, definition: str = ABLATION
+) -> pd.DataFrame:
+    """The absorbed words with their absorbing latent, the control, and the main latent to compare with.
+
+    Args:
+        engine: the ablation engine.
+        subject: words and latents.
+        table: from ``criteria.judge``.
+        definition: whose absorptions to take.
+
+    Returns:
+        Columns as in ``CONTROL_COLUMNS``, largest lead first.
+    """
+    found = table[(table["definition"] == definition) & table["absorbed"]]
+    found = found.sort_values("lead", ascending=False, ignore_index=True)
+    if found.empty:
+        return pd.DataFrame(columns=CONTROL_COLUMNS)
+    rows = _rows(subject, found)
+    states = engine.states(rows.words)
+    before = engine.metrics(rows.words, states)
+    directions = subject.directions[subject.letters[rows.words]].float()
+    found["effect"] = removal_effects(engine, rows, before).numpy()
+    found["control_effect"] = removal_effects(engine, rows, before, spare=directions).numpy()
+    found["activation"] = rows.activations.numpy()
+    found["projection"] = (rows.contributions(engine.sae) * directions).sum(dim=1).numpy()
+    mains = {letter: main_level(subject, letter) for letter in found["letter"].unique()}
+    for name in ("latent", "cosine", "activation", "projection"):
+        found[f"main_{name}"] = [getattr(mains[letter], name) for letter in found["letter"]]
+    return found[CONTROL_COLUMNS]
+
+
+@dataclass(frozen=True)
+class MainLevel:
+    """A letter's first main latent where it is on; all NaN (and latent -1) if the letter has none."""
+
+    latent: int
+    cosine: float
+    activation: float
+    projection: float
+
+
+def main_level(subject: Subject, letter: str) -> MainLevel:
+    """Mean activation and projection of the first main latent over the judged words of the letter it is on
+    for."""
+    number = list(subject.names).index(letter)
+    main = list(subject.main.get(letter, ()))
+    if not main:
+        return MainLevel(-1, np.nan, np.nan, np.nan)
+    levels = [
+        (float(word.activations[at]), float(word.projections[at]))
+        for word, mine in zip(subject.active_latents, subject.letters[subject.words].tolist(), strict=True)
+        if mine == number
+        for at in np.flatnonzero(word.latents == main[0])
+    ]
+    activation, projection = np.mean(levels, axis=0) if levels else (np.nan, np.nan)
+    return MainLevel(main[0], float(subject.cosines[number, main[0]]), float(activation), float(projection))
+
+
+def _rows(subject: Subject, found: pd.DataFrame) -> LatentRows:
+    """The absorbing latents with their activations."""
+    place = {word: number for number, word in enumerate(subject.words.tolist())}
+    activations = []
+    for word, latent in zip(found["word"], found["latent"], strict=True):
+        mine = subject.active_latents[place[int(word)]]
+        activations.append(float(mine.activations[mine.latents == latent][0]))
+    words = torch.from_numpy(found["word"].to_numpy(copy=True))
+    latents = torch.from_numpy(found["latent"].to_numpy(copy=True)).long()
+    return LatentRows(words, latents, torch.tensor(activations))

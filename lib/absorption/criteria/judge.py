@@ -1,0 +1,167 @@
+"""The three definitions applied to the same words: one tidy table, one row a word and definition."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+from absorption.ablation import AblationEngine, clean_metrics, label_words, stored_effects
+from absorption.criteria.rules import (
+    MAIN_ON,
+    Verdict,
+    ablation_rule,
+    fraction_rule,
+    full_rule,
+)
+from absorption.criteria.subject import Subject
+from absorption.criteria.thresholds import Thresholds
+from absorption.statistics import Estimate, mean_interval
+
+ABLATION, RELATIVE = "ablation", "ablation, relative lead"
+FULL, FRACTION = "full absorption", "absorption fraction"
+DEFINITIONS = (ABLATION, RELATIVE, FULL, FRACTION)
+NOT_CHOSEN = "a candidate that was not ablated"
+REFUTED = "not the leading effect, or not aligned"
+"""Reason where only the label was computed: passes stopped before all effects were known."""
+COLUMNS = [
+    "definition", "word", "letter", "candidate", "judged", "absorbed", "value", "reason", "latent", "cosine",
+    "strength", "lead",
+]  # fmt: skip
+"""One row a word (row number in the prompts' table) that the probe gets right, and definition. ``candidate``:
+all main latents off. ``judged``: the rule was applied (of the ablation metric's candidates a letter, at most
+a seeded number). ``absorbed``: the rule holds; ``value``: 1, 0, or the absorption fraction. ``reason``: why
+not absorbed. ``latent, cosine, strength, lead``: as in ``rules.Verdict``."""
+
+
+def judge_by_projection(subject: Subject, thresholds: Thresholds) -> pd.DataFrame:
+    """Full absorption and absorption fraction of every word that the probe gets right."""
+    pairs = list(zip(subject.active_latents, subject.totals.tolist(), strict=True))
+    everyone = np.ones(len(pairs), dtype=bool)
+    full = [full_rule(word, total, thresholds) for word, total in pairs]
+    fraction = [fraction_rule(word, total, thresholds) for word, total in pairs]
+    tables = [_table(subject, FULL, full, everyone), _table(subject, FRACTION, fraction, everyone)]
+    return pd.concat(tables, ignore_index=True)
+
+
+def judge_by_effects(
+    subject: Subject,
+    effects: pd.DataFrame,
+    thresholds: Thresholds,
+    min_lead: float,
+    definition: str = ABLATION,
+) -> pd.DataFrame:
+    """The ablation metric of every word whose effects are known; other candidates stay unjudged.
+
+    Args:
+        subject: words and latents.
+        effects: ``word, latent, effect`` of every active latent, as ``ablation.all_effects`` gives them.
+        thresholds: the definition's thresholds.
+        min_lead: least lead, in logits.
+        definition: what to call it.
+
+    Raises:
+        ValueError: a word's effects are not those of its active latents.
+    """
+    by_word = {int(word): mine for word, mine in effects.groupby("word")}  # type: ignore[call-overload]
+    judged = subject.main_off & np.isin(subject.words.numpy(), list(by_word))
+    verdicts = []
+    for word, latents, now in zip(subject.words.tolist(), subject.active_latents, judged, strict=True):
+        if not now:
+            verdicts.append(Verdict(MAIN_ON if latents.is_main.any() else NOT_CHOSEN))
+            continue
+        mine = by_word[word].set_index("latent")["effect"]
+        if set(mine.index) != set(latents.latents.tolist()):
+            raise ValueError(f"the effects of word {word} are not those of its active latents.")
+        verdicts.append(ablation_rule(latents, mine.loc[latents.latents].to_numpy(), thresholds, min_lead))
+    return _table(subject, definition, verdicts, judged)
+
+
+def judge_by_labels(
+    subject: Subject, labels: pd.DataFrame, min_lead: float, definition: str = ABLATION
+) -> pd.DataFrame:
+    """The ablation metric from ``ablation.label_words``, run at this lead or a smaller one."""
+    by_word = labels.set_index("word")
+    judged = subject.main_off & np.isin(subject.words.numpy(), by_word.index)
+    verdicts = []
+    for word, latents, now in zip(subject.words.tolist(), subject.active_latents, judged, strict=True):
+        if not now:
+            verdicts.append(Verdict(MAIN_ON if latents.is_main.any() else NOT_CHOSEN))
+            continue
+        row = by_word.loc[word]
+        lead = abs(float(row["effect"])) - float(row["rival"])
+        cosine = (
+            float(subject.cosines[subject.letters[word], int(row["latent"])])
+            if row["latent"] >= 0
+            else np.nan
+        )
+        about = (int(row["latent"]), cosine, float(row["effect"]), lead)
+        held = bool(row["absorbed"]) and lead >= min_lead
+        verdicts.append(Verdict("", *about, value=1.0) if held else Verdict(REFUTED, *about))
+    return _table(subject, definition, verdicts, judged)
+
+
+def judge(
+    engine: AblationEngine,
+    subject: Subject,
+    thresholds: Thresholds,
+    *,
+    mean_metric: float,
+    seed: int = 0,
+    every_effect: bool = True,
+) -> pd.DataFrame:
+    """All definitions on the same words; columns as in ``COLUMNS``.
+
+    Args:
+        engine: the ablation engine, whose prompts are the subject's words.
+        subject: words and latents.
+        thresholds: of all definitions; ``max_candidates`` caps the ablations.
+        mean_metric: the model's own scale for the relative lead, over words chosen without looking at
+            outcomes.
+        seed: of the choice among too many candidates.
+        every_effect: compute all effects (kept on disk); else only the labels, in far fewer passes.
+    """
+    words = torch.from_numpy(subject.words.numpy()[subject.chosen(thresholds.max_candidates, seed)])
+    leads = {ABLATION: thresholds.min_lead, RELATIVE: thresholds.relative_lead(mean_metric)}
+    if every_effect:
+        effects = stored_effects(engine, subject.csr, words)
+        tables = [judge_by_effects(subject, effects, thresholds, lead, name) for name, lead in leads.items()]
+    else:
+        smallest = min(leads.values())
+        labels = label_words(
+            engine, subject.csr, words, subject.cosines, min_cosine=thresholds.min_cosine, min_lead=smallest
+        )
+        tables = [judge_by_labels(subject, labels, lead, name) for name, lead in leads.items()]
+    return pd.concat([*tables, judge_by_projection(subject, thresholds)], ignore_index=True)
+
+
+def model_scale(
+    engine: AblationEngine, words: Int[Tensor, " word"], *, n_words: int = 500, seed: int = 0
+) -> Estimate:
+    """The model's own scale: mean unchanged metric over a seeded choice of words, with its interval.
+
+    Args:
+        engine: the ablation engine.
+        words: words to choose from (all that the probe gets right: outcomes play no part).
+        n_words: how many to ask.
+        seed: of the choice and of the bootstrap.
+    """
+    order = np.random.default_rng(seed).permutation(len(words))[:n_words]
+    return mean_interval(clean_metrics(engine, words[torch.from_numpy(order)]).numpy(), seed=seed)
+
+
+def with_main(subject: Subject, main: dict[str, list[int]]) -> Subject:
+    """The same words under other main latents."""
+    return replace(subject, main=main)
+
+
+def _table(subject: Subject, definition: str, verdicts: list[Verdict], judged: np.ndarray) -> pd.DataFrame:
+    table = subject.frame().assign(definition=definition, judged=judged)
+    for name in ("value", "reason", "latent", "cosine", "strength", "lead"):
+        table[name] = [getattr(verdict, name) for verdict in verdicts]
+    table["absorbed"] = table["judged"] & (table["value"] > 0)
+    return table[COLUMNS]
