@@ -132,7 +132,9 @@ def test_the_saved_sae_is_the_trained_one_on_unscaled_activations(
 def finished_training(model: LanguageModel) -> tuple[ResumableTrainer, torch.Tensor]:
     """The trainer at the end of its recipe, read from its checkpoint, and some raw activations."""
     windows = tiny_windows(n_train=RECIPE.n_tokens, n_held_out=RECIPE.n_held_out, length=RECIPE.context)
-    stored = store_activations(model, RECIPE.hook_name, windows.train, windows_key=cache.array_hash(windows.train.numpy()))
+    stored = store_activations(
+        model, RECIPE.hook_name, windows.train, windows_key=cache.array_hash(windows.train.numpy())
+    )
     trainer = make_trainer(RECIPE, stored, cli.checkpoint_folder(RECIPE, stored), model_name=model.name)
     trainer.restore()
     trainer.sae.requires_grad_(False)
