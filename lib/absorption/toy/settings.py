@@ -35,8 +35,6 @@ class ToySettings(Settings):
 class FourFeaturesSettings(ToySettings):
     """Chapter "Absorption in four features"."""
 
-    n_seeds: int = Field(default=8, ge=2)
-    """SAEs of each world in the spread over seeds."""
     n_samples: Samples = 100_000_000
     """Samples of the two SAEs that are trained as in the paper."""
     l1: Coefficient = 3e-5
