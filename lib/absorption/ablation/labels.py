@@ -43,8 +43,7 @@ def label_words(
     min_cosine: float,
     min_lead: float,
 ) -> pd.DataFrame:
-    """Whether the ablation rule of the paper (section 5.3) calls each word absorbed, in as few passes as
-    possible.
+    """Whether the paper's ablation rule (section 5.3) calls each word absorbed, in as few passes as possible.
 
     Args:
         engine: the ablation engine.
@@ -99,11 +98,13 @@ def _strongest(
         rival=torch.zeros(n_words),
         passes=torch.bincount(where, minlength=n_words),
     )
-    order = effects.abs().argsort(stable=True)  # the last one written is the strongest
-    found.latent[where[order]] = rows.latents[order]
-    found.effect[where[order]] = effects[order]
+    order = effects.abs().argsort(stable=True)
+    order = order[where[order].argsort(stable=True)]
+    last = order[found.passes.cumsum(0)[found.passes > 0] - 1]  # each word's rows end with its strongest
+    found.latent[where[last]] = rows.latents[last]
+    found.effect[where[last]] = effects[last]
     second = rows.latents != found.latent[where]
-    found.rival.index_reduce_(0, where[second], effects[second].abs(), "amax")
+    found.rival.scatter_reduce_(0, where[second], effects[second].abs(), "amax")
     return found
 
 
@@ -118,9 +119,9 @@ def _try_rivals(
     rank = torch.empty(len(rows), dtype=torch.long)
     rank[order] = torch.arange(len(rows)) - (counts.cumsum(0) - counts)[where[order]]
     low, high = 0, FIRST_RIVALS
-    while low < int(counts.max()) if len(rows) else False:
+    while len(rows) and low < int(counts.max()):
         now = _leads(found, min_lead)[where] & (rank >= low) & (rank < high)
         effects = removal_effects(engine, rows[now], before[where[now]])
-        found.rival.index_reduce_(0, where[now], effects.abs(), "amax")
+        found.rival.scatter_reduce_(0, where[now], effects.abs(), "amax")
         found.passes += torch.bincount(where[now], minlength=len(before))
         low, high = high, 3 * high

@@ -87,8 +87,10 @@ class FullPass:
 
 
 class FastPass:
-    """Only the tokens from the word on, only the blocks above the SAE, over the prefix's kept keys and
-    values."""
+    """Only the tokens from the word on, only the blocks above the SAE, over the prefix's kept keys and values.
+
+    Each word's residual streams below the SAE are kept too (some kilobytes a word) until ``forget``.
+    """
 
     def __init__(self, model: LanguageModel, prompts: SpellingPrompts, depth: int) -> None:
         """Take a plain twin of the model apart.
