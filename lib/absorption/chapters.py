@@ -53,6 +53,65 @@ class RecallGapSettings(SaeSettings):
     """How the letter's latent is chosen where only one choice is shown."""
 
 
+class SplittingSettings(SaeSettings):
+    """Chapter 4, feature splitting."""
+
+    n_sets: int = Field(4, ge=2, le=64)
+    """Seeded sets of in-context examples that the words share."""
+    f1_jump: float = Field(0.03, gt=0, lt=1)
+    """Rise of F1 by which a further latent counts as a split (paper: .03)."""
+    max_k: int = Field(15, ge=2, le=100)
+    """Latents tried at most for each letter (paper: 15)."""
+    compare: bool = True
+    """Also study the shipped SAEs that read the same model."""
+
+
+class AbsorptionSettings(SaeSettings):
+    """Chapter 5, absorption."""
+
+    n_sets: int = Field(4, ge=2, le=64)
+    """Seeded sets of in-context examples that the words share."""
+    f1_jump: float = Field(0.03, gt=0, lt=1)
+    """Rise of F1 by which a further latent counts as a main one (paper: .03)."""
+    max_candidates: int = Field(50, ge=1)
+    """Candidates of a letter that are ablated, for the SAE itself (paper: 200)."""
+    max_candidates_others: int = Field(20, ge=1)
+    """The same where SAEs and selections are compared."""
+    min_cosine: float = Field(0.025, ge=0, lt=1)
+    """Least decoder cosine of an absorbing latent with the probe (paper: .025)."""
+    min_lead: float = Field(1.0, gt=0)
+    """Least lead of the strongest effect, in logits (paper: 1.0, on Gemma-2-2B)."""
+    min_share: float = Field(0.4, gt=0, le=1)
+    """Least share of the projection that absorbers carry (SAEBench: .4)."""
+    scale_words: int = Field(500, ge=20)
+    """Words whose mean metric is the model's own scale."""
+    compare: bool = True
+    """Also judge the shipped SAEs that read the same model."""
+
+
+class MediationSettings(SaeSettings):
+    """Chapter 6, ablation mediation."""
+
+    n_sets: int = Field(4, ge=2, le=64)
+    """Seeded sets of in-context examples that the words share."""
+    f1_jump: float = Field(0.03, gt=0, lt=1)
+    """Rise of F1 by which a further latent counts as a main one (paper: .03)."""
+    per_letter: int = Field(12, ge=1)
+    """Words of a letter, with a main latent on and with all main latents off (as many of each)."""
+    effect_words: int = Field(156, ge=10)
+    """Words whose effects are computed exactly and by integrated gradients."""
+    n_steps: int = Field(6, ge=1, le=100)
+    """Steps of integrated gradients (reference code: 6)."""
+    layer_words: int = Field(150, ge=10)
+    """Words whose token is changed at each depth."""
+    every: int = Field(3, ge=1)
+    """Change it at every n-th depth."""
+    edit_words: int = Field(300, ge=10)
+    """Words whose letter is edited."""
+    compare: bool = True
+    """Also edit with the shipped SAEs that read the same model."""
+
+
 def every_depth(n_layers: int, every: int) -> list[int]:
     """0, every, 2 * every, ... and the last depth."""
     return sorted({*range(0, n_layers + 1, every), n_layers})

@@ -123,3 +123,27 @@ def rate_table(
         estimate = mean_interval(group[value].to_numpy(), n_resamples=n_resamples, seed=seed)
         rows.append((*key, estimate.value, estimate.low, estimate.high, len(group)))
     return pd.DataFrame(rows, columns=[*by, "value", "low", "high", "words"])
+
+
+def ratio_table(
+    table: pd.DataFrame,
+    numerator: str,
+    denominator: str,
+    by: list[str],
+    *,
+    n_resamples: int = N_RESAMPLES,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Mean of one column over the mean of another, by group, with its interval over words.
+
+    Columns ``*by, share, low, high, words``; both means are taken over the same resampled words.
+    """
+    rows = []
+    for key, group in table.groupby(by, sort=False):
+        top, bottom = (group[name].to_numpy(dtype=np.float64) for name in (numerator, denominator))
+        counts = resample_counts(len(group), n_resamples=n_resamples, seed=seed)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            low, high = interval((counts @ top) / (counts @ bottom))
+            share = float(np.float64(top.sum()) / bottom.sum())
+        rows.append((*key, share, float(low), float(high), len(group)))
+    return pd.DataFrame(rows, columns=[*by, "share", "low", "high", "words"])

@@ -2,7 +2,19 @@
 
 from absorption.claims.catalogue import Claim, Part, load
 from absorption.claims.page import page
-from absorption.claims.records import ledger, record, summary, tally
+from absorption.claims.records import ledger, record, record_table, summary, tally
 from absorption.claims.rules import Rule, judge
 
-__all__ = ["Claim", "Part", "Rule", "judge", "ledger", "load", "page", "record", "summary", "tally"]
+__all__ = [
+    "Claim",
+    "Part",
+    "Rule",
+    "judge",
+    "ledger",
+    "load",
+    "page",
+    "record",
+    "record_table",
+    "summary",
+    "tally",
+]

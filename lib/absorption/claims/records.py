@@ -58,6 +58,24 @@ def record(
     return verdict
 
 
+def record_table(settings: Settings, table: pd.DataFrame) -> dict[str, Verdict]:
+    """Record several measurements.
+
+    Args:
+        settings: the chapter's settings.
+        table: ``claim, part, value, low, high, note``, one row a part (``part`` empty for a claim of one).
+
+    Returns:
+        The verdicts, by claim and part joined by an underscore, hyphens as underscores.
+    """
+    verdicts = {}
+    for row in table.to_dict("records"):
+        name = "_".join(filter(None, (row["claim"], row["part"]))).replace("-", "_")
+        numbers = (float(row[column]) for column in ("value", "low", "high"))
+        verdicts[name] = record(settings, row["claim"], *numbers, note=row["note"], part=row["part"])
+    return verdicts
+
+
 def ledger(results_dir: str | Path) -> pd.DataFrame:
     """Every claim of ``data/claims.yaml`` with what a run measured; columns as in ``LEDGER_COLUMNS``.
 

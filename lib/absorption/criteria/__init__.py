@@ -1,7 +1,7 @@
 """The three definitions of absorption: by ablation, by projection, and as a fraction."""
 
 from absorption.criteria.agreement import agreement, sensitivity, wide
-from absorption.criteria.case import absorbed_words
+from absorption.criteria.case import absorbed_words, case_ratios, control_share
 from absorption.criteria.judge import (
     ABLATION,
     DEFINITIONS,
@@ -12,12 +12,24 @@ from absorption.criteria.judge import (
     judge_by_effects,
     judge_by_labels,
     judge_by_projection,
+    model_accuracy,
     model_scale,
     with_main,
 )
-from absorption.criteria.rates import MEAN, absorption_rates
+from absorption.criteria.partial import degree_table, partial_words
+from absorption.criteria.rates import MEAN, absorption_rates, mean_rate_samples
 from absorption.criteria.rules import Verdict, ablation_rule, fraction_rule, full_rule
 from absorption.criteria.subject import Subject, WordLatents, letters_probed_well, probed_right
+from absorption.criteria.tables import (
+    denominators,
+    disputed_words,
+    join_panels,
+    judged_words,
+    lowest_rate,
+    mean_rows,
+    with_cap,
+    with_lead,
+)
 from absorption.criteria.thresholds import Thresholds
 
 __all__ = [
@@ -35,16 +47,30 @@ __all__ = [
     "absorbed_words",
     "absorption_rates",
     "agreement",
+    "case_ratios",
+    "control_share",
+    "degree_table",
+    "denominators",
+    "disputed_words",
     "fraction_rule",
     "full_rule",
+    "join_panels",
     "judge",
     "judge_by_effects",
     "judge_by_labels",
     "judge_by_projection",
+    "judged_words",
     "letters_probed_well",
+    "lowest_rate",
+    "mean_rate_samples",
+    "mean_rows",
+    "model_accuracy",
     "model_scale",
+    "partial_words",
     "probed_right",
     "sensitivity",
     "wide",
+    "with_cap",
+    "with_lead",
     "with_main",
 ]

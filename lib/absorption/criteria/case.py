@@ -17,6 +17,7 @@ import torch
 from absorption.ablation import AblationEngine, LatentRows, removal_effects
 from absorption.criteria.judge import ABLATION
 from absorption.criteria.subject import Subject
+from absorption.statistics import Estimate, ratio_table
 
 CONTROL_COLUMNS = [
     "word", "letter", "latent", "cosine", "activation", "projection", "effect", "control_effect", "lead",
@@ -57,6 +58,36 @@ def absorbed_words(
     for name in ("latent", "cosine", "activation", "projection"):
         found[f"main_{name}"] = [getattr(mains[letter], name) for letter in found["letter"]]
     return found[CONTROL_COLUMNS]
+
+
+def case_ratios(found: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
+    """Absorbing latents against main latents: ratios of their means over the absorbed words.
+
+    Args:
+        found: from ``absorbed_words``.
+        seed: of the bootstrap over words.
+
+    Returns:
+        ``quantity`` (``cosine``, ``activation``, ``projection``), ``share, low, high, words``.
+    """
+    whole = found.dropna(subset=["main_projection"]).assign(all="")
+    names = ("cosine", "activation", "projection")
+    tables = [ratio_table(whole, name, f"main_{name}", ["all"], seed=seed) for name in names]
+    columns = ["quantity", "share", "low", "high", "words"]
+    if whole.empty:
+        return pd.DataFrame([(name, np.nan, np.nan, np.nan, 0) for name in names], columns=columns)
+    return pd.concat(tables, ignore_index=True).assign(quantity=names)[columns]
+
+
+def control_share(found: pd.DataFrame, *, seed: int = 0) -> Estimate:
+    """Effect that is left when the probe direction is taken out of the absorbing latents, as a share of all.
+
+    Mean over words of the one over the mean of the other (paper, appendix A.11: nothing is left).
+    """
+    if found.empty:
+        return Estimate(np.nan, np.nan, np.nan)
+    row = ratio_table(found.assign(all=""), "control_effect", "effect", ["all"], seed=seed).iloc[0]
+    return Estimate(float(row["share"]), float(row["low"]), float(row["high"]))
 
 
 @dataclass(frozen=True)

@@ -154,6 +154,16 @@ def model_scale(
     return mean_interval(clean_metrics(engine, words[torch.from_numpy(order)]).numpy(), seed=seed)
 
 
+def model_accuracy(
+    engine: AblationEngine, words: Int[Tensor, " word"], *, n_words: int = 500, seed: int = 0
+) -> Estimate:
+    """Share of the same seeded words on which the model's most likely letter is the right one."""
+    order = np.random.default_rng(seed).permutation(len(words))[:n_words]
+    chosen = words[torch.from_numpy(order)]
+    right = engine.logits(chosen, engine.states(chosen)).argmax(dim=1) == engine.prompts.letters[chosen]
+    return mean_interval(right.numpy(), seed=seed)
+
+
 def with_main(subject: Subject, main: dict[str, list[int]]) -> Subject:
     """The same words under other main latents."""
     return replace(subject, main=main)

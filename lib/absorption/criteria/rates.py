@@ -52,6 +52,19 @@ def absorption_rates(
     return pd.DataFrame(rows)
 
 
+def mean_rate_samples(
+    table: pd.DataFrame, letters: Sequence[str], *, n_resamples: int = N_RESAMPLES, seed: int = 0
+) -> tuple[float, Float[np.ndarray, " resample"]]:
+    """The mean rate over letters of one definition, and its value in every bootstrap resample.
+
+    Tables of the same words, letters and seed share their resamples, so that differences are paired.
+    """
+    groups = [(n, table[table["letter"] == letter]) for n, letter in enumerate(letters)]
+    found = [_letter_rate(mine, letters[n], n_resamples, seed + n) for n, mine in groups if len(mine)]
+    rates = [row["rate"] for row, _ in found]
+    return float(np.nanmean(rates)), np.nanmean([samples for _, samples in found], axis=0)
+
+
 def _letter_rate(
     table: pd.DataFrame, letter: str, n_resamples: int, seed: int
 ) -> tuple[dict[str, float | str], Float[np.ndarray, " resample"]]:

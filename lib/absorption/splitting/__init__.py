@@ -1,15 +1,18 @@
 """Feature splitting: k-sparse probing and the main latents of each letter (paper, section 5.3)."""
 
-from absorption.splitting.describe import describe_main
+from absorption.splitting.describe import describe_main, split_contrast
 from absorption.splitting.ksparse import F1_JUMP, MAX_K, KSparse, probe_k_sparse
 from absorption.splitting.selection import (
     K_SPARSE,
     SELECTIONS,
     MainLatents,
+    count_table,
+    largest_and_smallest,
     main_by_encoder,
     main_table,
     one_each,
     split_counts,
+    split_letters,
     unconverged_probe,
 )
 from absorption.splitting.sparse_probe import SparseProbe, fit_sparse_probe
@@ -22,12 +25,16 @@ __all__ = [
     "KSparse",
     "MainLatents",
     "SparseProbe",
+    "count_table",
     "describe_main",
     "fit_sparse_probe",
+    "largest_and_smallest",
     "main_by_encoder",
     "main_table",
     "one_each",
     "probe_k_sparse",
+    "split_contrast",
     "split_counts",
+    "split_letters",
     "unconverged_probe",
 ]

@@ -53,3 +53,24 @@ def _describe(acts: np.ndarray, words: pd.DataFrame, letter: str) -> dict[str, f
         values["mean_letters" if name == "letters" else f"share_{name}"] = float(hits[column].mean())
         values[f"letter_{name}"] = float(mine[column].mean())
     return values | {"top": ", ".join(dict.fromkeys(words["word"].iloc[best].str.strip()))}
+
+
+def split_contrast(described: pd.DataFrame) -> pd.DataFrame:
+    """How far apart the first two main latents of each split letter are.
+
+    Args:
+        described: from ``describe_main``.
+
+    Returns:
+        ``letter, first, second, upper, space, letters, first_top, second_top``: the differences (second minus
+        first) in the share of capitals, of leading spaces, and in mean length.
+    """
+    rows = []
+    for letter, mine in described.groupby("letter"):
+        if len(mine) < 2:
+            continue
+        one, two = mine.sort_values("rank").iloc[0], mine.sort_values("rank").iloc[1]
+        apart = [float(two[n] - one[n]) for n in ("share_upper", "share_space", "mean_letters")]
+        rows.append((letter, int(one["latent"]), int(two["latent"]), *apart, one["top"], two["top"]))
+    names = ["letter", "first", "second", "upper", "space", "letters", "first_top", "second_top"]
+    return pd.DataFrame(rows, columns=names)

@@ -8,7 +8,7 @@ and a class-balanced logistic regression is fitted on them alone. While F1 rises
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ import pandas as pd
 import torch
 from jaxtyping import Bool, Float, Int
 from scipy.special import expit
+from threadpoolctl import threadpool_limits
 from torch import Tensor
 
 from absorption.splitting.sparse_probe import SparseProbe, fit_sparse_probe, to_scipy
@@ -28,6 +29,8 @@ F1_JUMP = 0.03
 """Rise of F1 by which a further latent counts as a split (paper, section 5.3)."""
 N_RESAMPLES = 400
 NEWTON_STEPS = 50
+DECREMENT = 1e-12
+"""Newton's method ends where a step would lower the loss by less than this share of the words' weight."""
 
 
 @dataclass(frozen=True)
@@ -39,20 +42,42 @@ class KSparse:
     scores: pd.DataFrame
     """``letter, k, latent, weight, precision, recall, f1, f1_low, f1_high``: ``latent`` is the one added at
     ``k``, ``weight`` its L1 weight; the interval is over test words."""
+    f1_samples: dict[str, Float[np.ndarray, "resample k"]] = field(default_factory=dict, repr=False)
+    """F1 of each letter and k in every bootstrap resample of the test words; probes of the same words and seed
+    share their resamples."""
 
     def main_latents(self, f1_jump: float = F1_JUMP) -> dict[str, list[int]]:
         """Each letter's main (split) latents: the first, and each further one while F1 rises enough."""
         return {letter: kept_by_jump(table, f1_jump) for letter, table in self.scores.groupby("letter")}  # type: ignore[misc]
 
+    def jumps(self) -> pd.DataFrame:
+        """Rise of F1 from one latent to two: ``letter, jump, low, high``; 0 where there is no second latent."""
+        once = self.scores.pivot(index="letter", columns="k", values="f1")
+        rows = []
+        for letter, samples in self.f1_samples.items():
+            if samples.shape[1] < 2:
+                rows.append((letter, 0.0, 0.0, 0.0))
+                continue
+            low, high = interval(samples[:, 1] - samples[:, 0])
+            rows.append((letter, float(once.loc[letter, 2] - once.loc[letter, 1]), float(low), float(high)))
+        return pd.DataFrame(rows, columns=["letter", "jump", "low", "high"])
+
+    def count_samples(self, f1_jump: float = F1_JUMP) -> Int[np.ndarray, "resample letter"]:
+        """Number of main latents of each letter in every bootstrap resample of the test words."""
+        return np.stack([_leading_jumps(f1, f1_jump) for f1 in self.f1_samples.values()], axis=1)
+
 
 def kept_by_jump(table: pd.DataFrame, f1_jump: float) -> list[int]:
     """Latents of one letter's rows, in order of ``k``, up to the first that adds no more than ``f1_jump``."""
     ordered = table.sort_values("k")
-    f1, latents = ordered["f1"].to_numpy(), ordered["latent"].tolist()
-    n = 1
-    while n < len(f1) and f1[n] > f1[n - 1] + f1_jump:
-        n += 1
-    return latents[:n]
+    n = int(_leading_jumps(ordered["f1"].to_numpy()[None], f1_jump)[0])
+    return ordered["latent"].tolist()[:n]
+
+
+def _leading_jumps(f1: Float[np.ndarray, "sample k"], f1_jump: float) -> Int[np.ndarray, " sample"]:
+    """One, plus the further latents up to the first that adds no more than ``f1_jump``."""
+    jumps = f1[:, 1:] > f1[:, :-1] + f1_jump
+    return 1 + np.cumprod(jumps, axis=1, dtype=np.int64).sum(axis=1)
 
 
 def probe_k_sparse(
@@ -85,14 +110,17 @@ def probe_k_sparse(
         probe = fit_sparse_probe(_to_torch(mine), labels[train])
     counts = resample_counts(len(test), n_resamples=N_RESAMPLES, seed=seed)
     ranking = {letter: ranked(probe.weights[i], max_k) for i, letter in enumerate(LETTERS)}
-    tables = [
-        _score_letter(
-            letter, ranking[letter], probe.weights[i].numpy(), mine.tocsc(), others.tocsc(),
-            labels[train, i].numpy(), labels[test, i].numpy(), counts,
-        )
-        for i, letter in enumerate(LETTERS)
-    ]  # fmt: skip
-    return KSparse(ranking, pd.concat(tables, ignore_index=True))
+    # Thousands of products of a few columns: threads only wait for each other.
+    with threadpool_limits(1, "blas"):
+        scored = [
+            _score_letter(
+                letter, ranking[letter], probe.weights[i].numpy(), mine.tocsc(), others.tocsc(),
+                labels[train, i].numpy(), labels[test, i].numpy(), counts,
+            )
+            for i, letter in enumerate(LETTERS)
+        ]  # fmt: skip
+    samples = {letter: f1 for letter, (_, f1) in zip(LETTERS, scored, strict=True)}
+    return KSparse(ranking, pd.concat([table for table, _ in scored], ignore_index=True), samples)
 
 
 def ranked(weights: Float[Tensor, " latent"], max_k: int) -> list[int]:
@@ -105,8 +133,8 @@ def ranked(weights: Float[Tensor, " latent"], max_k: int) -> list[int]:
 def _score_letter(
     letter: str, latents: list[int], weights: np.ndarray, train: Any, test: Any,
     train_truth: np.ndarray, test_truth: np.ndarray, counts: np.ndarray,
-) -> pd.DataFrame:  # fmt: skip
-    """All k of one letter."""
+) -> tuple[pd.DataFrame, np.ndarray]:  # fmt: skip
+    """All k of one letter: the scores, and F1 in every resample."""
     if not latents:
         raise RuntimeError(f"No latent has a positive L1 weight for the letter {letter!r}.")
     x_train, x_test = train[:, latents].tocsr(), test[:, latents].tocsr()
@@ -116,8 +144,9 @@ def _score_letter(
         said[:, k - 1] = x_test[:, :k] @ coefficients + intercept > 0
     truth = np.broadcast_to(test_truth[:, None], said.shape)
     value = score_samples(said, truth, np.ones((1, len(said)), dtype=np.float32))
-    low, high = interval(score_samples(said, truth, counts)["f1"])
-    return pd.DataFrame(
+    samples = score_samples(said, truth, counts)["f1"]
+    low, high = interval(samples)
+    table = pd.DataFrame(
         {
             "letter": letter,
             "k": np.arange(1, len(latents) + 1),
@@ -128,6 +157,7 @@ def _score_letter(
             "f1_high": high,
         }
     )
+    return table, samples
 
 
 def fit_balanced(features: Any, truth: Bool[np.ndarray, " word"]) -> tuple[np.ndarray, float]:
@@ -159,11 +189,12 @@ def _newton(x: np.ndarray, signs: np.ndarray, row_weights: np.ndarray, penalty: 
     for _ in range(NEWTON_STEPS):
         chance = expit(signs * (x @ w))
         gradient = x.T @ (-row_weights * signs * (1 - chance)) + penalty * w
-        if np.abs(gradient).max() <= 1e-8 * row_weights.sum():
-            return w
         hessian = (x.T * (row_weights * chance * (1 - chance))) @ x + np.diag(penalty + 1e-12)
         step, size = -np.linalg.solve(hessian, gradient), 1.0
-        while loss(w + size * step) > loss(w) + 1e-4 * size * (gradient @ step) and size > 1e-8:
+        promised = -(gradient @ step)
+        if promised <= DECREMENT * row_weights.sum():  # less than the rounding of the loss: nothing to search
+            return w + step
+        while loss(w + size * step) > loss(w) - 1e-4 * size * promised and size > 1e-8:
             size /= 2
         w = w + size * step
     raise RuntimeError(f"The logistic regression on {x.shape[1] - 1} latents did not converge.")

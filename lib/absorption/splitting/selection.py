@@ -9,6 +9,7 @@ from torch import Tensor
 
 from absorption.splitting.ksparse import KSparse
 from absorption.splitting.sparse_probe import L1, SparseProbe
+from absorption.statistics import Estimate
 from absorption.vocab import LETTERS
 
 K_SPARSE = "L1 k-sparse"
@@ -55,6 +56,28 @@ def split_counts(scores: pd.DataFrame, f1_jumps: list[float]) -> pd.DataFrame:
         for letter, latents in KSparse(empty, scores).main_latents(jump).items()
     ]
     return pd.DataFrame(rows, columns=["f1_jump", "letter", "n_main"])
+
+
+def count_table(counts: pd.DataFrame) -> pd.DataFrame:
+    """One row a threshold of ``split_counts``: ``f1_jump, letters_split, mean_main``."""
+    groups = counts.groupby("f1_jump")["n_main"]
+    split = groups.apply(lambda n: int((n > 1).sum()))
+    return pd.DataFrame({"letters_split": split, "mean_main": groups.mean()}).reset_index()
+
+
+def split_letters(found: KSparse, f1_jump: float) -> list[str]:
+    """Letters with more than one main latent, the largest rise of F1 at k = 2 first."""
+    main = found.main_latents(f1_jump)
+    order = found.jumps().sort_values("jump", ascending=False)["letter"]
+    return [letter for letter in order if len(main[letter]) > 1]
+
+
+def largest_and_smallest(jumps: pd.DataFrame) -> tuple[Estimate, Estimate]:
+    """The letters with the largest and the smallest rise of F1 at k = 2 (from ``KSparse.jumps``)."""
+    ordered = jumps.sort_values("jump", ascending=False)
+    ends = [ordered.iloc[0], ordered.iloc[-1]]
+    first, last = (Estimate(float(row["jump"]), float(row["low"]), float(row["high"])) for row in ends)
+    return first, last
 
 
 def unconverged_probe(

@@ -1,0 +1,97 @@
+"""Tables for readers: denominators, means, disputed words, and one panel of all thresholds."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+from absorption.criteria.judge import ABLATION, FULL, RELATIVE
+from absorption.criteria.rates import MEAN
+from absorption.criteria.thresholds import Thresholds
+
+
+def judged_words(table: pd.DataFrame) -> Int[Tensor, " word"]:
+    """The candidates that were ablated, from ``criteria.judge``."""
+    mine = table[(table["definition"] == RELATIVE) & table["judged"]]
+    return torch.from_numpy(mine["word"].to_numpy(copy=True))
+
+
+def with_cap(thresholds: Thresholds, max_candidates: int) -> Thresholds:
+    """The same thresholds with at most this many ablated candidates a letter."""
+    return replace(thresholds, max_candidates=max_candidates)
+
+
+def with_lead(thresholds: Thresholds, min_lead: float) -> Thresholds:
+    """The same thresholds with another lead, in logits."""
+    return replace(thresholds, min_lead=min_lead)
+
+
+def denominators(rates: pd.DataFrame) -> pd.DataFrame:
+    """What each letter's rate rests on.
+
+    Columns ``letter, n_right, n_candidates, n_ablated, absorbed_relative, absorbed_published``.
+    """
+    by = {name: rates[rates["definition"] == name].set_index("letter") for name in (RELATIVE, ABLATION)}
+    table = by[RELATIVE][["n_right", "n_candidates", "n_judged", "n_absorbed"]]
+    table = table.rename(columns={"n_judged": "n_ablated", "n_absorbed": "absorbed_relative"})
+    table = table.assign(absorbed_published=by[ABLATION]["n_absorbed"]).reset_index()
+    return table.replace({"letter": {MEAN: "all"}})
+
+
+def mean_rows(rates: pd.DataFrame, *by: str) -> pd.DataFrame:
+    """The rows that are means over letters: ``*by, definition, rate, low, high, spread, n_judged, n_right``."""
+    names = [*by, "definition", "rate", "low", "high", "spread", "n_judged", "n_right"]
+    return rates.loc[rates["letter"] == MEAN, names].reset_index(drop=True)
+
+
+def disputed_words(table: pd.DataFrame) -> pd.DataFrame:
+    """Ablated candidates on which the ablation metric (relative lead) and full absorption disagree.
+
+    Returns:
+        ``word, letter, absorbed_by, refused_because, latent, cosine, effect, lead, share``: latent and cosine
+        are those of the definition that calls the word absorbed.
+    """
+    names = {RELATIVE: "ablation", FULL: "full absorption"}
+    sides = {d: table[(table["definition"] == d) & table["judged"]].set_index("word") for d in names}
+    words = sides[RELATIVE].index.intersection(sides[FULL].index)
+    mine = {definition: side.loc[words] for definition, side in sides.items()}
+    rows = []
+    for yes, no in ((RELATIVE, FULL), (FULL, RELATIVE)):
+        held = mine[yes]["absorbed"] & ~mine[no]["absorbed"]
+        found = mine[yes][held]
+        rows.append(
+            pd.DataFrame(
+                {
+                    "word": found.index,
+                    "letter": found["letter"].to_numpy(),
+                    "absorbed_by": names[yes],
+                    "refused_because": mine[no].loc[found.index, "reason"].to_numpy(),
+                    "latent": found["latent"].to_numpy(),
+                    "cosine": found["cosine"].to_numpy(),
+                    "effect": mine[RELATIVE].loc[found.index, "strength"].to_numpy(),
+                    "lead": mine[RELATIVE].loc[found.index, "lead"].to_numpy(),
+                    "share": mine[FULL].loc[found.index, "strength"].to_numpy(),
+                }
+            )
+        )
+    return pd.concat(rows, ignore_index=True).sort_values(["letter", "word"], ignore_index=True)
+
+
+def join_panels(by_threshold: pd.DataFrame, by_jump: pd.DataFrame) -> pd.DataFrame:
+    """``sensitivity`` (run at the relative lead) and ``study.rates_by_jump`` as one table.
+
+    Only the ablation metric at the relative lead and the two projection metrics are kept.
+    """
+    kept = by_jump[by_jump["definition"] != ABLATION].replace({"definition": {RELATIVE: ABLATION}})
+    return pd.concat([by_threshold, kept], ignore_index=True)
+
+
+def lowest_rate(rates: pd.DataFrame, definition: str) -> pd.Series:
+    """The mean row of the SAE with the lowest rate under one definition; NaN rates are left out."""
+    mine = rates[(rates["letter"] == MEAN) & (rates["definition"] == definition)]
+    return mine.loc[mine["rate"].astype(float).replace(np.nan, np.inf).idxmin()]

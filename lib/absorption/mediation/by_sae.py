@@ -1,0 +1,58 @@
+"""Letter edits through several SAEs on the same words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Int
+from torch import Tensor
+from tqdm.auto import tqdm
+
+from absorption import timing
+from absorption.ablation import AblationEngine
+from absorption.latents.score import MeanSamples
+from absorption.mediation.editing import edit_letters, letter_levels
+from absorption.statistics import mean_interval, resample_counts
+from absorption.study import Study
+from absorption.study.study import train_rows
+
+EDITED = "edited"
+
+
+def edits_by_sae(studies: Sequence[Study], words: Int[Tensor, " word"], *, seed: int = 0) -> pd.DataFrame:
+    """``mediation.edit_letters`` for every SAE, with levels from the training words: its columns and ``sae``."""
+    tables = []
+    with timing.stage("edits"):
+        for study in tqdm(studies, desc="SAEs edited with"):
+            engine = AblationEngine(study.words.model, study.sae, study.words.prompts)
+            subject = study.subject()
+            levels = letter_levels(subject, train_rows(study.words))
+            table = edit_letters(engine, subject, words, levels, seed=seed)
+            tables.append(table.assign(sae=study.sae.name))
+    return pd.concat(tables, ignore_index=True)
+
+
+def edit_rates(table: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
+    """Share of answers that became the target letter, and that stayed the word's own.
+
+    Columns ``sae, method, value, low, high, kept, shift, words``; the interval is of ``value``.
+    """
+    rows = []
+    for (sae, method), mine in table.groupby(["sae", "method"], sort=False):  # type: ignore[misc]
+        share = mean_interval(mine[EDITED].to_numpy(), seed=seed)
+        means = (float(mine["kept"].mean()), float(mine["shift"].mean()), len(mine))
+        rows.append((sae, method, share.value, share.low, share.high, *means))
+    names = ["sae", "method", "value", "low", "high", "kept", "shift", "words"]
+    return pd.DataFrame(rows, columns=names)
+
+
+def edit_samples(table: pd.DataFrame, method: str, *, seed: int = 0) -> dict[str, MeanSamples]:
+    """By SAE: share of answers edited by one method, with resamples of the words that all SAEs share."""
+    found = {}
+    for sae, mine in table[table["method"] == method].groupby("sae", sort=False):
+        edited = mine.sort_values("word")[EDITED].to_numpy(dtype=np.float64)
+        samples = resample_counts(len(edited), seed=seed) @ edited / len(edited)
+        found[str(sae)] = MeanSamples(str(sae), {EDITED: float(edited.mean())}, {EDITED: samples})
+    return found

@@ -1,0 +1,173 @@
+"""Editing the first letter: take the letter's latents out, put another letter's in, and ask the model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from absorption.ablation import AblationEngine
+from absorption.criteria import Subject, Thresholds
+from absorption.mediation.parts import ABSORBING, MAIN, PartSets, part_sets
+
+NOTHING, SWAP_MAIN, SWAP_ALL = "nothing", "main latents swapped", "main and absorbing latents swapped"
+SWAP_PROBE, OTHER_STATE = "probe directions swapped", "state of a word of the other letter"
+METHODS = (NOTHING, SWAP_MAIN, SWAP_ALL, SWAP_PROBE, OTHER_STATE)
+"""``nothing`` is the floor and the other word's state the ceiling."""
+
+
+@dataclass(frozen=True)
+class Levels:
+    """How strong a letter is where it is present, measured on given words."""
+
+    latent: Float[Tensor, " letter"]
+    """Mean activation of each letter's first main latent on the letter's words where it is on."""
+    present: Float[Tensor, " letter"]
+    """Mean projection of the letter's words on its probe direction."""
+    absent: Float[Tensor, " letter"]
+    """Mean projection of all other words."""
+
+
+def letter_levels(subject: Subject, words: Int[Tensor, " word"]) -> Levels:
+    """Levels on some words (training words: no edited word tells how to edit it)."""
+    along = subject.acts[words] @ subject.directions.float().T
+    mine = torch.nn.functional.one_hot(subject.letters[words], len(subject.names)).bool()
+    counts = mine.sum(dim=0).clamp_min(1)
+    present = torch.where(mine, along, 0).sum(dim=0) / counts
+    absent = torch.where(mine, 0, along).sum(dim=0) / (len(words) - counts).clamp_min(1)
+    return Levels(_latent_levels(subject, words), present, absent)
+
+
+def _latent_levels(subject: Subject, words: Int[Tensor, " word"]) -> Float[Tensor, " letter"]:
+    columns, values = subject.csr.col_indices(), subject.csr.values().float()
+    rows = torch.arange(len(subject.letters)).repeat_interleave(subject.csr.crow_indices().diff())
+    used = torch.zeros(len(subject.letters), dtype=torch.bool)
+    used[words] = True
+    levels = torch.zeros(len(subject.names))
+    for number, name in enumerate(subject.names):
+        main = list(subject.main.get(name, ()))
+        if main:
+            on = (columns == main[0]) & used[rows] & (subject.letters[rows] == number)
+            levels[number] = values[on].mean() if on.any() else 0.0
+    return levels
+
+
+def edit_letters(
+    engine: AblationEngine,
+    subject: Subject,
+    words: Int[Tensor, " word"],
+    levels: Levels,
+    *,
+    thresholds: Thresholds | None = None,
+    strength: float = 1.0,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Try to turn each word's first letter into another one, by each method.
+
+    Args:
+        engine: the ablation engine.
+        subject: words, latents, main latents, probe directions.
+        words: some of the subject's words, each once.
+        levels: from ``letter_levels``, on other words.
+        thresholds: which latents count as absorbing.
+        strength: what the levels put in are multiplied by.
+        seed: of the target letters.
+
+    Returns:
+        ``word, letter, target, method, answer, edited, kept, shift``: ``answer`` is the letter with the
+        highest logit, ``edited``: it is the target, ``kept``: still the word's own; ``shift`` is the rise of
+        the target's logit over the own letter's.
+    """
+    targets = target_letters(subject, words, seed)
+    changed = _states(engine, subject, words, targets, levels, thresholds or Thresholds(), strength, seed)
+    own, want = subject.letters[words], targets
+    logits = {method: engine.logits(words, states) for method, states in changed.items()}
+    margin = {m: (x.gather(1, want[:, None]) - x.gather(1, own[:, None]))[:, 0] for m, x in logits.items()}
+    names = np.array(subject.names)
+    tables = []
+    for method, values in logits.items():
+        answer = values.argmax(dim=1)
+        tables.append(
+            pd.DataFrame(
+                {
+                    "word": words.numpy(),
+                    "letter": names[own],
+                    "target": names[want],
+                    "method": method,
+                    "answer": names[answer],
+                    "edited": (answer == want).numpy(),
+                    "kept": (answer == own).numpy(),
+                    "shift": (margin[method] - margin[NOTHING]).numpy(),
+                }
+            )
+        )
+    return pd.concat(tables, ignore_index=True)
+
+
+def target_letters(subject: Subject, words: Int[Tensor, " word"], seed: int) -> Int[Tensor, " word"]:
+    """For each word a random other letter among those that have a main latent.
+
+    Raises:
+        ValueError: fewer than two letters have one.
+    """
+    able = [i for i, name in enumerate(subject.names) if subject.main.get(name)]
+    if len(able) < 2:
+        raise ValueError(f"{len(able)} letters have a main latent; two are needed to swap.")
+    generator = np.random.default_rng(seed)
+    own = subject.letters[words].tolist()
+    return torch.tensor([int(generator.choice([i for i in able if i != letter])) for letter in own])
+
+
+def _states(
+    engine: AblationEngine, subject: Subject, words: Tensor, targets: Tensor, levels: Levels,
+    thresholds: Thresholds, strength: float, seed: int,
+) -> dict[str, Float[Tensor, "word d_model"]]:  # fmt: skip
+    """The word's residual stream after each method."""
+    states = engine.states(words)
+    own = subject.letters[words]
+    sets = part_sets(engine, subject, words, thresholds, seed)
+    first = torch.tensor([next(iter(subject.main[subject.names[i]])) for i in targets.tolist()])
+    put_in = strength * levels.latent[targets, None] * subject.decoder[first].float().cpu()
+    main, absorbing = (_sum_rows(engine, sets, part, len(words)) for part in (MAIN, ABSORBING))
+    u, v = subject.directions[own].float(), subject.directions[targets].float()
+    away = (states * u).sum(dim=1) - levels.absent[own]
+    towards = (
+        levels.absent[targets]
+        + strength * (levels.present - levels.absent)[targets]
+        - (states * v).sum(dim=1)
+    )
+    return {
+        NOTHING: states,
+        SWAP_MAIN: states - main + put_in,
+        SWAP_ALL: states - main - absorbing + put_in,
+        SWAP_PROBE: states - away[:, None] * u + towards[:, None] * v,
+        OTHER_STATE: subject.acts[_word_of_each(subject, targets, words, seed)].float(),
+    }
+
+
+def _sum_rows(
+    engine: AblationEngine, sets: PartSets, part: str, n_words: int
+) -> Float[Tensor, "word d_model"]:
+    total = torch.zeros(n_words, engine.model.d_model)
+    member = sets.members[part]
+    total.index_add_(0, sets.where[member], sets.rows[member].contributions(engine.sae))
+    return total
+
+
+def _word_of_each(
+    subject: Subject, targets: Int[Tensor, " word"], words: Tensor, seed: int
+) -> Int[Tensor, " word"]:
+    """A random word of each target letter that the probe gets right, not among those edited if possible."""
+    generator = np.random.default_rng(seed)
+    right, letters = subject.words.numpy(), subject.letters.numpy()
+    others = np.setdiff1d(right, words.numpy())
+    chosen = []
+    for target in targets.tolist():
+        pool = others[letters[others] == target]
+        pool = pool if len(pool) else np.flatnonzero(letters == target)
+        chosen.append(int(generator.choice(pool)))
+    return torch.tensor(chosen)

@@ -1,0 +1,95 @@
+"""Exact effects against integrated gradients: rank agreement, sign errors, and the labels that follow."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from absorption.criteria import Subject, Thresholds
+from absorption.criteria.judge import ABLATION, judge_by_effects
+from absorption.statistics import mean_interval
+
+FLOOR = 0.05
+"""Effects smaller than this share of the word's strongest are left out of the sign errors: their sign is
+idle."""
+
+
+def compare_estimates(exact: pd.DataFrame, estimated: pd.DataFrame) -> pd.DataFrame:
+    """How well estimated effects stand in for exact ones, word by word.
+
+    Args:
+        exact: from ``ablation.all_effects``.
+        estimated: from ``ablation.integrated_gradients``, for the same words and latents.
+
+    Returns:
+        ``word, letter, n_latents, rank_agreement`` (Spearman), ``sign_errors`` (share of the effects above
+        ``FLOOR`` of the strongest), ``same_top`` (strongest latent agrees), ``error`` (root mean square
+        difference over root mean square exact effect), ``top_exact, top_estimated`` (strongest effect by
+        each).
+
+    Raises:
+        ValueError: the tables are of different words or latents.
+    """
+    keys = ["word", "letter", "latent"]
+    both = exact.merge(estimated, on=keys, suffixes=("_exact", "_estimated"), how="outer", indicator=True)
+    if (both["_merge"] != "both").any():
+        raise ValueError("exact and estimated effects are of different words or latents.")
+    columns = ["effect_exact", "effect_estimated"]
+    rows = [
+        (word, letter, *_compare(*(mine[name].to_numpy() for name in columns)))
+        for (word, letter), mine in both.groupby(["word", "letter"])  # type: ignore[misc]
+    ]
+    names = ["n_latents", "rank_agreement", "sign_errors", "same_top", "error", "top_exact", "top_estimated"]
+    return pd.DataFrame(rows, columns=["word", "letter", *names])
+
+
+def estimate_summary(table: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
+    """Means of ``compare_estimates`` over words, with intervals: ``quantity, value, low, high``."""
+    names = {
+        "rank agreement": "rank_agreement", "sign errors": "sign_errors", "same strongest": "same_top",
+        "error": "error",
+    }  # fmt: skip
+    rows = []
+    for name, column in names.items():
+        found = mean_interval(table[column].dropna().to_numpy(dtype=np.float64), seed=seed)
+        rows.append((name, found.value, found.low, found.high))
+    return pd.DataFrame(rows, columns=["quantity", "value", "low", "high"])
+
+
+def paired_effects(exact: pd.DataFrame, estimated: pd.DataFrame, words: pd.DataFrame) -> pd.DataFrame:
+    """One row a word and latent: ``word`` (its text), ``latent, exact, estimated``, for a scatter plot.
+
+    Args:
+        exact: from ``ablation.all_effects``.
+        estimated: from ``ablation.integrated_gradients``, for the same words.
+        words: the words' table.
+    """
+    both = exact.merge(estimated, on=["word", "latent"], suffixes=("_exact", "_estimated"))
+    text = words["word"].to_numpy()[both["word"].to_numpy()]
+    columns = {"word": text, "latent": both["latent"], "exact": both["effect_exact"]}
+    return pd.DataFrame(columns | {"estimated": both["effect_estimated"]})
+
+
+def _compare(exact: np.ndarray, estimated: np.ndarray) -> tuple[int, float, float, bool, float, float, float]:
+    first, second = (pd.Series(values).rank().to_numpy() for values in (exact, estimated))
+    spread = float(first.std() * second.std())
+    together = float(((first - first.mean()) * (second - second.mean())).mean())
+    agreement = together / spread if spread > 0 else np.nan
+    top, guess = np.abs(exact).argmax(), np.abs(estimated).argmax()
+    large = np.abs(exact) >= FLOOR * np.abs(exact[top])
+    wrong = float((np.sign(exact[large]) != np.sign(estimated[large])).mean())
+    scale = float(np.sqrt((exact**2).mean()))
+    error = float(np.sqrt(((exact - estimated) ** 2).mean())) / scale if scale > 0 else np.nan
+    return len(exact), agreement, wrong, bool(top == guess), error, float(exact[top]), float(estimated[guess])
+
+
+def compare_labels(
+    subject: Subject, exact: pd.DataFrame, estimated: pd.DataFrame, thresholds: Thresholds, min_lead: float
+) -> pd.DataFrame:
+    """The ablation metric's label from exact and from estimated effects: ``word, letter, exact,
+    estimated``."""
+    found = []
+    for effects in (exact, estimated):
+        table = judge_by_effects(subject, effects, thresholds, min_lead, ABLATION)
+        found.append(table[table["judged"]].set_index(["word", "letter"])["absorbed"])
+    return pd.DataFrame({"exact": found[0], "estimated": found[1]}).reset_index()

@@ -1,0 +1,49 @@
+"""Several SAEs on the same words: what each one's main latents are, and what the criteria say of it."""
+
+from absorption.study.case import CaseStudy, name_latents, tell_case
+from absorption.study.rates import Judged, judge_saes, rates_by_jump, rates_by_sae, rates_by_selection
+from absorption.study.study import UNCONVERGED, Study, study_saes
+from absorption.study.trends import (
+    RATE,
+    SPLITS,
+    at_one_width,
+    difference,
+    letters_split_share,
+    rate_claims,
+    rate_samples,
+    rate_trends,
+    slope,
+    split_samples,
+    split_table,
+    widest_pair,
+)
+from absorption.study.words import StudyWords, prepare_words, thin
+
+__all__ = [
+    "RATE",
+    "SPLITS",
+    "UNCONVERGED",
+    "CaseStudy",
+    "Judged",
+    "Study",
+    "StudyWords",
+    "at_one_width",
+    "difference",
+    "judge_saes",
+    "letters_split_share",
+    "name_latents",
+    "prepare_words",
+    "rate_claims",
+    "rate_samples",
+    "rate_trends",
+    "rates_by_jump",
+    "rates_by_sae",
+    "rates_by_selection",
+    "slope",
+    "split_samples",
+    "split_table",
+    "study_saes",
+    "tell_case",
+    "thin",
+    "widest_pair",
+]

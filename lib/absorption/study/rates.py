@@ -1,0 +1,107 @@
+"""Absorption rates of several SAEs, and of one SAE under several selections of its main latents."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+from tqdm.auto import tqdm
+
+from absorption import timing
+from absorption.ablation import AblationEngine
+from absorption.criteria import MEAN, Thresholds, absorption_rates, judge
+from absorption.splitting import SELECTIONS
+from absorption.study.study import UNCONVERGED, Study
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One SAE and what every definition says of its words (``criteria.judge``)."""
+
+    study: Study
+    table: pd.DataFrame
+
+
+def judge_saes(
+    studies: Sequence[Study], thresholds: Thresholds, *, mean_metric: float, seed: int = 0
+) -> list[Judged]:
+    """Label the words of each SAE, with as few ablations as the labels need.
+
+    Args:
+        studies: SAEs on the same words.
+        thresholds: of all definitions; ``max_candidates`` caps the ablations of each letter.
+        mean_metric: the model's own scale, from ``criteria.model_scale``.
+        seed: of the choice among too many candidates.
+    """
+    judged = []
+    with timing.stage("labels"):
+        for study in tqdm(studies, desc="SAEs judged"):
+            engine = AblationEngine(study.words.model, study.sae, study.words.prompts)
+            table = judge(
+                engine, study.subject(), thresholds, mean_metric=mean_metric, seed=seed, every_effect=False
+            )
+            judged.append(Judged(study, table))
+    return judged
+
+
+def rates_by_sae(judged: Sequence[Judged], letters: Sequence[str], *, seed: int = 0) -> pd.DataFrame:
+    """Rates of every SAE: ``sae, d_sae, l0_text`` and the columns of ``criteria.absorption_rates``."""
+    tables = []
+    for item in judged:
+        study = item.study
+        rates = absorption_rates(item.table, letters=letters, seed=seed)
+        about = {"sae": study.sae.name, "d_sae": study.sae.d_sae, "l0_text": study.l0_text}
+        tables.append(rates.assign(**about))
+    return pd.concat(tables, ignore_index=True)
+
+
+def rates_by_selection(
+    study: Study,
+    thresholds: Thresholds,
+    letters: Sequence[str],
+    *,
+    mean_metric: float,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Rates of one SAE under every selection in use, and under an unconverged ranking.
+
+    Returns:
+        ``selection, n_main`` (mean number of main latents of a letter) and the columns of
+        ``criteria.absorption_rates``.
+    """
+    engine = AblationEngine(study.words.model, study.sae, study.words.prompts)
+    subjects = {name: study.subject(name) for name in SELECTIONS} | {UNCONVERGED: study.unconverged()}
+    tables = []
+    with timing.stage("selections"):
+        for name, subject in tqdm(subjects.items(), desc="Selections"):
+            table = judge(engine, subject, thresholds, mean_metric=mean_metric, seed=seed, every_effect=False)
+            n_main = sum(len(subject.main[letter]) for letter in letters) / len(letters)
+            rates = absorption_rates(table, letters=letters, seed=seed)
+            tables.append(rates.assign(selection=name, n_main=n_main))
+    return pd.concat(tables, ignore_index=True)
+
+
+def rates_by_jump(
+    engine: AblationEngine,
+    study: Study,
+    thresholds: Thresholds,
+    f1_jumps: Sequence[float],
+    letters: Sequence[str],
+    *,
+    mean_metric: float,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Mean rates as the F1 jump that makes a main latent moves; columns as in ``criteria.sensitivity``.
+
+    Other main latents make other candidates; effects that were computed before are not computed again.
+    """
+    tables = []
+    for jump in f1_jumps:
+        subject = study.subject_of(study.k_sparse.main_latents(jump))
+        table = judge(engine, subject, thresholds, mean_metric=mean_metric, seed=seed)
+        rates = absorption_rates(table, letters=letters, n_resamples=400, seed=seed)
+        mean = rates.loc[rates["letter"] == MEAN, ["definition", "rate", "low", "high"]]
+        tables.append(mean.assign(threshold="f1_jump", setting=float(jump)))
+    columns = ["threshold", "setting", "definition", "rate", "low", "high"]
+    return pd.concat(tables, ignore_index=True)[columns]

@@ -1,0 +1,130 @@
+"""One SAE on the words: its latents, its main latents under every selection, and what the criteria judge."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+from tqdm.auto import tqdm
+
+from absorption.criteria import Subject
+from absorption.latents import SparseActs, encode_words, select_latents
+from absorption.latents.sparse import take_rows
+from absorption.saes import LoadedSae
+from absorption.splitting import (
+    F1_JUMP,
+    K_SPARSE,
+    MAX_K,
+    SELECTIONS,
+    KSparse,
+    MainLatents,
+    SparseProbe,
+    fit_sparse_probe,
+    one_each,
+    probe_k_sparse,
+    unconverged_probe,
+)
+from absorption.study.words import StudyWords
+
+UNCONVERGED = "L1 k-sparse, unconverged"
+"""The ranking probe stopped after the few steps that the reference code makes on few words: a warning, not a
+selection to use."""
+REFERENCE_EPOCHS = 50
+
+
+@dataclass(frozen=True)
+class Study:
+    """One SAE, its latents on the words, and its k-sparse probes."""
+
+    words: StudyWords
+    sae: LoadedSae
+    acts: SparseActs
+    ranking_probe: SparseProbe
+    k_sparse: KSparse
+    f1_jump: float = F1_JUMP
+
+    @cached_property
+    def main(self) -> dict[str, MainLatents]:
+        """Main latents by selection and letter."""
+        single = select_latents(self.sae, self.words.probed, self.acts)
+        return {K_SPARSE: self.k_sparse.main_latents(self.f1_jump)} | {
+            name: one_each(single[name]) for name in SELECTIONS if name != K_SPARSE
+        }
+
+    def subject(self, selection: str = K_SPARSE) -> Subject:
+        """What the criteria judge, under one selection of main latents."""
+        return self.subject_of(self.main[selection])
+
+    def unconverged(self) -> Subject:
+        """The same words under main latents ranked by a probe that has not converged."""
+        probe = unconverged_probe(
+            take_rows(self.acts.csr, self._train), self.words.probed.labels[self._train],
+            steps=REFERENCE_EPOCHS, seed=self.words.seed,
+        )  # fmt: skip
+        found = _k_sparse(self.words, self.acts, probe, MAX_K)
+        return self.subject_of(found.main_latents(self.f1_jump))
+
+    @property
+    def l0_text(self) -> float:
+        """Mean active latents on held-out text, from the SAE's card; NaN without one."""
+        return float(self.sae.card.get("measured", {}).get("held_out_text", {}).get("l0", np.nan))
+
+    @property
+    def violation(self) -> float:
+        """Largest violation of the ranking probes' optimality conditions, as a share of the penalty."""
+        return float(self.ranking_probe.violation.max())
+
+    @property
+    def _train(self) -> torch.Tensor:
+        return train_rows(self.words)
+
+    def subject_of(self, main: MainLatents) -> Subject:
+        """What the criteria judge, under main latents of one's own."""
+        words = self.words
+        return Subject(
+            csr=self.acts.csr,
+            letters=words.letters,
+            words=words.right,
+            acts=words.acts,
+            directions=words.probed.probes.directions,
+            decoder=self.sae.W_dec.detach().float().cpu(),
+            main=main,
+        )
+
+
+def study_saes(
+    words: StudyWords, saes: list[LoadedSae], *, f1_jump: float = F1_JUMP, max_k: int = MAX_K
+) -> list[Study]:
+    """Encode the words and find the main latents of each SAE.
+
+    Args:
+        words: from ``prepare_words``, at the SAEs' hook.
+        saes: SAEs to study.
+        f1_jump: rise of F1 by which a further latent counts as a main one.
+        max_k: latents tried at most for each letter.
+
+    Raises:
+        RuntimeError: a ranking probe did not converge.
+    """
+    return [_study(words, sae, f1_jump, max_k) for sae in tqdm(saes, desc="SAEs")]
+
+
+def _study(words: StudyWords, sae: LoadedSae, f1_jump: float, max_k: int) -> Study:
+    acts = encode_words(sae, words.acts)
+    train = train_rows(words)
+    probe = fit_sparse_probe(take_rows(acts.csr, train), words.probed.labels[train])
+    return Study(words, sae, acts, probe, _k_sparse(words, acts, probe, max_k), f1_jump)
+
+
+def _k_sparse(words: StudyWords, acts: SparseActs, probe: SparseProbe, max_k: int) -> KSparse:
+    return probe_k_sparse(
+        acts.csr, words.probed.labels, train_rows(words), torch.from_numpy(words.probed.test),
+        max_k=max_k, probe=probe, seed=words.seed,
+    )  # fmt: skip
+
+
+def train_rows(words: StudyWords) -> torch.Tensor:
+    """Row numbers of the training words."""
+    return torch.from_numpy(np.flatnonzero(words.table["split"].to_numpy() == "train"))

@@ -1,0 +1,97 @@
+"""The words of a chapter, with everything that does not depend on the SAE."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import pandas as pd
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from absorption.activations import word_activations
+from absorption.criteria import letters_probed_well, probed_right
+from absorption.models import LanguageModel
+from absorption.probes import ProbedWords, letter_scores, probe_words
+from absorption.prompts import SpellingPrompts, letter_index, make_prompts
+from absorption.vocab import load_vocab, sample_words
+
+
+@dataclass(frozen=True)
+class StudyWords:
+    """Words, their prompts, and the LR probes at one hook; SAEs of that hook share all of it."""
+
+    model: LanguageModel
+    prompts: SpellingPrompts
+    probed: ProbedWords
+    seed: int
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """The words; row numbers are positions in the prompts."""
+        return self.probed.words
+
+    @property
+    def acts(self) -> Float[Tensor, "word d_model"]:
+        """Residual stream at each word's token."""
+        return self.probed.acts
+
+    @cached_property
+    def letters(self) -> Int[Tensor, " word"]:
+        """Index of each word's letter."""
+        return letter_index(self.table)
+
+    @cached_property
+    def right(self) -> Int[Tensor, " right"]:
+        """Test words that the probe of their letter gets right: the denominator of every rate."""
+        predicted = self.probed.probes.predict(self.acts)
+        return probed_right(predicted, self.letters, torch.from_numpy(self.probed.test))
+
+    @cached_property
+    def probe_f1(self) -> pd.DataFrame:
+        """F1 of each letter's probe on the test words, with intervals: ``letter, value, low, high``."""
+        test = self.probed.test
+        logits = self.probed.probes.logits(self.acts[test])
+        scores = letter_scores(logits, self.probed.labels[test], seed=self.seed)
+        return scores[(scores["metric"] == "f1") & (scores["letter"] != "mean")].reset_index(drop=True)
+
+    def good_letters(self, min_probe_f1: float) -> list[str]:
+        """Letters whose probe is good enough for a rate.
+
+        Raises:
+            ValueError: there is none.
+        """
+        f1 = dict(zip(self.probe_f1["letter"], self.probe_f1["value"], strict=True))
+        good = letters_probed_well(f1, min_probe_f1)
+        if not good:
+            raise ValueError(
+                f"no letter's probe has an F1 above {min_probe_f1:g} (best: {max(f1.values()):.2f}); "
+                "use more words (n_words) or another layer."
+            )
+        return good
+
+
+def prepare_words(
+    model: LanguageModel, hook_name: str, *, n_words: int = 0, n_sets: int = 4, seed: int = 0
+) -> StudyWords:
+    """Choose the words, read their activations, fit the probes; each step is kept on disk.
+
+    Args:
+        model: a loaded model.
+        hook_name: where the SAEs read it.
+        n_words: words used, drawn with the seed; 0: the whole vocabulary.
+        n_sets: seeded sets of in-context examples.
+        seed: of words, examples and split.
+    """
+    words = sample_words(load_vocab(model.tokenizer), n_words, seed)
+    prompts = make_prompts(model, words, n_sets=n_sets, seed=seed)
+    acts = word_activations(model, prompts, [hook_name])[hook_name]
+    return StudyWords(model, prompts, probe_words(words, acts, seed=seed), seed)
+
+
+def thin(words: Int[Tensor, " word"], n: int) -> Int[Tensor, " some"]:
+    """At most ``n`` of the words, evenly spaced in the order of the vocabulary."""
+    if len(words) <= n:
+        return words
+    return words[torch.linspace(0, len(words) - 1, n).round().long()]
