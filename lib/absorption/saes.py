@@ -1,7 +1,7 @@
 """Sparse autoencoders: shipped ones, any SAELens release, or a local folder, checked against the model.
 
 Parameters follow SAELens: a release and an id. Two releases are ours: ``shipped`` (the folders of
-``data/saes``) and ``local`` (a folder in SAELens' format, given as ``sae_path``).
+``data/saes``) and ``local`` (a folder in one of the formats of ``sae_formats``, given as ``sae_path``).
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from typing import Any
 import torch
 from jaxtyping import Float
 from sae_lens import SAE
-from sae_lens.constants import SAE_CFG_FILENAME, SAE_WEIGHTS_FILENAME
 from sae_lens.loading.pretrained_saes_directory import get_pretrained_saes_directory
 from torch import Tensor
 
 from absorption.data import data_root
 from absorption.models import LanguageModel, Site, resolve_site
 from absorption.models.language_model import DTYPES
+from absorption.sae_formats import ARCHITECTURES, find_format
 from absorption.settings import DEFAULT_SAE
 
 SHIPPED, LOCAL = "shipped", "local"
@@ -80,20 +80,46 @@ class LoadedSae:
             digest.update(value.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy())
         return digest.hexdigest()[:16]
 
+    @property
+    def centred(self) -> bool:
+        """Whether the SAE was made for a residual stream whose mean over dimensions was taken out.
+
+        TransformerLens does so to GPT-2 (``center_writing_weights``); its layer norms do not notice. The
+        bridge leaves the model as it is, so the mean is taken off what the SAE reads, and put back after it.
+        """
+        made_for = self.sae.cfg.metadata.model_from_pretrained_kwargs or {}
+        return bool(made_for.get("center_writing_weights"))
+
     @torch.inference_mode()
     def encode(self, acts: Float[Tensor, "row d_model"], batch: int = 4096) -> Float[Tensor, "row d_sae"]:
-        """Latent activations of each row, on the CPU in float32."""
-        rows = [
-            self.sae.encode(part.to(self.sae.device, self.sae.dtype)).float().cpu()
-            for part in acts.split(batch)
-        ]
-        return torch.cat(rows)
+        """Latent activations of each row, on the CPU in float32.
+
+        In the units of the residual stream: an SAE that rescales each input has its activations scaled back,
+        so that activation times decoder row is what a latent writes.
+        """
+        return torch.cat([self._encode(part)[0].float().cpu() for part in acts.split(batch)])
 
     @torch.inference_mode()
     def reconstruct(self, acts: Float[Tensor, "*row d_model"]) -> Float[Tensor, "*row d_model"]:
         """The SAE's output for each row, in the input's type and place."""
-        out = self.sae.decode(self.sae.encode(acts.to(self.sae.device, self.sae.dtype)))
+        given = acts.to(self.sae.device, self.sae.dtype)
+        mean = given.mean(dim=-1, keepdim=True) if self.centred else 0
+        out = self.sae.decode(self.sae.encode(given - mean)) + mean
         return out.to(acts.device, acts.dtype)
+
+    def _encode(self, part: Tensor) -> tuple[Tensor, Tensor | float]:
+        """Activations in the residual stream's units, and the scale that was put back."""
+        given = part.to(self.sae.device, torch.float32)
+        if self.centred:
+            given = given - given.mean(dim=-1, keepdim=True)
+        acts = self.sae.encode(given.to(self.sae.dtype))
+        how = self.sae.cfg.normalize_activations
+        scale: Tensor | float = 1.0
+        if how == "layer_norm":
+            scale = self.sae.ln_std
+        elif how == "constant_norm_rescale":
+            scale = 1 / self.sae.x_norm_coeff
+        return acts * scale, scale
 
 
 def shipped_ids() -> list[str]:
@@ -143,7 +169,7 @@ def load_sae(
 def _shipped_folder(sae_id: str) -> Path:
     folder = data_root() / "saes" / sae_id
     if not sae_id or not (folder / "card.json").exists():
-        raise ValueError(_unknown("sae_id", sae_id, shipped_ids(), f"release {SHIPPED!r}"))
+        raise ValueError(unknown_name("sae_id", sae_id, shipped_ids(), f"release {SHIPPED!r}"))
     return folder
 
 
@@ -152,7 +178,7 @@ def _local_name(sae_id: str, folder: Path) -> str:
     return folder.resolve().name if sae_id in ("", DEFAULT_SAE) else sae_id
 
 
-def _unknown(parameter: str, value: str, allowed: list[str], where: str) -> str:
+def unknown_name(parameter: str, value: str, allowed: list[str], where: str) -> str:
     """Two lines at most: the value, the nearest names, or the first few that exist."""
     near = difflib.get_close_matches(value, allowed, n=3, cutoff=0.5) or allowed[:4]
     more = "" if len(allowed) <= len(near) else f" ({len(allowed)} in all)"
@@ -162,31 +188,28 @@ def _unknown(parameter: str, value: str, allowed: list[str], where: str) -> str:
 
 
 def _from_folder(folder: Path, model: LanguageModel, dtype: str) -> SAE[Any]:
-    for name in (SAE_CFG_FILENAME, SAE_WEIGHTS_FILENAME):
-        if not (folder / name).is_file():
-            raise ValueError(
-                f"sae_path {str(folder)!r} has no {name}; allowed: a folder written by SAELens' "
-                f"save_inference_model, with {SAE_CFG_FILENAME} and {SAE_WEIGHTS_FILENAME}."
-            )
+    form = find_format(folder)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            sae = SAE.load_from_disk(folder, device=str(model.device), dtype=dtype)
+            sae = SAE.load_from_disk(folder, device=str(model.device), dtype=dtype, converter=form.convert)
     except KeyError as error:
-        raise ValueError(f"sae_path {str(folder)!r}: SAELens knows no architecture {error}.") from error
+        raise ValueError(
+            f"sae_path {str(folder)!r}: SAELens knows no {error} of format {form.name}."
+        ) from error
     except Exception as error:  # a damaged or foreign file can fail in any way; the folder is what matters
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise ValueError(f"sae_path {str(folder)!r} could not be read: {reason}") from error
+        reason = (str(error).splitlines() or [type(error).__name__])[0][:300]
+        raise ValueError(f"sae_path {str(folder)!r} could not be read as {form.name}: {reason}") from error
     return sae.to(dtype=DTYPES[dtype])  # type: ignore[return-value]
 
 
 def _from_release(release: str, sae_id: str, model: LanguageModel, dtype: str) -> SAE[Any]:
     directory = get_pretrained_saes_directory()
     if release not in directory:
-        raise ValueError(_unknown("sae_release", release, [SHIPPED, LOCAL, *directory], "SAELens"))
+        raise ValueError(unknown_name("sae_release", release, [SHIPPED, LOCAL, *directory], "SAELens"))
     if sae_id not in directory[release].saes_map:
         raise ValueError(
-            _unknown("sae_id", sae_id, list(directory[release].saes_map), f"release {release!r}")
+            unknown_name("sae_id", sae_id, list(directory[release].saes_map), f"release {release!r}")
         )
     try:
         with warnings.catch_warnings():
@@ -196,11 +219,12 @@ def _from_release(release: str, sae_id: str, model: LanguageModel, dtype: str) -
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise ConnectionError(
             f"SAE {release} / {sae_id} could not be downloaded: {reason} "
-            "Connect to the Hugging Face hub, or use sae_release 'shipped' or 'local'."
+            "Connect to the Hugging Face hub (gated ones need HF_TOKEN), or use sae_release 'shipped' or 'local'."
         ) from error
 
 
 def _place(sae: SAE[Any], name: str, model: LanguageModel, hook_name: str, card: dict) -> LoadedSae:
+    _check_kind(sae, name)
     if sae.cfg.d_in != model.d_model:
         raise ValueError(
             f"SAE {name!r} reads d_in {sae.cfg.d_in}, but model {model.name!r} has d_model {model.d_model}."
@@ -212,3 +236,16 @@ def _place(sae: SAE[Any], name: str, model: LanguageModel, hook_name: str, card:
         )
     sae.eval().requires_grad_(False)
     return LoadedSae(name=name, sae=sae, site=resolve_site(hook, model.n_layers), card=card)
+
+
+def _check_kind(sae: SAE[Any], name: str) -> None:
+    """Only SAEs whose latents each write activation times decoder row are measured rightly here."""
+    if (kind := sae.cfg.architecture()) not in ARCHITECTURES:
+        raise ValueError(f"SAE {name!r} has architecture {kind!r}; allowed: {', '.join(ARCHITECTURES)}.")
+    if sae.cfg.normalize_activations in ("expected_average_only_in", "covariance_whitening"):
+        raise ValueError(
+            f"SAE {name!r} expects inputs scaled by {sae.cfg.normalize_activations!r}, which its files do not hold; "
+            "fold the scale into its weights (SAELens: fold_activation_norm_scaling_factor) and save it again."
+        )
+    if getattr(sae.cfg, "rescale_acts_by_decoder_norm", False):
+        sae.fold_W_dec_norm()  # the same function, with activations in units of the decoder rows

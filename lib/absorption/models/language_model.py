@@ -7,6 +7,7 @@ import logging
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -165,14 +166,15 @@ def load_model(model: str = EMBEDDED, device: str = "auto", dtype: str = "float3
     where = resolve_device(device)
     source = _source(model)
     try:
-        hf = AutoModelForCausalLM.from_pretrained(source, dtype=DTYPES[dtype])
-        tokenizer = AutoTokenizer.from_pretrained(source)
+        # A model's own code is never run; unsaid, transformers would ask at the terminal.
+        hf = AutoModelForCausalLM.from_pretrained(source, dtype=DTYPES[dtype], trust_remote_code=False)
+        tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
     except OSError as error:
         raise ConnectionError(
             f"model {model!r} could not be loaded: {_first_line(error)} Allowed: {EMBEDDED!r}, "
             "a folder saved by save_pretrained, or a Hugging Face id (gated ones need HF_TOKEN)."
         ) from error
-    except (ValueError, SafetensorError) as error:  # cut-off files, unknown architectures, no tokenizer
+    except (ValueError, SafetensorError, UnpicklingError) as error:  # cut-off or foreign files, no tokenizer
         raise ValueError(
             f"model {model!r} is damaged or not a causal language model: {_first_line(error)} "
             "Allowed: what save_pretrained wrote for model and tokenizer."
