@@ -22,7 +22,7 @@ Plant = Callable[..., StandardSAE]
 
 @pytest.fixture
 def plant() -> Plant:
-    """An SAE with one latent a feature, in which child 1 carries ``d`` of parent 0 (appendix A.2)."""
+    """An SAE with one latent a feature, in which child 1 carries ``d`` of parent 0 (paper, appendices A.2-A.6)."""
 
     def make(world: World, d: float, order: tuple[int, ...] | None = None) -> StandardSAE:
         n = world.n_features

@@ -61,6 +61,8 @@ def test_grandparents_are_measured_with_the_floor_between_on(plant) -> None:
     world = World(rates=(0.4, 0.2, 0.1), parents=(None, 0, 1))
     table = measure.absorption(plant(world, 1.0), world).set_index(["ancestor", "descendant"])
     assert set(table.index) == {("f0", "f1"), ("f0", "f2"), ("f1", "f2")}
+    assert table.loc[("f0", "f1"), "by_descendant"] == pytest.approx(1, abs=1e-5)
+    assert table.loc[("f0", "f2"), "by_descendant"] == pytest.approx(0, abs=1e-5)
     # f1's latent carries f0 also when the grandchild fires besides.
     assert table.loc[("f0", "f2"), "absorbed"] == pytest.approx(1, abs=1e-5)
     assert table.loc[("f1", "f2"), "absorbed"] == pytest.approx(0, abs=1e-5)
@@ -73,16 +75,28 @@ def test_responses_are_in_units_of_unit_decoder_rows(plant) -> None:
     assert acts["f1"] == pytest.approx(math.sqrt(2), abs=1e-5)
 
 
-def test_debiasing_takes_out_shrinkage_and_nothing_else(plant) -> None:
-    sae = plant(WORLD, 0.3)
+def test_debiasing_puts_back_what_the_penalty_takes_off_at_the_optimum(plant) -> None:
+    sae, l1 = plant(WORLD, 0.3), 0.1
+    target = WORLD.pattern(0, 1) @ WORLD.directions
+    rows = sae.W_dec[:2]  # the latents of f0 and f1, the only ones that this input needs
+
+    def loss(acts: torch.Tensor) -> torch.Tensor:
+        return (acts @ rows - target).pow(2).sum() + l1 * acts.sum()
+
+    free = torch.linalg.lstsq(rows.T, target[:, None]).solution[:, 0]
+    best = free - measure.shrinkage(sae.W_dec, torch.tensor([True, True, False, False]), l1)[:2]
+    gradient = torch.func.grad(loss)(best)
+    assert gradient.tolist() == pytest.approx([0, 0], abs=1e-5)
+    assert (free - best).min() > 0.01
+
+
+def test_debiased_is_the_activation_where_there_was_no_penalty(plant) -> None:
     patterns = {"both": WORLD.pattern(0, 1), "f0": WORLD.pattern(0), "nothing": WORLD.pattern()}
-    exact = measure.responses(sae, WORLD, patterns)
-    assert exact["debiased"].to_numpy() == pytest.approx(exact["activation"].to_numpy(), abs=1e-5)
-    sae.b_enc -= 0.02  # what an L1 penalty does to every active latent
-    shrunk = measure.responses(sae, WORLD, patterns)
-    on = exact["activation"] > 0.1
-    assert (shrunk["activation"][on] < exact["activation"][on] - 0.01).all()
-    assert shrunk["debiased"].to_numpy() == pytest.approx(exact["activation"].to_numpy(), abs=1e-5)
+    table = measure.responses(plant(WORLD, 0.3), WORLD, patterns)
+    assert table["debiased"].tolist() == table["activation"].tolist()
+    alone = measure.responses(plant(WORLD, 0.3), WORLD, {"f0": WORLD.pattern(0)}, l1=0.1).set_index("latent")
+    assert alone.loc["f0", "debiased"] - alone.loc["f0", "activation"] == pytest.approx(0.05, abs=1e-6)
+    assert alone.loc["f1", "debiased"] == 0
 
 
 def test_quality_of_the_true_dictionary_is_perfect(plant) -> None:

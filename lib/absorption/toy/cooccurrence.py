@@ -21,13 +21,13 @@ FIXED_P, FIXED_L1 = 0.9, 0.04
 
 
 def partial_table(settings: CoOccurrenceSettings) -> pd.DataFrame:
-    """Partial absorption beside the paper's numbers (appendix A.4).
+    """Partial absorption beside the paper's numbers (paper, appendices A.2-A.6).
 
     The text gives no L1 coefficient for this experiment. One printed number, the parent's activation at
     (1, 1), fixes it through ``theory.l1_for_partial``; the other five are the test.
 
-    Columns: ``pattern``, ``latent``, ``published``, ``measured`` (debiased, mean over seeds), ``low``, ``high``,
-    ``raw`` (as the SAE gives it), ``l1``, ``fixes_l1``.
+    Columns: ``pattern``, ``latent``, ``published``, ``part`` (of the claim), ``measured`` (debiased, mean over seeds),
+    ``low``, ``high``, ``n_seeds``, ``raw`` (as the SAE gives it), ``l1``, ``fixes_l1``.
     """
     world = four_features(hierarchy=True, parent_spread=published.SPREAD)
     given = published.partial()
@@ -40,7 +40,7 @@ def partial_table(settings: CoOccurrenceSettings) -> pd.DataFrame:
 
 
 def imperfect_table(settings: CoOccurrenceSettings) -> pd.DataFrame:
-    """Imperfect co-occurrence beside the paper's numbers (appendix A.5); columns as in ``partial_table``.
+    """Imperfect co-occurrence beside the paper's numbers (paper, appendices A.2-A.6); columns as in ``partial_table``.
 
     Here too the parent's activation with both on fixes the coefficient; the other three numbers are the test.
     """
@@ -57,7 +57,7 @@ def _over_seeds(
     runs = [Run(world, _recipe(settings, l1), seed) for seed in settings.seeds]
     saes = train_settled(runs, workers=settings.workers)
     tables = [
-        measure.responses(sae, world, patterns).assign(seed=run.seed)
+        measure.responses(sae, world, patterns, l1=l1).assign(seed=run.seed)
         for run, sae in zip(runs, saes, strict=True)
     ]
     return pd.concat(tables, ignore_index=True)
@@ -69,6 +69,11 @@ def _beside(given: pd.DataFrame, responses: pd.DataFrame, l1: float) -> pd.DataF
     raw = over_seeds(responses, case, "activation")[[*case, "measured"]].rename(columns={"measured": "raw"})
     table = given.merge(spread, on=case).merge(raw, on=case)
     return table.assign(l1=l1, fixes_l1=[True] + [False] * (len(table) - 1))
+
+
+def tested_parts(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows of ``partial_table`` or ``imperfect_table`` that did not go into the coefficient."""
+    return table[~table["fixes_l1"]]
 
 
 def surface(settings: CoOccurrenceSettings) -> pd.DataFrame:

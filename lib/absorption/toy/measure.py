@@ -12,7 +12,7 @@ from typing import Any
 
 import pandas as pd
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from sae_lens import SAE
 from sae_lens.synthetic import eval_sae_on_synthetic_data
 from scipy.optimize import linear_sum_assignment
@@ -53,27 +53,27 @@ def cosines(sae: SAE[Any], world: World) -> pd.DataFrame:
     )
 
 
-def responses(sae: SAE[Any], world: World, patterns: Mapping[str, Tensor]) -> pd.DataFrame:
+def responses(
+    sae: SAE[Any], world: World, patterns: Mapping[str, Tensor], *, l1: float = 0.0
+) -> pd.DataFrame:
     """Every main latent's activation on given feature patterns.
 
     Args:
         patterns: name -> feature activations, shape ``feature`` (see ``World.pattern``).
+        l1: the L1 coefficient that the SAE was trained with.
 
     Returns:
-        Rows ``pattern``, ``latent``, ``activation``, and ``debiased``: the activation after the active latents
-        are refitted by least squares, which takes out the L1 penalty's shrinkage and nothing else.
+        Rows ``pattern``, ``latent``, ``activation``, and ``debiased``: the activation with what the L1 penalty
+        takes off it put back.
     """
-    features = torch.stack(list(patterns.values()))
-    acts = sae.encode(features @ world.directions)
+    acts = sae.encode(torch.stack(list(patterns.values())) @ world.directions)
+    debiased = torch.stack([row + shrinkage(sae.W_dec, row > SILENT, l1) for row in acts])
     order = main_latents(sae, world)
-    refitted = torch.stack(
-        [_refit(sae, row, target @ world.directions) for row, target in zip(acts, features, strict=True)]
-    )
     return pd.DataFrame(
         [
             {
                 "pattern": name, "latent": f"f{mine}",
-                "activation": float(acts[row, latent]), "debiased": float(refitted[row, latent]),
+                "activation": float(acts[row, latent]), "debiased": float(debiased[row, latent]),
             }
             for row, name in enumerate(patterns)
             for mine, latent in order.items()
@@ -81,14 +81,18 @@ def responses(sae: SAE[Any], world: World, patterns: Mapping[str, Tensor]) -> pd
     )  # fmt: skip
 
 
-def _refit(
-    sae: SAE[Any], acts: Float[Tensor, " latent"], target: Float[Tensor, " d_in"]
+def shrinkage(
+    decoder: Float[Tensor, "latent d_in"], on: Bool[Tensor, " latent"], l1: float
 ) -> Float[Tensor, " latent"]:
-    on = acts > SILENT
-    refitted = torch.zeros_like(acts)
-    if on.any():
-        refitted[on] = torch.linalg.lstsq(sae.W_dec[on].T, (target - sae.b_dec)[:, None]).solution[:, 0]
-    return refitted
+    """What an L1 penalty takes off each active latent at the optimum; 0 for the others.
+
+    With squared error summed over dimensions and unit decoder rows, the optimal activations of the active latents
+    solve ``G a = D x - l1 / 2``, where ``G`` holds the rows' cosines: the penalty costs ``G^-1 (l1 / 2)``.
+    """
+    lost = torch.zeros(len(decoder))
+    rows = decoder[on]
+    lost[on] = torch.linalg.solve(rows @ rows.T, torch.full((len(rows),), l1 / 2))
+    return lost
 
 
 def absorption(sae: SAE[Any], world: World, *, n_samples: int = N_SAMPLES, seed: int = 0) -> pd.DataFrame:
@@ -99,6 +103,7 @@ def absorption(sae: SAE[Any], world: World, *, n_samples: int = N_SAMPLES, seed:
             latents other than its main latent write; the ``d`` of the closed-form family.
         hedged: the same share on samples in which the ancestor fires with nothing below it. Absorption proper is
             ``absorbed`` where this is near 0.
+        by_descendant: the part of ``absorbed`` that the descendant's own main latent writes; NaN if it has none.
         silent, low, high: share of the samples with both on in which the main latent is off, with its
             bootstrap interval over samples.
         recall_alone: share of the samples with the ancestor alone in which its main latent fires.
@@ -108,7 +113,7 @@ def absorption(sae: SAE[Any], world: World, *, n_samples: int = N_SAMPLES, seed:
     latents = sae.encode(acts @ world.directions)
     order = main_latents(sae, world)
     rows = [
-        _pair(sae, world, acts > 0, latents, order[ancestor], descendant, ancestor)
+        _pair(sae, world, acts > 0, latents, order, descendant, ancestor)
         for ancestor in order
         for descendant in world.descendants(ancestor)
     ]
@@ -116,9 +121,15 @@ def absorption(sae: SAE[Any], world: World, *, n_samples: int = N_SAMPLES, seed:
 
 
 def _pair(
-    sae: SAE[Any], world: World, on: Tensor, latents: Tensor, main: int, descendant: int, ancestor: int
+    sae: SAE[Any],
+    world: World,
+    on: Tensor,
+    latents: Tensor,
+    order: Mapping[int, int],
+    descendant: int,
+    ancestor: int,
 ) -> dict[str, Any]:
-    below = world.descendants(ancestor)
+    main, below = order[ancestor], world.descendants(ancestor)
     path = {descendant, *world.ancestors(descendant)} & set(below)
     # Only the descendant and what lies between fires below the ancestor: other children have effects of their own.
     expected = torch.tensor([feature in path for feature in below])
@@ -130,6 +141,7 @@ def _pair(
     return {
         "ancestor": f"f{ancestor}", "descendant": f"f{descendant}", "n": int(both.sum()),
         "absorbed": _share_of_others(written[both], main),
+        "by_descendant": _share_of(written[both], order.get(descendant)),
         "hedged": _share_of_others(written[alone], main),
         "silent": float(silent.mean()) if len(silent) else float("nan"),
         "low": rate.low, "high": rate.high,
@@ -140,6 +152,11 @@ def _pair(
 def _share_of_others(written: Float[Tensor, "sample latent"], main: int) -> float:
     total = float(written.sum())
     return 1 - float(written[:, main].sum()) / total if total > 0 else float("nan")
+
+
+def _share_of(written: Float[Tensor, "sample latent"], latent: int | None) -> float:
+    total = float(written.sum())
+    return float(written[:, latent].sum()) / total if total > 0 and latent is not None else float("nan")
 
 
 def quality(sae: SAE[Any], world: World, *, n_samples: int = N_SAMPLES, seed: int = 0) -> dict[str, float]:

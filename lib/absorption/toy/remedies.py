@@ -12,7 +12,7 @@ from sae_lens import SAE
 from absorption.toy import measure
 from absorption.toy.recipes import Recipe, fast
 from absorption.toy.settings import RemediesSettings
-from absorption.toy.train import Run, train_settled
+from absorption.toy.train import Run, train_all
 from absorption.toy.worlds import World
 
 WORLDS = {
@@ -24,8 +24,6 @@ WORLDS = {
         parents=(None, None, None, 0, 0, 1, 1, 2, 2, 3, 4, 5, 6, 7, 8, *(None,) * 5),
     ),
 }
-ROOTS = {"pair": 1, "trees": 3}
-"""Matryoshka's inner width: as many latents as there are features with children at the top."""
 
 
 @dataclass(frozen=True)
@@ -40,13 +38,16 @@ class Remedy:
 
     def recipe(self, world_name: str, strength: float, settings: RemediesSettings) -> Recipe:
         """The recipe for one world at one strength."""
-        world = WORLDS[world_name]
-        d_sae = round(settings.width * world.n_features)
+        return self.recipe_for(WORLDS[world_name], strength, settings.n_samples_fast, settings.width)
+
+    def recipe_for(self, world: World, strength: float, n_samples: int, width: float = 1.0) -> Recipe:
+        """The recipe for any world; Matryoshka nests a quarter and a half of the latents."""
+        d_sae = round(width * world.n_features)
         sparsity = strength * world.true_l0 if self.per_l0 else strength
         others = dict(self.others)
         if self.architecture == "matryoshka":
-            others["levels"] = (ROOTS[world_name], d_sae)
-        return fast(self.architecture, d_sae, sparsity, settings.n_samples_fast, **others)  # type: ignore[arg-type]
+            others["levels"] = (d_sae // 4, d_sae // 2, d_sae)
+        return fast(self.architecture, d_sae, sparsity, n_samples, **others)  # type: ignore[arg-type]
 
 
 REMEDIES = {
@@ -64,8 +65,24 @@ PAYS = ("absorbed", "hedged", "mcc", "explained_variance", "sae_l0", "dead_laten
 """Columns of ``results`` that a remedy is judged by."""
 
 
+def world_table() -> pd.DataFrame:
+    """``world``, ``feature``, ``parent``, ``rate``."""
+    return pd.DataFrame(
+        [
+            {
+                "world": name,
+                "feature": f"f{feature}",
+                "parent": "none" if parent is None else f"f{parent}",
+                "rate": rate,
+            }
+            for name, world in WORLDS.items()
+            for feature, (rate, parent) in enumerate(zip(world.rates, world.parents, strict=True))
+        ]
+    )
+
+
 def results(settings: RemediesSettings) -> pd.DataFrame:
-    """Every remedy at every strength in every world.
+    """Every remedy at every strength in every world, each seed as it came.
 
     Columns: ``world``, ``remedy``, ``strength``, ``seed``; ``absorbed`` and ``silent`` (mean over parent-child
     pairs), ``hedged`` (mean over pairs), and those of ``measure.quality``.
@@ -75,7 +92,7 @@ def results(settings: RemediesSettings) -> pd.DataFrame:
         Run(WORLDS[world], REMEDIES[remedy].recipe(world, strength, settings), seed)
         for world, remedy, strength, seed in cases
     ]
-    saes = train_settled(runs, workers=settings.workers)
+    saes = train_all(runs, workers=settings.workers)
     keys = ("world", "remedy", "strength", "seed")
     return pd.DataFrame(
         [
@@ -96,13 +113,14 @@ def _cases(settings: RemediesSettings) -> Iterator[tuple[str, str, float, int]]:
 def scores(sae: SAE[Any], world: World) -> dict[str, float]:
     """Absorption over the world's parent-child pairs, and SAELens' evaluation.
 
-    A pair whose parent has no main latent (fewer latents than features) is left out.
+    Shares are cut to 0 to 1 (other latents may write against the parent). A pair is left out if its parent has no main
+    latent, or if no latent writes the parent's direction because the decoder bias does.
     """
     table = measure.absorption(sae, world)
     direct = {(f"f{parent}", f"f{child}") for child, parent in world.pairs}
     pairs = table[[pair in direct for pair in zip(table["ancestor"], table["descendant"], strict=True)]]
     return {
-        **{name: float(pairs[name].mean()) for name in ("absorbed", "silent", "hedged")},
+        **{name: float(pairs[name].clip(0, 1).mean()) for name in ("absorbed", "silent", "hedged")},
         **measure.quality(sae, world),
     }
 
@@ -136,3 +154,29 @@ def best_strengths(table: pd.DataFrame, least_variance: float = 0.9) -> pd.DataF
             }
         rows.append(row)
     return pd.DataFrame(rows)
+
+
+def facts(best: pd.DataFrame, most_absorbed: float = 0.1, lottery: float = 0.5) -> dict[str, str]:
+    """What the page says of the remedies, by name: lists of them as text.
+
+    Args:
+        best: from ``best_strengths``.
+        most_absorbed: a remedy works in a world if it absorbs less, with enough explained variance.
+        lottery: range over seeds above which the seed decides.
+
+    Returns:
+        ``works_<world>`` and ``works_all``, ``lottery``, ``not_enough`` (bar of explained variance missed somewhere).
+    """
+    works = best[(best["absorbed_high"] < most_absorbed) & best["enough"]]
+    by_world = {world: list(works.loc[works["world"] == world, "remedy"]) for world in best["world"].unique()}
+    everywhere = [
+        name for name in best["remedy"].unique() if all(name in names for names in by_world.values())
+    ]
+    drawn = best[best["absorbed_high"] - best["absorbed_low"] > lottery]
+    lists = {
+        **{f"works_{world}": names for world, names in by_world.items()},
+        "works_all": everywhere,
+        "lottery": [f"{row.remedy} ({row.world})" for row in drawn.itertuples()],
+        "not_enough": [f"{row.remedy} ({row.world})" for row in best[~best["enough"]].itertuples()],
+    }
+    return {name: ", ".join(names) or "none" for name, names in lists.items()}

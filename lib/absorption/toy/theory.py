@@ -21,7 +21,7 @@ D_GRID = np.linspace(0, 1.5, 15_001)
 
 
 def family_weights(d: float) -> tuple[Float[Tensor, "latent 2"], Float[Tensor, "latent 2"]]:
-    """Encoder and decoder rows in the (f0, f1) plane, parent's latent first (proof in appendix A.2).
+    """Encoder and decoder rows in the (f0, f1) plane, parent's latent first (proof: paper, appendices A.2-A.6).
 
     Encoder: ``f0 - d f1`` and ``f1``. Decoder: ``f0`` and ``f1 + d f0``. No biases.
     """
@@ -29,7 +29,7 @@ def family_weights(d: float) -> tuple[Float[Tensor, "latent 2"], Float[Tensor, "
 
 
 def family(d: np.ndarray, p_both: float, p_parent_only: float) -> pd.DataFrame:
-    """Losses of the family where the child never fires alone (appendix A.2).
+    """Losses of the family where the child never fires alone (paper, appendices A.2-A.6).
 
     Args:
         d: degrees of absorption in [0, 1].

@@ -75,9 +75,9 @@ def train_all(runs: Sequence[Run], *, workers: int = 0) -> list[SAE[Any]]:
 def train_settled(runs: Sequence[Run], *, workers: int = 0) -> list[SAE[Any]]:
     """Like ``train_all``, but an SAE whose decoder bias took in a feature is trained again with another seed.
 
-    About one run in sixteen on the fast schedule ends there: the bias writes the parent always and a latent takes
-    it away when the parent is *absent*, a worse minimum of the same loss. The worlds have no bias, so its norm
-    tells, whatever the SAE absorbs.
+    Some runs on the fast schedule end there (the first chapter counts them): the bias writes the parent always and a
+    latent takes it away when the parent is *absent*, a worse minimum of the same loss. The worlds have no bias, so
+    its norm tells, whatever the SAE absorbs.
     """
     runs = list(runs)
     saes = train_all(runs, workers=workers)

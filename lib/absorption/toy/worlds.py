@@ -180,7 +180,7 @@ def four_features(
         hierarchy: f1 needs f0 (up to ``p_parent``); else all four are independent.
         p_parent: P(f0 | f1).
         p_child: overall rate of f1.
-        parent_spread: standard deviation of f0's activation (appendix A.4).
+        parent_spread: standard deviation of f0's activation (paper, appendices A.2-A.6).
     """
     return World(
         rates=(0.25, p_child, 0.05, 0.05),

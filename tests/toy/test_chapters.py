@@ -1,0 +1,140 @@
+"""The toy chapters' stages: schemas, sizes and figures, on SAEs too small to have learned much."""
+
+import pandas as pd
+import plotly.graph_objects as go
+import pytest
+
+from absorption.plots import toy as figures
+from absorption.toy import cooccurrence, four, published, remedies
+from absorption.toy.recipes import BATCH_SIZE
+from absorption.toy.settings import CoOccurrenceSettings, FourFeaturesSettings, RemediesSettings
+from absorption.toy.spread import over_seeds
+
+SMALL = 100 * BATCH_SIZE
+
+
+@pytest.fixture
+def few() -> CoOccurrenceSettings:
+    return CoOccurrenceSettings(
+        p_parents=[0.9, 1.0], l1s=[0.01, 0.04], child_rates=[0.05, 0.1], ks=[0.4], child_magnitudes=[0.5, 2.0],
+        n_samples_fast=SMALL, n_samples_check=SMALL, n_seeds=2, workers=1,
+    )  # fmt: skip
+
+
+def test_the_four_feature_chapter_has_a_row_for_everything_it_shows() -> None:
+    settings = FourFeaturesSettings(n_samples=SMALL, n_samples_fast=SMALL, n_seeds=2, workers=1)
+    trained = four.train_as_published(settings)
+    cosines, firing = four.cosine_table(trained), four.firing_table(trained)
+    assert len(cosines) == 2 * 2 * 4 * 4  # world, side, latent, feature
+    assert "f1" not in set(firing[firing["world"] == "hierarchy"]["pattern"])  # f1 alone does not occur there
+    curve, point = four.family_table(trained)
+    assert list(curve.columns) == list(point.columns)
+    seeds = four.seed_table(settings)
+    assert len(seeds) == 2 * 2
+    summary = four.summary(trained, seeds)
+    assert list(summary["part"]) == ["recovery", "decoder", "encoder", "hole", "others"]
+    counted = summary.dropna()
+    assert (counted["low"] <= counted["measured"]).all()
+    for figure in (figures.cosines(cosines), figures.firing(firing), figures.family(curve, point)):
+        assert isinstance(figure, go.Figure)
+
+
+def test_the_summary_counts_settled_seeds_only(plant) -> None:
+    trained = four.Trained({name: plant(world, 0.0) for name, world in four.WORLDS.items()})
+    facts = {"mcc": 1.0, "lowest_own": 1.0, "untouched": 1.0, "d": 0.0, "hole": 0.0, "silent": 0.0}
+    rows = [
+        {"world": "independent", "seed": 0, "settled": True, **facts},
+        {"world": "independent", "seed": 1, "settled": False, **facts, "lowest_own": 0.2},
+        {"world": "hierarchy", "seed": 0, "settled": False, **facts},
+    ]
+    summary = four.summary(trained, pd.DataFrame(rows)).set_index("part")
+    assert summary.loc["recovery", ["measured", "low", "n_seeds"]].tolist() == [1.0, 1.0, 1]
+    assert pd.isna(summary.loc["decoder", "measured"])
+    assert summary.loc["decoder", "n_seeds"] == 0
+    assert summary.loc["decoder", "as_published"] == pytest.approx(0, abs=1e-5)
+
+
+def test_the_trained_point_is_on_the_curve_if_the_sae_is_the_family(plant) -> None:
+    world = four.WORLDS["hierarchy"]
+    for d in (0.0, 0.5, 1.0):
+        trained = four.Trained(
+            {"independent": plant(four.WORLDS["independent"], 0.0), "hierarchy": plant(world, d)}
+        )
+        curve, point = four.family_table(trained, n_points=3)
+        expected = curve[curve["d"] == d].iloc[0]
+        assert point.iloc[0].to_dict() == pytest.approx(expected.to_dict(), abs=1e-4)
+
+
+def test_the_first_published_number_fixes_the_coefficient_and_the_rest_are_tested(few) -> None:
+    for table, given in (
+        (cooccurrence.partial_table(few), published.partial()),
+        (cooccurrence.imperfect_table(few), published.imperfect()),
+    ):
+        assert list(table["published"]) == list(given["published"])
+        assert table["fixes_l1"].tolist() == [True] + [False] * (len(given) - 1)
+        assert len(cooccurrence.tested_parts(table)) == len(given) - 1
+        assert table["l1"].nunique() == 1
+        assert isinstance(figures.beside_published(table), go.Figure)
+
+
+def test_sweeps_cover_their_grid_once(few) -> None:
+    surface = cooccurrence.surface(few)
+    assert not surface.duplicated(["p_parent", "l1"]).any()
+    assert len(surface) == 4
+    assert surface[surface["p_parent"] == 1]["predicted"].min() > 0.99
+    assert list(cooccurrence.rates(few)["child_rate"]) == few.child_rates
+    assert len(cooccurrence.k_surface(few)) == 2
+    assert set(cooccurrence.tied(few)["architecture"]) == {"standard", "tied"}
+    assert list(cooccurrence.magnitudes(few)["child_magnitude"]) == few.child_magnitudes
+    assert len(cooccurrence.depth(few)) == 2 * 6  # seeds, (ancestor, descendant)
+    assert list(cooccurrence.budget_check(few)["schedule"]) == ["fast", "as published"]
+
+
+def test_sweep_figures_take_their_tables(few) -> None:
+    surface = cooccurrence.surface(few)
+    assert isinstance(figures.surface(surface, "l1", "L1"), go.Figure)
+    assert isinstance(figures.agreement(surface), go.Figure)
+    assert isinstance(figures.lines(cooccurrence.tied(few), "p_parent", "P", by="architecture"), go.Figure)
+    assert isinstance(figures.chain(cooccurrence.depth(few)), go.Figure)
+
+
+def test_remedies_are_all_tried_in_both_worlds(monkeypatch: pytest.MonkeyPatch) -> None:
+    few = {"L1": remedies.REMEDIES["L1"], "Matryoshka": remedies.REMEDIES["Matryoshka"]}
+    monkeypatch.setattr(remedies, "REMEDIES", few)
+    results = remedies.results(RemediesSettings(n_samples_fast=SMALL, workers=1))
+    assert len(results) == 2 * sum(len(remedy.strengths) for remedy in few.values()) * 2  # worlds, seeds
+    best = remedies.best_strengths(results)
+    assert len(best) == 4
+    assert isinstance(figures.trade_off(results, "trees", "explained_variance", "variance"), go.Figure)
+    assert isinstance(figures.compare(best, {"absorbed": "absorbed", "mcc": "MCC"}), go.Figure)
+
+
+def test_the_best_strength_is_the_least_absorbing_one_that_reconstructs() -> None:
+    rows = [(0.1, 0.5, 0.99), (0.2, 0.2, 0.95), (0.3, 0.0, 0.5)]  # strength, absorbed, explained variance
+    table = pd.DataFrame(
+        [
+            {"world": "w", "remedy": "r", "strength": strength, "seed": seed, **dict.fromkeys(remedies.PAYS, 0.0),
+             "absorbed": absorbed, "explained_variance": variance}
+            for strength, absorbed, variance in rows
+            for seed in (0, 1)
+        ]
+    )  # fmt: skip
+    best = remedies.best_strengths(table, least_variance=0.9).iloc[0]
+    assert (best["strength"], best["absorbed"], best["enough"]) == (0.2, 0.2, True)
+    none = remedies.best_strengths(table, least_variance=0.999).iloc[0]
+    assert (none["strength"], none["enough"]) == (0.1, False)
+
+
+def test_a_remedy_works_if_every_seed_absorbs_little_and_reconstructs() -> None:
+    rows = [("a", 0.05, 0.02, 0.08, True), ("b", 0.3, 0.0, 0.6, True), ("c", 0.0, 0.0, 0.0, False)]
+    columns = ["remedy", "absorbed", "absorbed_low", "absorbed_high", "enough"]
+    said = remedies.facts(pd.DataFrame(rows, columns=columns).assign(world="w"))
+    assert said == {"works_w": "a", "works_all": "a", "lottery": "b (w)", "not_enough": "c (w)"}
+
+
+def test_the_spread_is_mean_smallest_and_largest() -> None:
+    table = pd.DataFrame({"case": ["a", "a", "b"], "seed": [0, 1, 0], "x": [1.0, 3.0, 5.0]})
+    assert over_seeds(table, ["case"], "x").to_dict("records") == [
+        {"case": "a", "measured": 2.0, "low": 1.0, "high": 3.0, "n_seeds": 2},
+        {"case": "b", "measured": 5.0, "low": 5.0, "high": 5.0, "n_seeds": 1},
+    ]
