@@ -6,7 +6,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from absorption.settings import Settings
+from absorption.settings import SaeSettings, Settings
+from absorption.toy.alphabet import Alphabet
 from absorption.toy.recipes import BATCH_SIZE
 
 Chance = Annotated[float, Field(gt=0, le=1)]
@@ -35,6 +36,8 @@ class ToySettings(Settings):
 class FourFeaturesSettings(ToySettings):
     """Chapter "Absorption in four features"."""
 
+    n_seeds: int = Field(default=8, ge=2)
+    """SAEs of each world in the spread over seeds."""
     n_samples: Samples = 100_000_000
     """Samples of the two SAEs that are trained as in the paper."""
     l1: Coefficient = 3e-5
@@ -67,3 +70,47 @@ class RemediesSettings(ToySettings):
     """SAEs of every remedy."""
     width: Annotated[float, Field(gt=0, le=8)] = 1.0
     """Latents for each planted feature."""
+
+
+class MetricSettings(Settings):
+    """Chapter "Is the metric right?"."""
+
+    seed: int = Field(default=0, ge=0)
+    """Seed of the planted words, their directions and their split."""
+    n_words: Annotated[int, Field(ge=60)] = 200
+    """Words of each letter."""
+    d_model: Annotated[int, Field(ge=220)] = 256
+    """Dimensions; fewer mean that features overlap more."""
+    carried: list[Annotated[float, Field(ge=0, le=1)]] = [0.1, 0.25, 0.4, 0.6, 0.75, 0.9, 1.0]
+    """Shares of the letter that absorbing families carry."""
+    family_shares: list[Annotated[float, Field(gt=0, le=0.4)]] = [0.01, 0.03, 0.06, 0.1, 0.2]
+    """Shares of a letter's words in each absorbing family."""
+    strengths: list[Annotated[float, Field(gt=0)]] = [0.5, 1.0, 2.0, 5.0, 10.0, 20.0]
+    """Activations of a family's feature; the letter's is 1."""
+    small_halves: list[Annotated[float, Field(gt=0, le=0.5)]] = [0.01, 0.03, 0.06, 0.1, 0.2, 0.5]
+    """Shares of the smaller half of a split letter."""
+
+    def alphabet(self) -> Alphabet:
+        """The words that all cases start from: four families of 3% each."""
+        family = max(1, round(0.03 * self.n_words))
+        return Alphabet(n_words=self.n_words, families=(family,) * 4, d_model=self.d_model, seed=self.seed)
+
+
+class BlindSettings(SaeSettings):
+    """Chapter "Without a probe"."""
+
+    n_seeds: int = Field(default=2, ge=2)
+    """SAEs of each architecture and planted world."""
+    n_samples_fast: Samples = 4_000_000
+    """Samples of each of those."""
+    workers: int = Field(default=0, ge=0)
+    """Processes that train side by side; 0: one for each CPU core."""
+    n_sets: int = Field(4, ge=2, le=64)
+    """Seeded sets of in-context examples that the words share."""
+    f1_jump: float = Field(0.03, gt=0, lt=1)
+    """Rise of F1 by which a further latent counts as a main one (paper: .03)."""
+
+    @property
+    def seeds(self) -> list[int]:
+        """The seeds of the planted worlds' SAEs."""
+        return list(range(self.seed, self.seed + self.n_seeds))
