@@ -10,12 +10,18 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from scipy.sparse import csr_matrix
+from sklearn.metrics import average_precision_score
 
 from absorption.toy import measure, theory
+from absorption.toy.alphabet import Alphabet
+from absorption.toy.blind import planted_truth
 from absorption.toy.four import shape
+from absorption.toy.planted import absorbing
 from absorption.toy.recipes import Recipe, fast
 from absorption.toy.remedies import WORLDS, scores
 from absorption.toy.train import Run, train_settled
+from absorption.toy.unlabelled import SaeView
 from absorption.toy.worlds import World, four_features
 
 N_SAMPLES = 4_000_000
@@ -121,3 +127,51 @@ def check_remedy(recipe: Recipe | None) -> Verdict:
     if found["explained_variance"] < LEAST_VARIANCE:
         return Verdict(False, f"Too much is lost: {said}")
     return Verdict(True, f"{said[0].upper()}{said[1:]}")
+
+
+def check_split_share(answer: Callable[[float], float] | None) -> Verdict:
+    """Exercise 6: from which share of a letter's words on k-sparse probing takes an absorbing latent for a split."""
+    if answer is None:
+        return NOT_ANSWERED
+    for jump in (0.03, 0.01, 0.1):
+        expected = split_share(jump)
+        given = float(answer(jump))
+        if abs(given - expected) > 0.002:
+            return Verdict(
+                False,
+                f"With an F1 jump of {jump:g} it is {expected:.3f} of the words; you give {given:.3f}. "
+                "What is F1 at a precision of 1 and a recall of 1 - s?",
+            )
+    return Verdict(
+        True, "A latent that absorbs more words than that is kept as a main latent, and counts as none."
+    )
+
+
+def split_share(jump: float) -> float:
+    """The answer to exercise 6, by search: share of a letter's words from which a latent raises F1 by the jump."""
+    shares = np.linspace(0, 0.5, 50_001)
+    # The main latent finds all words but the absorbed ones; with the absorbing latent beside it, all of them.
+    without = 2 * (1 - shares) / (2 * (1 - shares) + shares)
+    return float(shares[np.argmax(1 - without > jump)])
+
+
+def check_score(score: Callable[[SaeView], np.ndarray] | None) -> Verdict:
+    """Exercise 7: a score of latent pairs that beats the decoder cosine on a planted alphabet."""
+    if score is None:
+        return NOT_ANSWERED
+    case = absorbing(Alphabet(n_words=80, families=(3,) * 4, seed=5), 1.0, hole=1.5)
+    sae = case.sae()
+    acts = csr_matrix(sae.encode(case.alphabet.acts).numpy())
+    view = SaeView(sae.W_enc.T.numpy(), sae.W_dec.numpy(), acts)
+    truth = planted_truth(case)
+    given = np.asarray(score(view), dtype=np.float64)
+    if given.shape != truth.shape:
+        return Verdict(False, f"Give one number a pair, shape {truth.shape}; yours is {given.shape}.")
+    others = ~np.eye(len(truth), dtype=bool)
+    yours, cosine = (
+        float(average_precision_score(truth[others], values[others])) for values in (given, view.cosine)
+    )
+    said = f"Average precision {yours:.3f}; the decoder cosine alone has {cosine:.3f}."
+    if yours < cosine + (1 - cosine) / 2:
+        return Verdict(False, f"{said} Close at least half of the gap to 1.")
+    return Verdict(True, said)
