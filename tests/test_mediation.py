@@ -258,8 +258,9 @@ def test_an_absorbed_word_needs_its_absorber_swapped_too() -> None:
 
 def test_levels_are_means_where_the_letter_is_present() -> None:
     levels = letter_levels(subject(), torch.arange(1040))
-    assert levels.present.tolist() == pytest.approx([1.0] * 26)
-    assert levels.absent.tolist() == pytest.approx([0.0] * 26)
+    assert levels.probe.present.tolist() == pytest.approx([1.0] * 26)
+    assert levels.probe.absent.tolist() == pytest.approx([0.0] * 26)
+    assert (levels.means.present > levels.means.absent + 0.5).all()
     letters = planted().words["letter"].unique().tolist()
     assert float(levels.latent[letters.index("a")]) == pytest.approx(1.0, abs=1e-4)
     # t is on at full strength for 36 words and at .4 for 4.

@@ -71,6 +71,8 @@ class AbsorptionSettings(SaeSettings):
 
     n_sets: int = Field(4, ge=2, le=64)
     """Seeded sets of in-context examples that the words share."""
+    selection: str = Field("L1 k-sparse", pattern="^(L1 k-sparse|encoder cosine|best F1)$")
+    """How the main latents are chosen (paper: by L1 k-sparse probing)."""
     f1_jump: float = Field(0.03, gt=0, lt=1)
     """Rise of F1 by which a further latent counts as a main one (paper: .03)."""
     max_candidates: int = Field(50, ge=1)
@@ -94,12 +96,16 @@ class MediationSettings(SaeSettings):
 
     n_sets: int = Field(4, ge=2, le=64)
     """Seeded sets of in-context examples that the words share."""
+    selection: str = Field("L1 k-sparse", pattern="^(L1 k-sparse|encoder cosine|best F1)$")
+    """How the main latents are chosen (paper: by L1 k-sparse probing)."""
     f1_jump: float = Field(0.03, gt=0, lt=1)
     """Rise of F1 by which a further latent counts as a main one (paper: .03)."""
     per_letter: int = Field(12, ge=1)
     """Words of a letter, with a main latent on and with all main latents off (as many of each)."""
     effect_words: int = Field(156, ge=10)
     """Words whose effects are computed exactly and by integrated gradients."""
+    race_words: int = Field(24, ge=2)
+    """Words on which the ways to compute effects are timed."""
     n_steps: int = Field(6, ge=1, le=100)
     """Steps of integrated gradients (reference code: 6)."""
     layer_words: int = Field(150, ge=10)

@@ -1,5 +1,6 @@
 """Exact effects of removing latents on the model's answer, many times faster than whole forward passes."""
 
+from absorption.ablation.bench import Contest, cost_table, race
 from absorption.ablation.effects import (
     all_effects,
     clean_metrics,
@@ -17,16 +18,19 @@ from absorption.ablation.rows import LatentRows, active_rows
 
 __all__ = [
     "AblationEngine",
+    "Contest",
     "LatentRows",
     "StateEngine",
     "active_rows",
     "all_effects",
     "answer_metric",
     "clean_metrics",
+    "cost_table",
     "direction_effects",
     "integrated_gradients",
     "label_words",
     "patch_effects",
+    "race",
     "removal_effects",
     "set_effects",
     "shift_effects",

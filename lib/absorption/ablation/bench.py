@@ -82,6 +82,32 @@ def race(
     }
 
 
+WAYS = {
+    "whole forward passes, all effects": "whole_passes",
+    "integrated gradients over whole prompts": "gradients",
+    "engine, all effects": "all_effects",
+    "engine, label only": "labels",
+}
+
+
+def cost_table(found: dict[str, float]) -> pd.DataFrame:
+    """``way, seconds_a_word, times_faster_than_whole, times_faster_than_gradients`` from ``race``.
+
+    The first ratio is taken on the words that all effects and whole passes share, the second on those shared
+    with integrated gradients; NaN where a way was not timed against the other.
+    """
+    ratios = {
+        "all_effects": (found["ablation.speedup_full"], found["ablation.speedup_ig"]),
+        "labels": (np.nan, found["ablation.label_speedup_ig"]),
+    }
+    rows = [
+        (way, found[f"ablation.{key}.seconds_a_word"], *ratios.get(key, (np.nan, np.nan)))
+        for way, key in WAYS.items()
+    ]
+    names = ["way", "seconds_a_word", "times_faster_than_whole", "times_faster_than_gradients"]
+    return pd.DataFrame(rows, columns=names)
+
+
 def _in_turn(
     engine: AblationEngine, words: Int[Tensor, " word"], ways: Mapping[str, Callable[[Tensor], object]]
 ) -> dict[str, float]:

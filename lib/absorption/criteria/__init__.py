@@ -1,7 +1,7 @@
 """The three definitions of absorption: by ablation, by projection, and as a fraction."""
 
 from absorption.criteria.agreement import agreement, sensitivity, wide
-from absorption.criteria.case import absorbed_words, case_ratios, control_share
+from absorption.criteria.case import absorbed_words, case_ratios, control_of, control_share, control_table
 from absorption.criteria.judge import (
     ABLATION,
     DEFINITIONS,
@@ -48,7 +48,9 @@ __all__ = [
     "absorption_rates",
     "agreement",
     "case_ratios",
+    "control_of",
     "control_share",
+    "control_table",
     "degree_table",
     "denominators",
     "disputed_words",

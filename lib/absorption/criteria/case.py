@@ -13,12 +13,16 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from absorption.ablation import AblationEngine, LatentRows, removal_effects
 from absorption.criteria.judge import ABLATION
 from absorption.criteria.subject import Subject
 from absorption.statistics import Estimate, ratio_table
 
+PROBE_OUT, MEANS_OUT = "the letter's probe direction", "the letter's difference in means"
+BOTH_OUT, ALL_OUT = "both", "all letters' probe directions"
 CONTROL_COLUMNS = [
     "word", "letter", "latent", "cosine", "activation", "projection", "effect", "control_effect", "lead",
     "main_latent", "main_cosine", "main_activation", "main_projection",
@@ -77,6 +81,63 @@ def case_ratios(found: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
     if whole.empty:
         return pd.DataFrame([(name, np.nan, np.nan, np.nan, 0) for name in names], columns=columns)
     return pd.concat(tables, ignore_index=True).assign(quantity=names)[columns]
+
+
+def control_table(
+    engine: AblationEngine, subject: Subject, found: pd.DataFrame, *, seed: int = 0
+) -> pd.DataFrame:
+    """What is left of the absorbing latents' effects when directions are taken out of their decoder rows.
+
+    The paper takes out the letter's probe direction. If more is left here, the other rows say what it is: the
+    difference-in-means direction, or all letters' probe directions together.
+
+    Args:
+        engine: the ablation engine.
+        subject: words and latents.
+        found: from ``absorbed_words``.
+        seed: of the bootstrap over words.
+
+    Returns:
+        ``taken_out, n_directions, share, low, high, words``.
+    """
+    rows = _rows(subject, found)
+    states = engine.states(rows.words)
+    before = engine.metrics(rows.words, states)
+    written = rows.contributions(engine.sae)
+    letters = subject.letters[rows.words]
+    means = subject.mean_directions
+    tables = []
+    for name, basis in (
+        (PROBE_OUT, subject.directions[letters].float()[:, None]),
+        (MEANS_OUT, means[letters][:, None]),
+        (BOTH_OUT, torch.stack([subject.directions[letters].float(), means[letters]], dim=1)),
+        (ALL_OUT, subject.directions.float().expand(len(rows), -1, -1)),
+    ):
+        left = written - project(written, basis)
+        effects = engine.metrics(rows.words, states - left) - before
+        table = pd.DataFrame({"left": effects.numpy(), "effect": found["effect"].to_numpy(), "all": ""})
+        tables.append(
+            ratio_table(table, "left", "effect", ["all"], seed=seed).assign(
+                taken_out=name, n_directions=basis.shape[1]
+            )
+        )
+    columns = ["taken_out", "n_directions", "share", "low", "high", "words"]
+    return pd.concat(tables, ignore_index=True)[columns] if len(found) else pd.DataFrame(columns=columns)
+
+
+def control_of(table: pd.DataFrame, taken_out: str) -> str:
+    """One row of ``control_table`` as text: share and interval."""
+    mine = table[table["taken_out"] == taken_out]
+    if mine.empty:
+        return "not measured"
+    return str(Estimate(*(float(mine[name].iloc[0]) for name in ("share", "low", "high"))))
+
+
+def project(vectors: Float[Tensor, "row d"], basis: Float[Tensor, "row k d"]) -> Float[Tensor, "row d"]:
+    """Each vector's part in the span of its own ``k`` directions (which need not be orthogonal)."""
+    orthonormal = torch.linalg.qr(basis.transpose(1, 2).double()).Q
+    inside = orthonormal @ (orthonormal.transpose(1, 2) @ vectors.double()[:, :, None])
+    return inside[:, :, 0].to(vectors.dtype)
 
 
 def control_share(found: pd.DataFrame, *, seed: int = 0) -> Estimate:

@@ -61,7 +61,7 @@ def mean_rate_samples(
     """
     groups = [(n, table[table["letter"] == letter]) for n, letter in enumerate(letters)]
     found = [_letter_rate(mine, letters[n], n_resamples, seed + n) for n, mine in groups if len(mine)]
-    rates = [row["rate"] for row, _ in found]
+    rates = np.array([float(row["rate"]) for row, _ in found])
     return float(np.nanmean(rates)), np.nanmean([samples for _, samples in found], axis=0)
 
 

@@ -8,9 +8,11 @@ from functools import cached_property
 
 import numpy as np
 import pandas as pd
+import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from absorption.probes import difference_in_means
 from absorption.vocab import LETTERS
 
 
@@ -57,6 +59,12 @@ class Subject:
         """Decoder cosines with the probe directions."""
         norms = self.decoder.norm(dim=1).clamp_min(1e-12)
         return self.directions @ self.decoder.to(self.directions).T / norms.to(self.directions)
+
+    @cached_property
+    def mean_directions(self) -> Float[Tensor, "letter d_model"]:
+        """Unit vectors from the mean of all other words to the mean of each letter's words."""
+        labels = torch.nn.functional.one_hot(self.letters, len(self.names)).bool()
+        return difference_in_means(self.acts.float(), labels).directions
 
     @cached_property
     def totals(self) -> Float[np.ndarray, " right"]:

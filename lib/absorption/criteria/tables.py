@@ -94,4 +94,4 @@ def join_panels(by_threshold: pd.DataFrame, by_jump: pd.DataFrame) -> pd.DataFra
 def lowest_rate(rates: pd.DataFrame, definition: str) -> pd.Series:
     """The mean row of the SAE with the lowest rate under one definition; NaN rates are left out."""
     mine = rates[(rates["letter"] == MEAN) & (rates["definition"] == definition)]
-    return mine.loc[mine["rate"].astype(float).replace(np.nan, np.inf).idxmin()]
+    return mine.iloc[int(np.nanargmin(mine["rate"].to_numpy(dtype=float)))]

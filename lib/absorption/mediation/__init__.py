@@ -5,7 +5,7 @@ from absorption.mediation.curve import COUNTS, ORDERS, curve_shares, removal_cur
 from absorption.mediation.editing import METHODS, SWAP_MAIN, edit_letters, letter_levels
 from absorption.mediation.estimates import compare_estimates, compare_labels, estimate_summary, paired_effects
 from absorption.mediation.layers import departure_depth, layer_effects, layer_shares, probes_by_depth
-from absorption.mediation.parts import PARTS, choose_words, mediate, mediation_shares
+from absorption.mediation.parts import PARTS, both_shares, choose_words, mediate, mediation_shares
 
 __all__ = [
     "COUNTS",
@@ -14,6 +14,7 @@ __all__ = [
     "ORDERS",
     "PARTS",
     "SWAP_MAIN",
+    "both_shares",
     "choose_words",
     "compare_estimates",
     "compare_labels",

@@ -14,6 +14,7 @@ from absorption import timing
 from absorption.ablation import AblationEngine
 from absorption.latents.score import MeanSamples
 from absorption.mediation.editing import edit_letters, letter_levels
+from absorption.splitting import K_SPARSE
 from absorption.statistics import mean_interval, resample_counts
 from absorption.study import Study
 from absorption.study.study import train_rows
@@ -21,13 +22,15 @@ from absorption.study.study import train_rows
 EDITED = "edited"
 
 
-def edits_by_sae(studies: Sequence[Study], words: Int[Tensor, " word"], *, seed: int = 0) -> pd.DataFrame:
+def edits_by_sae(
+    studies: Sequence[Study], words: Int[Tensor, " word"], *, selection: str = K_SPARSE, seed: int = 0
+) -> pd.DataFrame:
     """``mediation.edit_letters`` for every SAE, with levels from the training words: its columns and ``sae``."""
     tables = []
     with timing.stage("edits"):
         for study in tqdm(studies, desc="SAEs edited with"):
             engine = AblationEngine(study.words.model, study.sae, study.words.prompts)
-            subject = study.subject()
+            subject = study.subject(selection)
             levels = letter_levels(subject, train_rows(study.words))
             table = edit_letters(engine, subject, words, levels, seed=seed)
             tables.append(table.assign(sae=study.sae.name))

@@ -15,9 +15,31 @@ from absorption.criteria import Subject, Thresholds
 from absorption.mediation.parts import ABSORBING, MAIN, PartSets, part_sets
 
 NOTHING, SWAP_MAIN, SWAP_ALL = "nothing", "main latents swapped", "main and absorbing latents swapped"
-SWAP_PROBE, OTHER_STATE = "probe directions swapped", "state of a word of the other letter"
-METHODS = (NOTHING, SWAP_MAIN, SWAP_ALL, SWAP_PROBE, OTHER_STATE)
+SWAP_PROBE, SWAP_MEANS = "probe directions swapped", "differences in means swapped"
+OTHER_STATE = "state of a word of the other letter"
+METHODS = (NOTHING, SWAP_PROBE, SWAP_MEANS, SWAP_MAIN, SWAP_ALL, OTHER_STATE)
 """``nothing`` is the floor and the other word's state the ceiling."""
+
+
+@dataclass(frozen=True)
+class Axis:
+    """A unit direction for each letter, and how far along it words lie."""
+
+    directions: Float[Tensor, "letter d_model"]
+    present: Float[Tensor, " letter"]
+    """Mean projection of the letter's words."""
+    absent: Float[Tensor, " letter"]
+    """Mean projection of all other words."""
+
+    def swap(
+        self, states: Float[Tensor, "word d_model"], own: Tensor, target: Tensor, strength: float
+    ) -> Float[Tensor, "word d_model"]:
+        """The states with the own letter's level set to absent and the target's to present."""
+        u, v = self.directions[own], self.directions[target]
+        away = (states * u).sum(dim=1) - self.absent[own]
+        wanted = self.absent[target] + strength * (self.present - self.absent)[target]
+        towards = wanted - (states * v).sum(dim=1)
+        return states - away[:, None] * u + towards[:, None] * v
 
 
 @dataclass(frozen=True)
@@ -26,20 +48,25 @@ class Levels:
 
     latent: Float[Tensor, " letter"]
     """Mean activation of each letter's first main latent on the letter's words where it is on."""
-    present: Float[Tensor, " letter"]
-    """Mean projection of the letter's words on its probe direction."""
-    absent: Float[Tensor, " letter"]
-    """Mean projection of all other words."""
+    probe: Axis
+    """Along the probe directions."""
+    means: Axis
+    """Along the differences in means."""
 
 
 def letter_levels(subject: Subject, words: Int[Tensor, " word"]) -> Levels:
     """Levels on some words (training words: no edited word tells how to edit it)."""
-    along = subject.acts[words] @ subject.directions.float().T
+    axes = [_axis(subject, words, d.float()) for d in (subject.directions, subject.mean_directions)]
+    return Levels(_latent_levels(subject, words), *axes)
+
+
+def _axis(subject: Subject, words: Int[Tensor, " word"], directions: Float[Tensor, "letter d_model"]) -> Axis:
+    along = subject.acts[words] @ directions.T
     mine = torch.nn.functional.one_hot(subject.letters[words], len(subject.names)).bool()
     counts = mine.sum(dim=0).clamp_min(1)
     present = torch.where(mine, along, 0).sum(dim=0) / counts
     absent = torch.where(mine, 0, along).sum(dim=0) / (len(words) - counts).clamp_min(1)
-    return Levels(_latent_levels(subject, words), present, absent)
+    return Axis(directions, present, absent)
 
 
 def _latent_levels(subject: Subject, words: Int[Tensor, " word"]) -> Float[Tensor, " letter"]:
@@ -130,21 +157,16 @@ def _states(
     states = engine.states(words)
     own = subject.letters[words]
     sets = part_sets(engine, subject, words, thresholds, seed)
-    first = torch.tensor([next(iter(subject.main[subject.names[i]])) for i in targets.tolist()])
+    main_of = [list(subject.main[name]) if name in subject.main else [] for name in subject.names]
+    first = torch.tensor([main_of[i][0] for i in targets.tolist()])
     put_in = strength * levels.latent[targets, None] * subject.decoder[first].float().cpu()
     main, absorbing = (_sum_rows(engine, sets, part, len(words)) for part in (MAIN, ABSORBING))
-    u, v = subject.directions[own].float(), subject.directions[targets].float()
-    away = (states * u).sum(dim=1) - levels.absent[own]
-    towards = (
-        levels.absent[targets]
-        + strength * (levels.present - levels.absent)[targets]
-        - (states * v).sum(dim=1)
-    )
     return {
         NOTHING: states,
         SWAP_MAIN: states - main + put_in,
         SWAP_ALL: states - main - absorbing + put_in,
-        SWAP_PROBE: states - away[:, None] * u + towards[:, None] * v,
+        SWAP_PROBE: levels.probe.swap(states, own, targets, strength),
+        SWAP_MEANS: levels.means.swap(states, own, targets, strength),
         OTHER_STATE: subject.acts[_word_of_each(subject, targets, words, seed)].float(),
     }
 

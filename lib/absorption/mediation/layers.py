@@ -14,15 +14,17 @@ from tqdm.auto import tqdm
 from absorption.ablation import StateEngine, clean_metrics, direction_effects, patch_effects
 from absorption.activations import depth_activations
 from absorption.models import LanguageModel, Site
-from absorption.probes import probe_words
+from absorption.probes import difference_in_means, probe_words
 from absorption.prompts import SpellingPrompts
 from absorption.statistics import Estimate, interval, ratio_table, resample_counts
 from absorption.study import StudyWords
 from absorption.vocab import LETTERS
 
-MEAN, OTHER, PROBE = "mean state", "another word's state", "probe direction"
+MEAN, OTHER = "mean state", "another word's state"
+PROBE, MEANS = "probe direction", "difference in means"
 """What takes the place of the word's state: the mean over words; the state of a word of another letter;
-itself without its part along the letter's probe at that depth."""
+itself without its part along the letter's probe, or along the difference of the letter's mean from that of
+the other words, at that depth."""
 
 
 def layer_effects(
@@ -49,7 +51,8 @@ def layer_effects(
         ``depth, kind, word, letter, metric, effect``; ``metric`` is the word's own, unchanged.
     """
     partners = other_words(prompts, words, seed)
-    letters = [LETTERS[i] for i in prompts.letters[words].tolist()]
+    mine = prompts.letters[words]
+    letters = [LETTERS[i] for i in mine.tolist()]
     tables = []
     for depth in tqdm(sorted(acts), desc="Depths"):
         engine = StateEngine(model, prompts, Site(depth))
@@ -57,15 +60,21 @@ def layer_effects(
         found = {
             MEAN: patch_effects(engine, words, mean.expand(len(words), -1)),
             OTHER: patch_effects(engine, words, acts[depth][partners]),
+            MEANS: direction_effects(engine, words, means_at(acts[depth], prompts)[mine], centre=mean),
         }
         if directions is not None and depth in directions:
-            mine = directions[depth][prompts.letters[words]].float()
-            found[PROBE] = direction_effects(engine, words, mine, centre=mean)
+            found[PROBE] = direction_effects(engine, words, directions[depth][mine].float(), centre=mean)
         metric = clean_metrics(engine, words).numpy()
         for kind, effect in found.items():
             about = {"depth": depth, "kind": kind, "word": words.numpy(), "letter": letters, "metric": metric}
             tables.append(pd.DataFrame(about | {"effect": effect.numpy()}))
     return pd.concat(tables, ignore_index=True)
+
+
+def means_at(acts: Float[Tensor, "word d_model"], prompts: SpellingPrompts) -> Float[Tensor, "26 d_model"]:
+    """Unit difference-in-means directions of all letters."""
+    labels = torch.nn.functional.one_hot(prompts.letters, len(LETTERS)).bool()
+    return difference_in_means(acts, labels).directions
 
 
 def probes_by_depth(

@@ -27,11 +27,12 @@ from absorption.ablation import (
 from absorption.criteria import Subject, Thresholds
 from absorption.statistics import interval, resample_counts
 
-PROBE, STATE = "probe direction", "whole state"
+PROBE, MEANS, STATE = "probe direction", "difference in means", "whole state"
 MAIN, ABSORBING, BOTH = "main latents", "absorbing latents", "main + absorbing"
 RANDOM, ALL = "random latents", "all latents"
-PARTS = (PROBE, MAIN, ABSORBING, BOTH, RANDOM, ALL, STATE)
+PARTS = (STATE, ALL, BOTH, MAIN, ABSORBING, RANDOM, MEANS, PROBE)
 """What is removed. ``probe direction``: the residual stream's part along the probe is set to the mean over
+words; ``difference in means``: likewise along the difference of the letter's mean from that of the other
 words. ``absorbing latents``: those that the absorption fraction counts. ``random latents``: as many as main
 and absorbing together, of the word's other latents, each the nearest in size. ``all latents``: only the SAE's
 error and bias stay. ``whole state``: the mean over words takes its place."""
@@ -81,11 +82,13 @@ def mediate(
     states = subject.acts
     directions = subject.directions[subject.letters[words]].float()
     mean = states.mean(dim=0)
+    means = subject.mean_directions[subject.letters[words]]
     found = {
         PROBE: direction_effects(engine, words, directions, centre=mean),
+        MEANS: direction_effects(engine, words, means, centre=mean),
         STATE: patch_effects(engine, words, mean.expand(len(words), -1)),
     }
-    counts = {PROBE: torch.zeros(len(words)), STATE: torch.zeros(len(words))}
+    counts = {part: torch.zeros(len(words)) for part in (PROBE, MEANS, STATE)}
     for part, member in sets.members.items():
         found[part] = set_effects(engine, sets.rows[member], sets.where[member], words)
         counts[part] = torch.bincount(sets.where[member], minlength=len(words)).float()
@@ -192,3 +195,11 @@ def mediation_shares(
                 rows.append((*key, part, share, float(low), float(high), mean, len(effects), latents))
     columns = [*by, "part", "share", "low", "high", "effect", "n_words", "n_latents"]
     return pd.DataFrame(rows, columns=columns)
+
+
+def both_shares(table: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
+    """``mediation_shares`` of the whole state's effect, with the share of the probe's effect as ``of_probe``."""
+    found = mediation_shares(table, whole=STATE, seed=seed)
+    of_probe = mediation_shares(table, whole=PROBE, seed=seed)["share"]
+    found.insert(list(found.columns).index("high") + 1, "of_probe", of_probe)
+    return found

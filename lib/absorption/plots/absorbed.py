@@ -22,7 +22,7 @@ def ablation_bars(effects: pd.DataFrame, word: str, absorber: int) -> go.Figure:
     rows = effects.iloc[::-1]
     colours = [theme.RED if latent == absorber else theme.SKY for latent in rows["latent"]]
     fig = theme.figure(
-        f'change of the metric on "{word}" when the latent is removed (logits)',
+        f'change of the metric on "{word.strip()}" when the latent is removed (logits)',
         height=90 + 30 * len(rows), margin={"l": 10, "r": 12, "t": 16, "b": 48},
     )  # fmt: skip
     fig.add_bar(
@@ -107,6 +107,6 @@ def sensitivity(table: pd.DataFrame, titles: dict[str, str]) -> go.Figure:
             )  # fmt: skip
             shown.add(definition)
         fig.update_xaxes(title_text=titles[name], row=row, col=1)
-        fig.update_yaxes(title_text="mean rate", rangemode="tozero", tickformat=".0%", row=row, col=1)
+        fig.update_yaxes(title_text="mean rate", rangemode="tozero", tickformat=".1%", row=row, col=1)
     fig.update_layout(legend_y=-60 / (230 * len(names)))
     return fig

@@ -9,13 +9,13 @@ from absorption.plots import theme
 
 
 def shares(table: pd.DataFrame) -> go.Figure:
-    """Share of the probe direction's effect that each part recovers, where a main latent is on and where none is.
+    """Share of the whole state's effect that each part has, where a main latent is on and where none is.
 
     Args:
-        table: ``main_on, part, share, low, high``, as ``mediation.mediation_shares`` gives it.
+        table: ``main_on, part, share, low, high``, as ``mediation.both_shares`` gives it.
     """
     names = {True: "a main latent is on", False: "all main latents are off"}
-    fig = theme.figure("share of the effect of removing the probe direction", height=440)
+    fig = theme.figure("share of the effect of removing the whole state", height=480)
     for on, colour, symbol in ((True, theme.BLUE, "circle"), (False, theme.RED, "diamond")):
         rows = table[table["main_on"] == on]
         fig.add_scatter(
@@ -37,7 +37,7 @@ def letter_shares(table: pd.DataFrame, parts: list[str]) -> go.Figure:
         parts: which to draw; letters are sorted by the first.
     """
     order = table[table["part"] == parts[0]].sort_values("share", ascending=False)["letter"]
-    fig = theme.figure("first letter", "share of the probe direction's effect")
+    fig = theme.figure("first letter", "share of the whole state's effect")
     for part, colour, symbol in zip(parts, theme.PALETTE, theme.SYMBOLS, strict=False):
         rows = table[table["part"] == part].set_index("letter").loc[order].reset_index()
         fig.add_scatter(

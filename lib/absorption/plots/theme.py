@@ -53,5 +53,5 @@ def band(fig: go.Figure, x, low, high, colour: str, **where) -> None:
     fill = f"rgba({int(colour[1:3], 16)},{int(colour[3:5], 16)},{int(colour[5:7], 16)},.15)"
     fig.add_scatter(
         x=[*x, *list(x)[::-1]], y=[*high, *list(low)[::-1]], fill="toself", fillcolor=fill,
-        line={"width": 0}, hoverinfo="skip", showlegend=False, **where,
+        mode="lines", line={"width": 0}, hoverinfo="skip", showlegend=False, **where,
     )  # fmt: skip

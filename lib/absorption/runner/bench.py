@@ -15,7 +15,10 @@ from typing import Any
 from absorption import cache, timing
 from absorption.runner import book, execute
 
-COMPARISONS: tuple[str, ...] = ("absorption.runner.comparisons:shared_prefix",)
+COMPARISONS: tuple[str, ...] = (
+    "absorption.runner.comparisons:shared_prefix",
+    "absorption.study.bench:measure",
+)
 """Functions ``module:name`` that return measured ratios by dotted key; each times its own baseline."""
 
 

@@ -52,14 +52,14 @@ class KSparse:
 
     def jumps(self) -> pd.DataFrame:
         """Rise of F1 from one latent to two: ``letter, jump, low, high``; 0 where there is no second latent."""
-        once = self.scores.pivot(index="letter", columns="k", values="f1")
         rows = []
         for letter, samples in self.f1_samples.items():
             if samples.shape[1] < 2:
                 rows.append((letter, 0.0, 0.0, 0.0))
                 continue
             low, high = interval(samples[:, 1] - samples[:, 0])
-            rows.append((letter, float(once.loc[letter, 2] - once.loc[letter, 1]), float(low), float(high)))
+            f1 = self.scores.loc[self.scores["letter"] == letter].sort_values("k")["f1"].to_numpy()
+            rows.append((letter, float(f1[1] - f1[0]), float(low), float(high)))
         return pd.DataFrame(rows, columns=["letter", "jump", "low", "high"])
 
     def count_samples(self, f1_jump: float = F1_JUMP) -> Int[np.ndarray, "resample letter"]:

@@ -11,7 +11,7 @@ from tqdm.auto import tqdm
 from absorption import timing
 from absorption.ablation import AblationEngine
 from absorption.criteria import MEAN, Thresholds, absorption_rates, judge
-from absorption.splitting import SELECTIONS
+from absorption.splitting import K_SPARSE, SELECTIONS
 from absorption.study.study import UNCONVERGED, Study
 
 
@@ -24,7 +24,12 @@ class Judged:
 
 
 def judge_saes(
-    studies: Sequence[Study], thresholds: Thresholds, *, mean_metric: float, seed: int = 0
+    studies: Sequence[Study],
+    thresholds: Thresholds,
+    *,
+    mean_metric: float,
+    selection: str = K_SPARSE,
+    seed: int = 0,
 ) -> list[Judged]:
     """Label the words of each SAE, with as few ablations as the labels need.
 
@@ -32,15 +37,15 @@ def judge_saes(
         studies: SAEs on the same words.
         thresholds: of all definitions; ``max_candidates`` caps the ablations of each letter.
         mean_metric: the model's own scale, from ``criteria.model_scale``.
+        selection: of the main latents.
         seed: of the choice among too many candidates.
     """
     judged = []
     with timing.stage("labels"):
         for study in tqdm(studies, desc="SAEs judged"):
             engine = AblationEngine(study.words.model, study.sae, study.words.prompts)
-            table = judge(
-                engine, study.subject(), thresholds, mean_metric=mean_metric, seed=seed, every_effect=False
-            )
+            subject = study.subject(selection)
+            table = judge(engine, subject, thresholds, mean_metric=mean_metric, seed=seed, every_effect=False)
             judged.append(Judged(study, table))
     return judged
 
@@ -67,8 +72,8 @@ def rates_by_selection(
     """Rates of one SAE under every selection in use, and under an unconverged ranking.
 
     Returns:
-        ``selection, n_main`` (mean number of main latents of a letter) and the columns of
-        ``criteria.absorption_rates``.
+        ``selection, n_main`` (mean number of main latents of a letter), ``candidates`` (their share of the words
+        that the probe gets) and the columns of ``criteria.absorption_rates``.
     """
     engine = AblationEngine(study.words.model, study.sae, study.words.prompts)
     subjects = {name: study.subject(name) for name in SELECTIONS} | {UNCONVERGED: study.unconverged()}
@@ -78,7 +83,8 @@ def rates_by_selection(
             table = judge(engine, subject, thresholds, mean_metric=mean_metric, seed=seed, every_effect=False)
             n_main = sum(len(subject.main[letter]) for letter in letters) / len(letters)
             rates = absorption_rates(table, letters=letters, seed=seed)
-            tables.append(rates.assign(selection=name, n_main=n_main))
+            share = float(subject.main_off.mean())
+            tables.append(rates.assign(selection=name, n_main=n_main, candidates=share))
     return pd.concat(tables, ignore_index=True)
 
 

@@ -7,9 +7,12 @@ from functools import cached_property
 
 import numpy as np
 import torch
+from jaxtyping import Int
+from torch import Tensor
 from tqdm.auto import tqdm
 
-from absorption.criteria import Subject
+from absorption.ablation import AblationEngine, Contest
+from absorption.criteria import Subject, Thresholds, model_scale
 from absorption.latents import SparseActs, encode_words, select_latents
 from absorption.latents.sparse import take_rows
 from absorption.saes import LoadedSae
@@ -56,6 +59,14 @@ class Study:
     def subject(self, selection: str = K_SPARSE) -> Subject:
         """What the criteria judge, under one selection of main latents."""
         return self.subject_of(self.main[selection])
+
+    def contest(self, selection: str, words: Int[Tensor, " word"]) -> Contest:
+        """Words and labels to time the engine with: the relative lead, on the scale of these very words."""
+        thresholds = Thresholds()
+        engine = AblationEngine(self.words.model, self.sae, self.words.prompts)
+        lead = thresholds.relative_lead(model_scale(engine, words, n_words=len(words)).value)
+        cosines = self.subject(selection).cosines
+        return Contest(self.acts.csr, words, cosines, thresholds.min_cosine, lead)
 
     def unconverged(self) -> Subject:
         """The same words under main latents ranked by a probe that has not converged."""

@@ -1,0 +1,229 @@
+"""Whole SAEs on planted words: main latents, rates, the case, trends and tables, all known by construction."""
+
+from __future__ import annotations
+
+from functools import cache
+from types import SimpleNamespace
+from typing import Any, cast
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from tests.planted import GAIN, KINDS, Planted, plant
+
+from absorption import ablation, criteria, study
+from absorption.criteria import FRACTION, FULL, MEAN, RELATIVE, Thresholds
+from absorption.criteria.case import ALL_OUT, PROBE_OUT, project
+from absorption.criteria.rules import NO_LEAD
+from absorption.latents.score import MeanSamples
+from absorption.probes import ProbedWords, ProbeSet
+from absorption.splitting import K_SPARSE
+from absorption.study import Study, StudyWords
+
+THRESHOLDS = Thresholds(max_candidates=100)
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ABSORPTION_CACHE", str(tmp_path))
+
+
+@cache
+def planted() -> Planted:
+    return plant()
+
+
+@cache
+def words() -> StudyWords:
+    """Every second word is a test word; the probes are the letters' own features, cut at one half."""
+    truth = planted()
+    split = np.where(np.arange(len(truth.words)) % 2 == 0, "test", "train")
+    probes = ProbeSet(weights=truth.directions, biases=torch.full((26,), -0.5))
+    return StudyWords(
+        truth.model,
+        truth.prompts,
+        ProbedWords(truth.words.assign(split=split), truth.features, probes),
+        seed=0,
+    )
+
+
+@cache
+def mine() -> Study:
+    return study.study_saes(words(), [planted().sae])[0]
+
+
+@cache
+def engine() -> ablation.AblationEngine:
+    return ablation.AblationEngine(planted().model, planted().sae, planted().prompts)
+
+
+@cache
+def true_subject() -> criteria.Subject:
+    return mine().subject_of(planted().main_latents())
+
+
+@cache
+def judged() -> pd.DataFrame:
+    return criteria.judge(engine(), true_subject(), THRESHOLDS, mean_metric=GAIN)
+
+
+@cache
+def found() -> pd.DataFrame:
+    return criteria.absorbed_words(engine(), true_subject(), judged(), RELATIVE)
+
+
+def test_only_test_words_that_their_own_probe_gets_are_judged() -> None:
+    assert words().right.tolist() == list(range(0, len(words().table), 2))
+    assert words().good_letters(0.6) == sorted(KINDS)
+    with pytest.raises(ValueError, match=r"best: 1\.00"):
+        words().good_letters(1.0)
+
+
+def test_k_sparse_main_latents_of_the_study_are_the_planted_ones_for_plain_letters() -> None:
+    main, truth = mine().main[K_SPARSE], planted().main_latents()
+    plain = [letter for letter, kind in KINDS.items() if kind == "none"]
+    assert {letter: main[letter][0] for letter in plain} == {letter: truth[letter][0] for letter in plain}
+    assert mine().violation <= 1e-3
+
+
+def test_labels_of_a_study_are_those_of_all_effects() -> None:
+    (item,) = study.judge_saes([mine()], THRESHOLDS, mean_metric=GAIN)
+    whole = criteria.judge(engine(), mine().subject(), THRESHOLDS, mean_metric=GAIN)
+    names = ["definition", "word", "absorbed"]
+    both = item.table[names].merge(whole[names], on=["definition", "word"], suffixes=("_label", "_whole"))
+    assert len(both) == len(whole)
+    assert (both["absorbed_label"] == both["absorbed_whole"]).all()
+    assert both["absorbed_whole"].sum() > 10
+
+
+def test_rates_by_selection_cover_every_selection_and_say_how_many_words_are_candidates() -> None:
+    letters = words().good_letters(0.6)
+    rates = study.rates_by_selection(mine(), THRESHOLDS, letters, mean_metric=GAIN)
+    assert set(rates["selection"]) == {K_SPARSE, "encoder cosine", "best F1", study.UNCONVERGED}
+    assert (rates["candidates"].between(0, 1)).all()
+    mean = rates[(rates["letter"] == MEAN) & (rates["definition"] == FULL)].set_index("selection")["rate"]
+    assert mean[study.UNCONVERGED] != mean[K_SPARSE]
+
+
+def test_a_larger_jump_keeps_fewer_main_latents_and_calls_more_words_absorbed() -> None:
+    letters = words().good_letters(0.6)
+    table = study.rates_by_jump(engine(), mine(), THRESHOLDS, [0.03, 0.9], letters, mean_metric=GAIN)
+    full = table[table["definition"] == FULL].set_index("setting")["rate"]
+    assert set(table["threshold"]) == {"f1_jump"}
+    assert full[0.9] >= full[0.03] > 0
+
+
+def test_the_case_is_the_word_with_the_largest_lead_and_its_planted_absorber() -> None:
+    words_ = criteria.judged_words(judged())
+    effects = ablation.stored_effects(engine(), mine().acts.csr, words_, progress=False)
+    case = study.tell_case(mine(), found(), effects)
+    row = planted().words.iloc[int(case.row["word"])]
+    assert case.word == row["word"]
+    assert KINDS[case.letter] == "full"
+    assert int(case.row["latent"]) == planted().latent("child", case.letter, int(row["child"]))
+    assert case.bars["effect"].iloc[0] == pytest.approx(-GAIN, abs=0.1)
+    assert case.bars["latent"].iloc[0] == case.row["latent"]
+    assert case.next_share < 0.05
+
+
+def test_without_an_absorbed_word_there_is_an_empty_case() -> None:
+    case = study.tell_case(mine(), found().head(0), pd.DataFrame(columns=["word", "effect"]))
+    assert (case.word, len(case.bars), int(case.row["latent"])) == ("none", 0, -1)
+
+
+def test_what_the_absorber_does_it_does_along_the_letter() -> None:
+    table = criteria.control_table(engine(), true_subject(), found()).set_index("taken_out")
+    assert table.loc[PROBE_OUT, "share"] == pytest.approx(0, abs=0.02)
+    assert table.loc[ALL_OUT, "share"] == pytest.approx(0, abs=0.02)
+    assert criteria.control_share(found()).value == pytest.approx(0, abs=0.02)
+    assert criteria.control_of(table.reset_index(), PROBE_OUT).startswith(("0.0", "-0.0"))
+
+
+def test_a_projection_keeps_what_lies_in_the_span_and_drops_what_does_not() -> None:
+    basis = torch.tensor([[[1.0, 0, 0], [1.0, 1.0, 0]]])
+    assert project(torch.tensor([[3.0, -2.0, 5.0]]), basis).tolist() == [pytest.approx([3.0, -2.0, 0.0])]
+
+
+def test_ratios_of_the_case_are_ratios_of_means_by_hand() -> None:
+    table = pd.DataFrame(
+        {
+            "cosine": [0.1, 0.3], "main_cosine": [1.0, 1.0], "activation": [4.0, 6.0],
+            "main_activation": [2.0, 3.0], "projection": [1.0, 1.0], "main_projection": [2.0, 2.0],
+        }
+    )  # fmt: skip
+    shares = criteria.case_ratios(table).set_index("quantity")["share"]
+    assert shares.to_dict() == pytest.approx({"cosine": 0.2, "activation": 2.0, "projection": 0.5})
+
+
+def test_partial_words_are_the_planted_ones_with_their_fraction() -> None:
+    partial = criteria.partial_words(true_subject(), judged())
+    kinds = planted().words.iloc[partial["word"].to_numpy()]
+    assert set(kinds["kind"]) == {"partial"}
+    assert (kinds["child"] >= 0).all()
+    assert partial["fraction"].to_numpy() == pytest.approx(0.6, abs=0.02)
+    assert partial["strength"].to_numpy() == pytest.approx(0.4, abs=0.02)
+
+
+def test_degrees_count_words_within_letters_and_sum_to_one() -> None:
+    fraction = judged()[judged()["definition"] == FRACTION]
+    table = criteria.degree_table(judged(), ["a", "t"]).set_index("degree")
+    partial = (fraction[fraction["letter"] == "t"]["value"] > 0).mean() / 2  # no word of "a" is absorbed
+    assert table["share"].sum() == pytest.approx(1)
+    assert table.loc["partial", "share"] == pytest.approx(partial)
+    assert partial > 0
+
+
+def test_disputed_words_are_the_twins_that_no_single_latent_carries() -> None:
+    table = criteria.disputed_words(judged())
+    kinds = planted().words.iloc[table["word"].to_numpy(dtype=int)]["kind"]
+    assert set(kinds) == {"two"}
+    assert set(table["absorbed_by"]) == {"full absorption"}
+    assert set(table["refused_because"]) == {NO_LEAD}
+
+
+def test_denominators_add_up() -> None:
+    rates = criteria.absorption_rates(judged())
+    table = criteria.denominators(rates).set_index("letter")
+    assert table.loc["all", "n_right"] == len(words().right)
+    assert table.drop(index="all")["n_right"].sum() == table.loc["all", "n_right"]
+    assert (table["n_ablated"] <= table["n_candidates"]).all()
+
+
+def test_thinning_keeps_ends_and_order() -> None:
+    assert study.thin(torch.arange(10), 3).tolist() == [0, 4, 9]
+    assert study.thin(torch.arange(3), 5).tolist() == [0, 1, 2]
+
+
+def fake(name: str, width: int, l0: float) -> Study:
+    return cast(Study, SimpleNamespace(sae=SimpleNamespace(name=name, d_sae=width), l0_text=l0))
+
+
+def samples(**values: float) -> dict[str, MeanSamples]:
+    return {
+        name: MeanSamples(name, {"rate": value}, {"rate": np.array([value - 0.1, value + 0.1])})
+        for name, value in values.items()
+    }
+
+
+def test_the_slope_is_per_doubling_over_the_commonest_width() -> None:
+    saes = [fake("a", 64, 16), fake("b", 64, 32), fake("c", 64, 64), fake("d", 128, 32)]
+    found = study.slope(saes, samples(a=0.4, b=0.3, c=0.2, d=9.0), "rate")
+    assert found.value == pytest.approx(-0.1)
+    assert [s.sae.name for s in study.at_one_width(saes)] == ["a", "b", "c"]
+
+
+def test_widths_are_compared_at_the_same_l0_only() -> None:
+    saes = [fake("a", 64, 16), fake("b", 64, 32), fake("c", 1024, 90), fake("d", 128, 33)]
+    pair = study.widest_pair(saes)
+    assert pair is not None
+    assert [s.sae.name for s in pair] == ["b", "d"]
+    change = study.difference(samples(a=1.0, b=0.3, c=1.0, d=0.5), pair, "rate")
+    assert (change.value, change.low, change.high) == pytest.approx((0.2, 0.2, 0.2))
+    assert study.widest_pair(saes[:1]) is None
+
+
+def test_an_sae_without_a_measured_l0_has_no_part_in_trends() -> None:
+    saes: list[Any] = [fake("a", 64, float("nan")), fake("b", 64, 32)]
+    assert [s.sae.name for s in study.at_one_width(saes)] == ["b"]
+    assert np.isnan(study.slope(saes, samples(a=1.0, b=2.0), "rate").value)
