@@ -3,11 +3,15 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+# Snakemake asks for an older packaging than the library's pins; it only starts the library's command.
+SWEEP := .venv-sweep
+SWEEP_STAMP := $(SWEEP)/.installed
+CONFIG ?= sweep/shipped.yaml
 # The bundled pyright is the pinned one: do not ask the network whether there is a newer one.
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help env book test lint format saes bench lock clean
+.PHONY: help env book test lint format saes sweep bench lock clean
 
 help:  ## Show what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
@@ -28,7 +32,7 @@ $(STAMP): requirements.lock pyproject.toml
 book: $(STAMP)  ## Run the notebooks and build the book; prints where index.html is
 	@$(BIN)/absorption book
 
-test: lint  ## Lint, types, tests, and the notebooks at smoke size
+test: lint $(SWEEP_STAMP)  ## Lint, types, tests, and the notebooks at smoke size
 	@$(BIN)/python -m pytest
 
 lint: $(STAMP)  ## Lint, formatting and types, notebooks included
@@ -42,6 +46,15 @@ format: $(STAMP)  ## Put code and notebooks in the one format
 
 saes: $(STAMP)  ## Train the shipped SAEs (hours on a CPU); resumes where it stopped
 	@$(BIN)/absorption saes
+
+sweep: $(STAMP) $(SWEEP_STAMP)  ## Run chapters on many SAEs: CONFIG=sweep/x.yaml, PROFILE=sweep/profiles/slurm
+	@$(BIN)/absorption sweep $(CONFIG) $(if $(PROFILE),--profile $(PROFILE)) $(ARGS)
+
+$(SWEEP_STAMP): sweep/requirements.lock
+	@echo "Installing Snakemake into $(SWEEP) ..."
+	@test -x $(SWEEP)/bin/python || $(PYTHON) -m venv $(SWEEP)
+	@$(SWEEP)/bin/python -m pip install --quiet --disable-pip-version-check -r sweep/requirements.lock
+	@touch $@
 
 bench: $(STAMP)  ## Measure seconds and memory into _build/bench.json
 	@$(BIN)/absorption bench

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from absorption import cache
+from absorption import batches, cache, timing
 from absorption.models import LanguageModel
 from absorption.models.prefix import shared_prefix
 from absorption.prompts import SpellingPrompts
@@ -20,7 +20,7 @@ VERSION = 1
 
 
 def word_activations(
-    model: LanguageModel, prompts: SpellingPrompts, hook_names: list[str], *, batch: int = 256
+    model: LanguageModel, prompts: SpellingPrompts, hook_names: list[str], *, batch: int | None = None
 ) -> dict[str, Float[Tensor, "word d_model"]]:
     """Activations of every word at each hook, float32 on the CPU, in the order of the prompts.
 
@@ -28,7 +28,7 @@ def word_activations(
         model: a loaded model.
         prompts: from ``prompts.make_prompts``.
         hook_names: residual-stream hooks; unknown ones raise ValueError.
-        batch: words at once; lower it when memory runs out.
+        batch: words at once; default as ``batches`` says (lower it when memory runs out).
     """
     depths = {name: model.site(name).depth for name in hook_names}
     found = depth_activations(model, prompts, sorted(set(depths.values())), batch=batch)
@@ -36,7 +36,7 @@ def word_activations(
 
 
 def depth_activations(
-    model: LanguageModel, prompts: SpellingPrompts, depths: list[int], *, batch: int = 256
+    model: LanguageModel, prompts: SpellingPrompts, depths: list[int], *, batch: int | None = None
 ) -> dict[int, Float[Tensor, "word d_model"]]:
     """The same, by depth: 0 is the embedding, ``n_layers`` the input of the final norm."""
     inputs = {
@@ -47,7 +47,11 @@ def depth_activations(
         "version": VERSION,
     }
     missing = [d for d in depths if not cache.has_tensors("activations", {**inputs, "depth": d})]
-    fresh = _compute(model, prompts, missing, batch) if missing else {}
+    batch = batch or batches.size(batches.USUAL)
+    fresh: dict[int, Tensor] = {}
+    if missing:
+        with timing.stage("activations"):  # all depths in one pass, before they are stored one by one
+            fresh = _compute(model, prompts, missing, batch)
 
     def one(depth: int) -> dict[str, Tensor]:
         if depth not in fresh:  # the entry was there but damaged

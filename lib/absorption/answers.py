@@ -12,7 +12,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from absorption import cache
+from absorption import batches, cache
 from absorption.activations import depth_activations
 from absorption.models import LanguageModel
 from absorption.models.prefix import shared_prefix
@@ -51,14 +51,16 @@ def ask(
     index: Int[Tensor, " word"] | None = None,
     *,
     edit: tuple[int, Edit] | None = None,
-    batch: int = 64,
+    batch: int | None = None,
 ) -> Answers:
     """The model's answers for some words, with the prefix's keys and values computed once a set.
 
     Args:
         index: rows of the prompts; default all.
         edit: a depth (blocks applied) and what to do to the word's residual stream there.
+        batch: words at once; default 64, or as ``batches`` says.
     """
+    batch = batch or batches.size(64)
     index = torch.arange(len(prompts.word_ids)) if index is None else index
     logits = torch.empty(len(index), len(LETTERS))
     top = torch.empty(len(index), dtype=torch.long)

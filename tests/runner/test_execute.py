@@ -129,13 +129,21 @@ def test_a_failing_cell_keeps_the_partial_page_and_exits_with_1(
     assert "raise ValueError" in (tmp_path / "out.ipynb.log").read_text()
 
 
+@pytest.mark.parametrize(
+    "error", ["torch.OutOfMemoryError('CUDA out of memory')", "MemoryError()", "ValueError('something else')"]
+)
+def test_memory_that_ran_out_is_answered_with_what_to_lower(error: str) -> None:
+    told = execute._way_out(f"small: cell [3] failed: {error}")
+    assert ("ABSORPTION_BATCH" in told and "n_words" in told) == ("Memory" in error)
+
+
 def test_a_dead_kernel_is_told_from_a_failed_cell(
     write_notebook, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     source = write_notebook("print('kept')", "import os\nos._exit(9)")
     assert main(["run", str(source), str(tmp_path / "out.ipynb")]) == 1
     said = capfd.readouterr().err.splitlines()
-    assert said[0] == "small: cell [3] ended the kernel, perhaps for lack of memory."
+    assert said[0].startswith("small: cell [3] ended the kernel, perhaps for lack of memory. Lower ")
     assert len(said) == 2
     assert "kept\n" in [output.get("text") for output in outputs(page_of(tmp_path / "out.ipynb"))]
 

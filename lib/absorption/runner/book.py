@@ -71,6 +71,8 @@ def make(
         print(f"not run, because it needs the others: {', '.join(readers)}", flush=True)
     else:
         common["results"] = {name: read_stamp(folders, name)["results"] for name in chapters}
+        yours = folders.results / stage.YOUR_SAES
+        common["yours"] = _tree(yours) if yours.is_dir() else {}
         errors += _bring_up_to_date(root, folders, readers, common)
     write_claims(folders)
     return (None if errors else build(folders.executed, output, root)), errors

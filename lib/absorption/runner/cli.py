@@ -1,4 +1,4 @@
-"""The command ``absorption``: run one notebook, build the book, train the SAEs, measure."""
+"""The command ``absorption``: run one notebook, build the book, train the SAEs, measure, sweep."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class _Parser(argparse.ArgumentParser):
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code."""
     options, rest = _parser().parse_known_args(argv)
-    if rest and options.command is not _saes:
+    if rest and not options.takes_rest:
         _parser().error(f"unknown arguments: {' '.join(rest)}")
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _stop)
@@ -35,7 +35,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
+    from absorption.report import cli as report
+    from absorption.sweep import cli as sweep
+
     parser = _Parser(prog="absorption", description="The runnable companion to 'A is for Absorption'.")
+    parser.set_defaults(takes_rest=False)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     run = commands.add_parser("run", help="run one notebook with parameters", description=_run.__doc__)
     run.add_argument("notebook", type=Path, help="a notebook of this book")
@@ -44,16 +48,21 @@ def _parser() -> argparse.ArgumentParser:
                      help="set one parameter; wins over presets")  # fmt: skip
     run.add_argument("-f", action="append", default=[], metavar="PRESET", dest="presets", type=Path,
                      help="YAML file of parameters; a later one wins")  # fmt: skip
+    run.add_argument(
+        "--record", type=Path, help="also write versions, parameters, seconds and memory as JSON"
+    )
     run.set_defaults(command=_run)
     book = commands.add_parser("book", help="run what changed and build the HTML", description=_book.__doc__)
     _add_output(book)
     book.set_defaults(command=_book)
     saes = commands.add_parser("saes", help="train the shipped SAEs", add_help=False)
-    saes.set_defaults(command=_saes)
+    saes.set_defaults(command=_saes, takes_rest=True)
     bench = commands.add_parser("bench", help="measure seconds and memory", description=_bench.__doc__)
     _add_output(bench)
     bench.add_argument("--warm", action="store_true", help="use the present cache, not an empty one")
     bench.set_defaults(command=_bench)
+    sweep.add_commands(commands)
+    report.add_commands(commands)
     return parser
 
 
@@ -63,17 +72,26 @@ def _add_output(parser: argparse.ArgumentParser) -> None:
 
 def _run(options: argparse.Namespace, _rest: list[str]) -> int:
     """Run one notebook. Unknown or ill-typed parameters are refused before a kernel starts."""
+    from absorption import presets
     from absorption.runner import parameters
 
     try:
         defaults = parameters.declared(parameters.read_notebook(options.notebook))
         values = parameters.resolve(defaults, options.pairs, options.presets)
+        variables = presets.variables(options.presets)
+        if unused := parameters.left_out(defaults, options.presets):
+            print(f"left out, not of {options.notebook.name}: {', '.join(unused)}", file=sys.stderr)
         from absorption.runner import execute
 
-        outcome = execute.run(options.notebook, options.out, values, progress=sys.stderr.isatty())
+        progress = sys.stderr.isatty()
+        outcome = execute.run(options.notebook, options.out, values, progress=progress, variables=variables)
     except parameters.ParameterError as error:
         print(error, file=sys.stderr)
         return REFUSED
+    if options.record:
+        from absorption import cache
+
+        cache.write_json(options.record, {**outcome.stamp, "error": outcome.error})
     if outcome.error:
         print(outcome.error, file=sys.stderr)
         return FAILED

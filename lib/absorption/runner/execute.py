@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import tempfile
 import time
@@ -15,7 +16,7 @@ from typing import Any
 import nbformat
 from nbformat import NotebookNode
 
-from absorption import timing
+from absorption import batches, timing
 from absorption.runner import clean, kernels, parameters, stamp
 
 INJECTED_ID = "injected-parameters"
@@ -91,6 +92,7 @@ def run(
     facts = stamp.make({**defaults, **values}, loaded, time.perf_counter() - start, memory.peak_bytes, stages)
     log = _write_log(out, clean.clean(page) + died)
     if headline:
+        headline += _way_out(headline)
         clean.mark_failure(page, headline)
         kept = f"The partial page is {out}" + (f", the traceback {log}." if log else ".")
         headline = f"{headline}\n{kept}"
@@ -144,6 +146,13 @@ def _headline(page: NotebookNode, name: str, reason: str) -> str:
         return f"{name}: cell [{number}] {reason}: {kind}: {text}"
     number = clean.last_started(page)
     return f"{name}: cell [{number}] {reason}." if number else f"{name} {reason}."
+
+
+def _way_out(headline: str) -> str:
+    """What to lower when memory ran out: the batch where it is short of a moment, the words where it is not."""
+    if not re.search(r"out of memory|OutOfMemory|MemoryError|can't allocate memory|lack of memory", headline):
+        return ""
+    return f" Lower the environment variable {batches.VARIABLE} ({batches.USUAL} if not set) or n_words."
 
 
 @contextmanager

@@ -13,6 +13,13 @@ import nbformat
 import yaml
 from nbformat import NotebookNode
 
+from absorption.settings import SaeSettings
+
+ABOUT = "about"
+"""A preset's entry on itself (title, cost, batch): no parameter."""
+SHARED = frozenset(SaeSettings.model_fields)
+"""Parameters that most chapters have: where one lacks them, a preset's values are left out."""
+
 
 class ParameterError(ValueError):
     """A parameter, preset or notebook that cannot be used; the message has two lines at most."""
@@ -69,18 +76,27 @@ def resolve(
     Args:
         defaults: what ``declared`` found; the default's type is the type that is allowed.
         pairs: (name, text) from the command line.
-        presets: YAML files, each a mapping from names to values.
+        presets: YAML files, each a mapping from names to values. Model and SAE are left out where the
+            notebook has no such parameter, so that one preset serves every chapter.
 
     Raises:
         ParameterError: an unknown name, or a value of another type.
     """
     values: dict[str, Any] = {}
     for preset in presets:
-        values |= check(read_preset(preset), defaults, source=f" in {preset.name}")
+        given = {name: value for name, value in read_preset(preset).items() if name != ABOUT}
+        meant = {name: value for name, value in given.items() if name in defaults or name not in SHARED}
+        values |= check(meant, defaults, source=f" in {preset.name}")
     for name, text in pairs:
         _known(name, defaults)
         values[name] = _fit(name, _parse(text, defaults[name]), defaults[name], given=text)
     return values
+
+
+def left_out(defaults: Mapping[str, Any], presets: Iterable[Path]) -> list[str]:
+    """Shared parameters that the presets set and the notebook does not have."""
+    given = {name for preset in presets for name in read_preset(preset)}
+    return sorted((given & SHARED) - set(defaults))
 
 
 def check(values: Mapping[str, Any], defaults: Mapping[str, Any], source: str = "") -> dict[str, Any]:

@@ -22,6 +22,8 @@ from absorption.runner.page_scripts import PLOTLY_SCRIPT
 
 BUTTONS = ("use_repository_button", "use_edit_page_button", "use_issues_button")
 """Jupyter Book's switches that need the repository's address."""
+YOUR_SAES = "your-saes"
+"""Folder of executed pages on other SAEs, beside ``executed``; they form a part of their own in the book."""
 KEY_FILE = ".built-from"
 """Beside ``index.html``: hash of all that the book was built from."""
 
@@ -67,7 +69,7 @@ def stage(root: Path, executed: Path, source: Path) -> Path:
         BookError: the table of contents names a page that is neither prose nor an executed notebook.
     """
     shutil.copytree(root / "book", source / "book")
-    shutil.copy(root / "_toc.yml", source)
+    _stage_toc(root, executed.parent / YOUR_SAES, source)
     config = staged_config(yaml.safe_load((root / "_config.yml").read_text(encoding="utf-8")))
     (source / "_config.yml").write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
     for page in toc_pages(root):
@@ -82,6 +84,19 @@ def stage(root: Path, executed: Path, source: Path) -> Path:
             )
     _vendor_plotly(source / "book" / "_static")
     return source
+
+
+def _stage_toc(root: Path, yours: Path, source: Path) -> None:
+    """The table of contents, with a part for the pages that ``absorption report --book`` left."""
+    toc = yaml.safe_load((root / "_toc.yml").read_text(encoding="utf-8"))
+    pages = sorted(yours.glob("*.ipynb"))
+    if pages:
+        shutil.copytree(
+            yours, source / YOUR_SAES, ignore=lambda _, names: [n for n in names if n[-6:] != ".ipynb"]
+        )
+        files = [{"file": f"{YOUR_SAES}/{page.stem}"} for page in pages]
+        toc.setdefault("parts", []).append({"caption": "Your SAEs", "chapters": files})
+    (source / "_toc.yml").write_text(yaml.safe_dump(toc, sort_keys=False), encoding="utf-8")
 
 
 def toc_pages(root: Path) -> list[str]:

@@ -1,0 +1,96 @@
+"""Runs the notebook of one SAE, and makes one-file pages of it and of several side by side."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import nbformat
+
+from absorption import cache
+from absorption.plots.show import BOOK
+from absorption.runner import execute, one_file, parameters
+from absorption.runner.stage import YOUR_SAES
+
+NOTEBOOK, SIDE_BY_SIDE = "notebooks/your-sae.ipynb", "notebooks/side-by-side.ipynb"
+
+
+@dataclass(frozen=True)
+class Made:
+    """A report: the page (partial if ``error`` says so)."""
+
+    html: Path
+    error: str
+
+
+def report(
+    root: Path,
+    out: Path,
+    pairs: Sequence[Sequence[str]],
+    presets: Sequence[Path] = (),
+    *,
+    name: str = "",
+    in_book: bool = False,
+) -> Made:
+    """Measure one SAE and write ``out/NAME.html``, with its notebook and tables in ``out/NAME``.
+
+    Args:
+        root: the repository.
+        out: folder of reports.
+        pairs: parameters of the notebook.
+        presets: preset files.
+        name: of the report; default the SAE's id or folder.
+        in_book: also leave page and tables where ``absorption book --output`` (the folder above ``out``) finds
+            them.
+
+    Raises:
+        ParameterError: an unknown parameter, or an ill-typed value.
+    """
+    from absorption import presets as preset_files
+
+    defaults = parameters.declared(parameters.read_notebook(root / NOTEBOOK))
+    values = parameters.resolve(defaults, pairs, presets)
+    name = _safe(name or values.get("sae_id") or Path(values.get("sae_path", "")).name or defaults["sae_id"])
+    folder = out / name
+    values["results_dir"] = str(folder / "results")
+    variables = {**preset_files.variables(presets), BOOK: "1"}
+    made = execute.run(root / NOTEBOOK, folder / "page.ipynb", values, variables=variables)
+    html = _write_html(made.notebook, out / f"{name}.html", name)
+    if in_book and not made.error:
+        _into_book(folder, out.parent, name)
+    return Made(html, made.error)
+
+
+def compare(folders: Sequence[Path], out: Path, root: Path) -> Made:
+    """Set the reports in some folders side by side in one HTML file.
+
+    Raises:
+        ValueError: a folder without any report.
+    """
+    from absorption.report.compare import read_reports
+
+    read_reports(folders)  # better now than in a kernel
+    values = {"reports": [str(folder.resolve()) for folder in folders]}
+    made = execute.run(root / SIDE_BY_SIDE, out.with_suffix(".ipynb"), values, variables={BOOK: "1"})
+    return Made(_write_html(made.notebook, out, "SAEs side by side"), made.error)
+
+
+def _write_html(notebook: Path, html: Path, title: str) -> Path:
+    cache.write_text(html, one_file.to_html(nbformat.read(notebook, as_version=4), title))
+    return html
+
+
+def _into_book(folder: Path, output: Path, name: str) -> None:
+    page = output / YOUR_SAES / f"{name}.ipynb"
+    page.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy(folder / "page.ipynb", page)
+    shutil.copytree(folder / "results", output / "results" / YOUR_SAES / name, dirs_exist_ok=True)
+
+
+def _safe(name: str) -> str:
+    """A file name that is no path and not digits alone (Sphinx would lose such a page)."""
+    safe = re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.") or "sae"
+    return f"sae-{safe}" if safe.isdigit() else safe

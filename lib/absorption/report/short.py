@@ -1,0 +1,73 @@
+"""Absorption and mediation of one SAE in few ablations; what cannot be measured is said, not left out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from absorption import criteria
+from absorption.ablation import AblationEngine
+from absorption.criteria import Thresholds
+from absorption.mediation import choose_words, mediate, mediation_shares
+from absorption.study import Study
+
+
+@dataclass(frozen=True)
+class Effects:
+    """What the criteria and ablations say of one SAE."""
+
+    judged: pd.DataFrame
+    """Columns as in ``criteria.judge``."""
+    rates: pd.DataFrame
+    """Columns as in ``criteria.absorption_rates``."""
+    shares: pd.DataFrame
+    """Columns as in ``mediation.mediation_shares``, over all words; empty if nothing could be ablated."""
+    missing: str
+    """Why nothing could be ablated; empty if it could."""
+
+
+def measure_effects(
+    study: Study, thresholds: Thresholds, *, per_letter: int, scale_words: int = 300, seed: int = 0
+) -> Effects:
+    """Rates under every definition, and what main and absorbing latents carry of the letter.
+
+    A model that does not spell has no answer to ablate, and neither have SAEs behind the last attention layer
+    or with rescaled inputs: then only the definitions by projection are used.
+
+    Args:
+        study: one SAE on the words.
+        thresholds: of all definitions; ``max_candidates`` caps the ablations of a letter.
+        per_letter: words of a letter for the mediation, with a main latent on, and with none on.
+        scale_words: words whose mean metric is the model's own scale.
+        seed: of every choice among words.
+    """
+    subject = study.subject()
+    letters = study.words.good_letters(thresholds.min_probe_f1)
+    shares, missing = pd.DataFrame(), ""
+    try:
+        engine = AblationEngine(study.words.model, study.sae, study.words.prompts)
+        scale = criteria.model_scale(engine, subject.words, n_words=scale_words, seed=seed)
+        thresholds.relative_lead(scale.value)
+    except ValueError as error:
+        missing = str(error)
+        judged = criteria.judge_by_projection(subject, thresholds)
+    else:
+        judged = criteria.judge(
+            engine, subject, thresholds, mean_metric=scale.value, seed=seed, every_effect=False
+        )
+        chosen = choose_words(subject, per_letter, seed)
+        table = mediate(engine, subject, chosen, thresholds=thresholds, seed=seed)
+        shares = mediation_shares(table, by=(), seed=seed)
+    rates = criteria.absorption_rates(judged, letters=letters, seed=seed)
+    return Effects(judged, rates, shares, missing)
+
+
+def rates_side_by_side(studies: Sequence[Study], effects: Sequence[Effects]) -> pd.DataFrame:
+    """Mean rates of several SAEs: ``sae`` and the columns of ``criteria.absorption_rates``."""
+    tables = [
+        found.rates[found.rates["letter"] == criteria.MEAN].assign(sae=study.sae.name)
+        for study, found in zip(studies, effects, strict=True)
+    ]
+    return pd.concat(tables, ignore_index=True)

@@ -1,0 +1,186 @@
+"""What a sweep will cost, scaled from stages that were measured.
+
+Each stage grows with a size that is known beforehand: activations with words times the weights that a token
+passes on its way to the SAE; probes with words times the width of the residual stream; encoding with words
+times the weights of the encoder; the rest with words. Downloads and waiting are not counted.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import yaml
+
+from absorption.data import data_root
+from absorption.sweep import gather
+
+ACTIVATIONS, PROBES, ENCODING = "activations", "probes", "latent-activations"
+"""Names of the stages with sizes of their own."""
+ELSE = "everything else"
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """What the stages of one job grow with."""
+
+    n_words: int
+    d_model: int
+    depth: int
+    n_layers: int
+    block_parameters: int
+    d_sae: int
+
+    def of(self, stage: str) -> float:
+        """The size of one stage."""
+        passed = self.block_parameters * max(self.depth, 1) / self.n_layers
+        sizes = {
+            ACTIVATIONS: self.n_words * passed,
+            PROBES: self.n_words * self.d_model,
+            ENCODING: self.n_words * self.d_model * self.d_sae,
+        }
+        return sizes.get(stage, float(self.n_words))
+
+
+def models() -> dict[str, dict[str, int]]:
+    """Published sizes of models: ``n_layers, d_model, block_parameters, parameters, n_words``, by Hugging Face id.
+
+    ``n_words`` is at most the vocabulary; how many of its tokens are words is known only with the tokenizer.
+    """
+    return yaml.safe_load((data_root() / "models.yaml").read_text(encoding="utf-8"))
+
+
+def measured() -> dict[str, Any]:
+    """The measured basis that the project ships: chapter 3 on the embedded model, from an empty cache.
+
+    ``sizes`` of the run, ``shared``: seconds of the shared stages, ``chapters``: of each chapter's own stages.
+    """
+    return yaml.safe_load((data_root() / "measured.yaml").read_text(encoding="utf-8"))
+
+
+def measured_in(output: Path) -> dict[str, Any]:
+    """The same from the records of a sweep: mean seconds of each chapter over its finished runs.
+
+    Raises:
+        ValueError: no sweep, no finished run, or shared work that was in the cache already.
+    """
+    plan = gather.read_plan(output)
+    shared = [_read(path) for path in sorted((output / "shared").glob("*.json"))]
+    seconds = [{row["stage"]: row["seconds"] for row in record["stages"]} for record in shared]
+    full = [number for number, found in enumerate(seconds) if {ACTIVATIONS, PROBES} <= set(found)]
+    if not full:
+        raise ValueError(
+            f"{str(output)!r}: no shared job of this sweep computed anything; give it an empty cache."
+        )
+    first = full[0]
+    widths = [int(row["d_sae"]) for row in plan["samples"].values() if "d_sae" in row]
+    chapters = {chapter: _mean_stages(output, plan, chapter) for chapter in plan["chapters"]}
+    return {
+        "basis": f"the sweep in {output.name}",
+        "sizes": {**shared[first]["sizes"], "d_sae": sum(widths) // max(len(widths), 1) or 1},
+        "shared": {stage: seconds[first][stage] for stage in (ACTIVATIONS, PROBES)},
+        "chapters": {chapter: stages for chapter, stages in chapters.items() if stages},
+    }
+
+
+def _mean_stages(output: Path, plan: Mapping[str, Any], chapter: str) -> dict[str, float]:
+    """Mean seconds of a chapter's stages, and of everything else in its runs."""
+    paths = [output / "runs" / sample / chapter / "record.json" for sample in plan["samples"]]
+    records = [_read(path) for path in paths if path.exists()]
+    totals: dict[str, float] = {}
+    for record in records:
+        stages = {row["stage"]: row["seconds"] for row in record["stages"]}
+        stages[ELSE] = record["seconds"] - sum(stages.values())
+        for stage, value in stages.items():
+            totals[stage] = totals.get(stage, 0.0) + value / len(records)
+    return totals
+
+
+def _read(path: Path) -> dict[str, Any]:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def scaled(seconds: Mapping[str, float], basis: Sizes, wanted: Sizes) -> dict[str, float]:
+    """Seconds of each stage at another size."""
+    return {stage: value * wanted.of(stage) / basis.of(stage) for stage, value in seconds.items()}
+
+
+def memory_gb(parameters: int, bytes_each: int, sizes: Sizes) -> float:
+    """Largest memory: weights, the words' activations four times over (raw, standardised, and copies that
+    scikit-learn makes), the SAE's weights and what it makes of a batch of words, and a gigabyte of libraries."""
+    acts = 4 * sizes.n_words * sizes.d_model * 4
+    sae = 3 * sizes.d_model * sizes.d_sae * 4 + 4096 * sizes.d_sae * 4
+    return (parameters * bytes_each + acts + sae) / 1e9 + 1
+
+
+def disk_gb(parameters: int, bytes_each: int, sizes: Sizes) -> float:
+    """Downloaded weights of model and SAE, and the activations in the cache."""
+    sae = 2 * sizes.d_model * sizes.d_sae * 4
+    return (parameters * bytes_each + sae + sizes.n_words * sizes.d_model * 4) / 1e9
+
+
+def estimate(plan: Any, basis: Mapping[str, Any] | None = None) -> pd.DataFrame:
+    """One row a kind of job: ``job, jobs, hours, longest_minutes``, and a last row ``all``; NaN for chapters
+    that the basis did not measure, which the last row leaves out.
+
+    Args:
+        plan: of ``sweep/plan.py``; every sample needs ``hook_name``, ``d_sae`` and a model of ``models.yaml``.
+        basis: measured seconds and sizes; default those that the project ships.
+
+    Raises:
+        ValueError: a model of unknown size, or a sample without place or width.
+    """
+    basis = basis or measured()
+    at = Sizes(**basis["sizes"])
+    rows = []
+    for key, values in plan.shared.items():
+        wanted = _sizes(values, plan.config["parameters"], "1")
+        rows.append(("shared", key, sum(scaled(basis["shared"], at, wanted).values())))
+    for chapter in plan.chapters:
+        stages = basis["chapters"].get(chapter, {ELSE: math.nan})
+        for name, row in plan.samples.items():
+            wanted = _sizes(row, plan.config["parameters"], row.get("d_sae", ""))
+            rows.append((chapter, name, sum(scaled(stages, at, wanted).values())))
+    jobs = pd.DataFrame(rows, columns=["job", "name", "seconds"])
+    grouped = jobs.groupby("job", sort=False)["seconds"]
+    table = grouped.agg(
+        jobs="size", hours=lambda s: s.sum(skipna=False) / 3600, longest_minutes=lambda s: s.max() / 60
+    )
+    total = {"job": "all", "jobs": len(jobs), "hours": jobs["seconds"].sum() / 3600}
+    table = table.reset_index()
+    return pd.concat([table, pd.DataFrame([{**total, "longest_minutes": table["longest_minutes"].max()}])])
+
+
+def _sizes(row: Mapping[str, str], parameters: Mapping[str, Any], d_sae: str) -> Sizes:
+    known = models()
+    if row["model"] not in known:
+        raise ValueError(f"model {row['model']!r} has no sizes in models.yaml; known: {', '.join(known)}.")
+    if "hook_name" not in row or not d_sae:
+        raise ValueError(f"sample {row.get('sample', '')!r} states no hook_name or d_sae; both are needed.")
+    model = known[row["model"]]
+    layer = int(row["hook_name"].split(".")[1]) if row["hook_name"] != "hook_embed" else 0
+    depth = layer + 1 if row["hook_name"].endswith("post") else layer
+    n_words = parameters.get("n_words") or model["n_words"]
+    return Sizes(n_words, model["d_model"], depth, model["n_layers"], model["block_parameters"], int(d_sae))
+
+
+def load_plan(config: Path, root: Path) -> Any:
+    """The plan of a configuration file, by the code that Snakemake uses."""
+    import importlib.util
+
+    spec = importlib.util.spec_from_file_location("absorption_sweep_plan", root / "sweep" / "plan.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    import sys
+
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    content = yaml.safe_load(config.read_text(encoding="utf-8"))
+    content = {"parameters": {}, "chapter_parameters": {}, "resources": {}, **content}
+    return module.make_plan(content, config.resolve().parent / content["samples"], root / "notebooks")

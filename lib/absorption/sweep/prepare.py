@@ -1,0 +1,76 @@
+"""The work that SAEs at one place of one model share: word activations and probes, left in the cache."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from absorption import timing
+from absorption.runner import execute, parameters
+from absorption.settings import ModelSettings
+
+
+class PrepareSettings(ModelSettings):
+    """Parameters of a shared job; the defaults are the chapters'."""
+
+    n_sets: int = Field(4, ge=2, le=64)
+    """Seeded sets of in-context examples that the words share."""
+    hook_name: str
+    """The place that the SAEs read."""
+
+
+def settings_from(pairs: Sequence[Sequence[str]]) -> PrepareSettings:
+    """Settings from (name, text) pairs, checked as the runner checks a notebook's.
+
+    Raises:
+        ParameterError: an unknown name or a value of another type.
+        ValueError: a value out of its range.
+    """
+    fields = PrepareSettings.model_fields
+    defaults = {name: "" if field.is_required() else field.default for name, field in fields.items()}
+    return PrepareSettings.from_namespace({**defaults, **parameters.resolve(defaults, pairs)})
+
+
+def prepare(settings: PrepareSettings) -> dict[str, Any]:
+    """Compute what is not in the cache yet, and say what it took: sizes, seconds, stages."""
+    with tempfile.TemporaryDirectory(prefix="absorption-prepare-") as folder:
+        reports = Path(folder) / "timings"
+        start = time.perf_counter()
+        with execute.environment({timing.VARIABLE: str(reports)}), timing.PeakMemory() as memory:
+            sizes = _compute(settings)
+        return {
+            "parameters": settings.model_dump(exclude={"results_dir"}),
+            "sizes": sizes,
+            "seconds": round(time.perf_counter() - start, 1),
+            "peak_bytes": memory.peak_bytes,
+            "stages": timing.total(timing.read(reports)),
+        }
+
+
+def _compute(settings: PrepareSettings) -> dict[str, int]:
+    """The same calls as in the chapters, so that they find what this leaves in the cache."""
+    from absorption.activations import word_activations
+    from absorption.models import load_model
+    from absorption.probes import probe_words
+    from absorption.prompts import make_prompts
+    from absorption.vocab import load_vocab, sample_words
+
+    model = load_model(settings.model, settings.device, settings.dtype)
+    site = model.site(settings.hook_name)
+    words = sample_words(load_vocab(model.tokenizer), settings.n_words, settings.seed)
+    prompts = make_prompts(model, words, n_sets=settings.n_sets, seed=settings.seed)
+    acts = word_activations(model, prompts, [site.name])[site.name]
+    probe_words(words, acts, seed=settings.seed)
+    block_parameters = sum(parameter.numel() for parameter in model.blocks.parameters())
+    return {
+        "n_words": len(words),
+        "d_model": model.d_model,
+        "n_layers": model.n_layers,
+        "depth": site.depth,
+        "block_parameters": block_parameters,
+    }

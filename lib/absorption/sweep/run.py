@@ -1,0 +1,127 @@
+"""Starts a sweep: one at a time in a folder, continued where it was stopped, gathered at the end."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psutil
+import yaml
+
+from absorption.sweep import gather
+
+SNAKEMAKE = "ABSORPTION_SNAKEMAKE"
+"""Environment variable: another snakemake than that of ``.venv-sweep``."""
+LOCK = ".lock"
+DRY = {"-n", "--dry-run", "--dryrun"}
+
+
+class SweepError(RuntimeError):
+    """A sweep that cannot start; two lines at most."""
+
+
+def run(config: Path, root: Path, *, profile: Path | None = None, more: Sequence[str] = ()) -> int:
+    """Run or continue a sweep; prints what failed and where the comparison is.
+
+    Args:
+        config: the configuration file, see ``sweep/config.schema.yaml``.
+        root: the repository.
+        profile: a Snakemake profile; default ``sweep/profiles/local``.
+        more: further arguments for Snakemake (``-n`` only shows the jobs).
+
+    Returns:
+        Snakemake's exit status: 0 if every run is done.
+
+    Raises:
+        SweepError: no configuration, no Snakemake, or a sweep is running in the same folder.
+    """
+    output = output_folder(config, root)
+    command = [
+        _snakemake(root),
+        "--snakefile",
+        str(root / "Snakefile"),
+        "--configfile",
+        str(config.resolve()),
+    ]
+    command += ["--directory", str(output), "--profile", str(profile or root / "sweep/profiles/local")]
+    if profile is None:
+        command += ["--resources", f"mem_mb={psutil.virtual_memory().total // 1_100_000}"]
+    if DRY & set(more):
+        return subprocess.call([*command, "--nolock", *more])
+    with only_one(output) as lock:
+        # Whoever holds our lock is alone here, so Snakemake's own can only be left from a sweep that was killed.
+        subprocess.run([*command, "--unlock"], capture_output=True)
+        status = _watch([*command, *more], lock)
+    if (output / gather.PLAN).exists():
+        report(output)
+    return status
+
+
+def report(output: Path) -> None:
+    """Gather the results, and print failures and where the tables are."""
+    found = gather.gather(output)
+    for line in gather.failures(found.status):
+        print(line, file=sys.stderr)
+    done = int((found.status["status"] == "done").sum())
+    print(f"{done} of {len(found.status)} runs done; side by side in {output / 'comparison.tsv'}")
+
+
+def output_folder(config: Path, root: Path) -> Path:
+    """The sweep's folder, as its configuration names it."""
+    try:
+        content: Any = yaml.safe_load(config.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SweepError(f"configuration {str(config)!r} cannot be read: {error.strerror}.") from None
+    except yaml.YAMLError as error:
+        raise SweepError(f"{str(config)!r} is not YAML: {' '.join(str(error).split())[:200]}") from None
+    if not isinstance(content, dict) or not isinstance(content.get("output"), str) or not content["output"]:
+        raise SweepError(f"{str(config)!r} names no output: a line `output: folder` is needed.")
+    return (root / content["output"]).resolve()
+
+
+@contextmanager
+def only_one(output: Path) -> Iterator[int]:
+    """Hold the folder's lock; the system lets go of it even if everything is killed.
+
+    Raises:
+        SweepError: somebody else holds it.
+    """
+    output.mkdir(parents=True, exist_ok=True)
+    handle = os.open(output / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(handle)
+        raise SweepError(
+            f"a sweep is running in {str(output)!r}; wait for it, or name another output."
+        ) from None
+    try:
+        yield handle
+    finally:
+        os.close(handle)
+
+
+def _watch(command: list[str], lock: int) -> int:
+    """Run Snakemake, which keeps the lock as long as it lives; pass a stop on to it."""
+    process = subprocess.Popen(command, pass_fds=[lock])
+    try:
+        return process.wait()
+    except KeyboardInterrupt:
+        process.terminate()
+        process.wait()
+        raise
+
+
+def _snakemake(root: Path) -> str:
+    own = root / ".venv-sweep" / "bin" / "snakemake"
+    found = os.environ.get(SNAKEMAKE) or (str(own) if own.exists() else shutil.which("snakemake"))
+    if not found:
+        raise SweepError("snakemake is not installed; `make sweep` installs it into .venv-sweep.")
+    return found

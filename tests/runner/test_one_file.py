@@ -1,0 +1,67 @@
+"""A page as one HTML file: results and glued numbers are in it, code and foreign markup are not."""
+
+from __future__ import annotations
+
+import re
+
+import nbformat
+import pytest
+from nbformat import NotebookNode
+
+from absorption.runner import one_file
+from absorption.runner.one_file import to_html
+
+
+def glued(name: str, text: str) -> NotebookNode:
+    data = {f"{one_file.PREFIX}text/plain": text}
+    metadata = {"scrapbook": {"name": name, "mime_prefix": one_file.PREFIX}}
+    return nbformat.v4.new_output("display_data", data=data, metadata=metadata)
+
+
+def page(text: str, *outputs: NotebookNode) -> NotebookNode:
+    code = nbformat.v4.new_code_cell("secret_code()", outputs=list(outputs))
+    return nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell(text), code])
+
+
+def shown(html: str) -> NotebookNode:
+    return nbformat.v4.new_output("display_data", data={"text/html": html, "text/plain": "plain"})
+
+
+@pytest.mark.parametrize(
+    ("role", "stored", "text"),
+    [
+        ("{glue:text}`x:.2f`", "0.123456", "0.12"),
+        ("{glue:text}`x`", "'a word'", "a word"),
+        ("{glue:text}`x:,`", "12345", "12,345"),
+        ("{glue:text}`y`", "1", "(y was not measured)"),
+    ],
+)
+def test_glued_numbers_stand_in_the_text(role: str, stored: str, text: str) -> None:
+    assert f"<p>It is {text}.</p>" in to_html(page(f"It is {role}.", glued("x", stored)), "t")
+
+
+def test_results_are_shown_and_code_is_not() -> None:
+    html = to_html(page("# Title", shown("<table><tr><td>1</td></tr></table>")), "t")
+    assert "<h1>Title</h1>" in html
+    assert "<td>1</td>" in html
+    assert "secret_code" not in html
+
+
+@pytest.mark.parametrize("hostile", ["<script>alert(1)</script>", "<img src=x onerror=alert(1)>"])
+def test_tokens_that_are_html_are_shown_as_text(hostile: str) -> None:
+    html = to_html(page(f"{hostile} and {{glue:text}}`x`", glued("x", repr(hostile))), hostile)
+    assert hostile not in html
+    assert html.count("&lt;") >= 3
+
+
+def test_the_file_needs_nothing_else() -> None:
+    html = to_html(page("text", shown("<div><script>Plotly.newPlot(1)</script></div>")), "t")
+    assert len(html) > 1_000_000, "plotly's script is in the file"
+    assert not re.search(r"<(script|link|img)[^>]+(src|href)=", html)
+    without = to_html(page("text"), "t")
+    assert "<script" not in without
+
+
+def test_a_failed_cell_is_shown_with_its_error() -> None:
+    error = nbformat.v4.new_output("error", ename="ValueError", evalue="n_words is <b>", traceback=[])
+    assert "<pre>ValueError: n_words is &lt;b&gt;</pre>" in to_html(page("x", error), "t")

@@ -1,0 +1,225 @@
+"""A sweep's jobs follow from its configuration and table; what does not fit is refused before anything runs."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+
+from absorption import repository
+from absorption.saes import shipped_ids
+from absorption.sweep import cost, tables
+
+ROOT = repository.root()
+CHAPTER = "03-the-recall-gap"
+CONFIG: dict[str, Any] = {
+    "chapters": [CHAPTER], "parameters": {"seed": 0}, "chapter_parameters": {}, "resources": {},
+    "samples": "samples.tsv", "output": "out",
+}  # fmt: skip
+HEAD = ["sample", "model", "dtype", "sae_release", "sae_id", "sae_path", "hook_name"]
+GEMMA = dict(match="width_(16k|65k)/average", layers=range(18), dtype="bfloat16")
+
+
+def schema(name: str) -> dict[str, Any]:
+    return yaml.safe_load((ROOT / "sweep" / f"{name}.schema.yaml").read_text())
+
+
+def write(folder: Path, *rows: list[str], head: list[str] = HEAD, **config: Any) -> Path:
+    with (folder / "samples.tsv").open("w", newline="") as handle:
+        csv.writer(handle, delimiter="\t").writerows([head, *rows])
+    path = folder / "config.yaml"
+    path.write_text(yaml.safe_dump({**CONFIG, **config}))
+    return path
+
+
+def local(sample: str, hook: str = "blocks.1.hook_resid_post", model: str = "m") -> list[str]:
+    return [sample, model, "", "local", "", f"saes/{sample}", hook]
+
+
+def plan_of(folder: Path, *rows: list[str], **config: Any) -> Any:
+    return cost.load_plan(write(folder, *rows, **config), ROOT)
+
+
+def test_saes_at_one_place_share_one_job_under_either_of_its_names(tmp_path: Path) -> None:
+    plan = plan_of(
+        tmp_path, local("a"), local("b", "blocks.2.hook_resid_pre"), local("c", "blocks.2.hook_resid_post"),
+        local("d", model="n"), local("e", ""),
+    )  # fmt: skip
+    assert plan.waits_for("a") == plan.waits_for("b")
+    assert len({*plan.waits_for("a"), *plan.waits_for("c"), *plan.waits_for("d")}) == 3
+    assert plan.waits_for("e") == []
+    assert len(plan.shared) == 3
+
+
+def test_a_run_gets_the_samples_parameters_and_the_chapters(tmp_path: Path) -> None:
+    plan = plan_of(tmp_path, local("a"), chapter_parameters={CHAPTER: {"compare": False}})
+    given = plan.run_arguments("a", CHAPTER).split("-p ")[1:]
+    assert {pair.strip() for pair in given} == {
+        "seed 0", "model m", "sae_release local", "sae_path saes/a", "hook_name blocks.1.hook_resid_post",
+        "compare false",
+    }  # fmt: skip
+
+
+def test_values_are_quoted_for_the_shell(tmp_path: Path) -> None:
+    row = ["a", "m; touch here", "", "local", "", "$(touch here)", ""]
+    assert "'m; touch here'" in plan_of(tmp_path, row).run_arguments("a", CHAPTER)
+    assert "'$(touch here)'" in plan_of(tmp_path, row).run_arguments("a", CHAPTER)
+
+
+def test_a_sample_that_stands_twice_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="sample 'a' stands twice"):
+        plan_of(tmp_path, local("a"), local("b"), local("a"))
+
+
+@pytest.mark.parametrize("row", [["a", "m"], [*local("a"), "more"]])
+def test_a_row_of_another_length_is_refused(tmp_path: Path, row: list[str]) -> None:
+    with pytest.raises(ValueError, match="'a' has more or fewer cells than the head"):
+        plan_of(tmp_path, row)
+
+
+def test_unknown_chapters_and_chapters_without_an_sae_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(
+        ValueError, match=r"chapter '03-the-recal-gap' does not exist; allowed: .*03-the-recall-gap"
+    ):
+        plan_of(tmp_path, local("a"), chapters=["03-the-recal-gap"])
+    with pytest.raises(ValueError, match="'02-probe-baselines' reads no SAE"):
+        plan_of(tmp_path, local("a"), chapters=["02-probe-baselines"])
+    with pytest.raises(ValueError, match="names '04-', which is not among the chapters"):
+        plan_of(tmp_path, local("a"), chapter_parameters={"04-": {}})
+
+
+def test_all_chapters_are_those_that_read_an_sae(tmp_path: Path) -> None:
+    chapters = plan_of(tmp_path, local("a"), chapters="all").chapters
+    assert CHAPTER in chapters
+    assert not {"01-can-the-model-spell", "02-probe-baselines", "what-reproduced"} & set(chapters)
+
+
+def test_resources_are_the_samples_else_the_jobs_else_the_default(tmp_path: Path) -> None:
+    resources = {"default": {"mem_mb": 1000, "gpu": 1}, CHAPTER: {"mem_mb": 2000}}
+    plan = plan_of(
+        tmp_path, [*local("a"), "3000"], [*local("b"), ""], head=[*HEAD, "mem_mb"], resources=resources
+    )
+    assert plan.resource("mem_mb", CHAPTER, "a") == 3000
+    assert plan.resource("mem_mb", CHAPTER, "b") == 2000
+    assert plan.resource("mem_mb", "shared") == 1000
+    assert plan.resource("gpu", CHAPTER, "b") == 1
+
+
+def test_another_sweep_in_the_same_folder_is_noticed_but_more_saes_are_not(tmp_path: Path) -> None:
+    first = plan_of(tmp_path, local("a"))
+    assert plan_of(tmp_path, local("a"), local("b")).differs_from(first.as_json()) == ""
+    assert "parameters are" in plan_of(tmp_path, local("a"), parameters={"seed": 1}).differs_from(
+        first.as_json()
+    )
+    moved = plan_of(tmp_path, local("a", "blocks.3.hook_resid_post"))
+    assert "sample 'a' is" in moved.differs_from(first.as_json())
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "sweep").glob("[!c]*.yaml")), ids=lambda path: path.stem)
+def test_the_sweeps_that_come_with_the_project_fit_the_schemas(path: Path) -> None:
+    if path.name.endswith(".schema.yaml"):
+        jsonschema.Draft202012Validator.check_schema(yaml.safe_load(path.read_text()))
+        return
+    jsonschema.validate(yaml.safe_load(path.read_text()), schema("config"))
+    for row in cost.load_plan(path, ROOT).samples.values():
+        jsonschema.validate(row, schema("samples"))
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"outptu": "x"}, "outptu"),
+        ({"chapters": []}, "[]"),
+        ({"parameters": {"seed": "0"}}, "'0'"),
+        ({"resources": {"default": {"mem": 1}}}, "mem"),
+    ],
+)
+def test_a_wrong_configuration_is_refused_by_its_schema(change: dict[str, Any], named: str) -> None:
+    with pytest.raises(jsonschema.ValidationError, match=named.replace("[", r"\[")):
+        jsonschema.validate({**CONFIG, **change}, schema("config"))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"sample": "../a"}, {"hook_name": "blocks.1.attn.hook_z"}, {"sae_release": "local"}, {"saee_id": "x"}],
+)
+def test_a_wrong_row_is_refused_by_its_schema(change: dict[str, str]) -> None:
+    row = {"sample": "a", "model": "m", "sae_release": "shipped", "sae_id": "x"}
+    jsonschema.validate(row, schema("samples"))
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({**row, **change}, schema("samples"))
+
+
+def test_the_table_of_gemma_scope_is_the_185_saes_of_saelens_directory() -> None:
+    table = tables.release_table("gemma-scope-2b-pt-res", "google/gemma-2-2b", **GEMMA)  # type: ignore[arg-type]
+    assert len(table) == table["sample"].nunique() == 185
+    assert table["d_sae"].value_counts().to_dict().keys() == {"16384", "65536"}
+    stored = cost.load_plan(ROOT / "sweep" / "gemma-scope.yaml", ROOT).samples
+    assert [row["sae_id"] for row in stored.values()] == table["sae_id"].tolist()
+
+
+def test_the_185_saes_wait_for_18_shared_jobs_one_a_layer() -> None:
+    plan = cost.load_plan(ROOT / "sweep" / "gemma-scope.yaml", ROOT)
+    assert len(plan.shared) == 18
+    waiting = [plan.waits_for(sample)[0] for sample in plan.samples]
+    assert len(waiting) == 185
+    assert set(waiting) == {f"shared/{key}.json" for key in plan.shared}
+    by_layer = {row["hook_name"]: plan.shared_of[sample] for sample, row in plan.samples.items()}
+    assert len(by_layer) == len(set(by_layer.values())) == 18
+
+
+def test_the_table_of_the_shipped_saes_names_only_shipped_ones() -> None:
+    samples = cost.load_plan(ROOT / "sweep" / "shipped.yaml", ROOT).samples
+    assert {row["sae_id"] for row in samples.values()} <= set(shipped_ids())
+    for row in samples.values():
+        card = json.loads((ROOT / "data" / "saes" / row["sae_id"] / "card.json").read_text())
+        assert (row["hook_name"], int(row["d_sae"])) == (card["hook_name"], card["d_sae"])
+
+
+def test_an_mlp_release_states_no_residual_hook() -> None:
+    assert tables.hook_of("gemma-scope-2b-pt-mlp", "layer_3/width_16k/average_l0_59") == ""
+    assert tables.hook_of("gemma-scope-2b-pt-res", "embedding/width_4k/average_l0_6") == ""
+    assert tables.hook_of("gpt2-small-res-jb", "blocks.8.hook_resid_pre") == "blocks.8.hook_resid_pre"
+
+
+def test_an_unknown_release_is_answered_with_the_nearest() -> None:
+    with pytest.raises(ValueError, match="nearest first: gemma-scope-2b-pt-res"):
+        tables.release_table("gemma-scope-2b-pt-ress", "m")
+
+
+def test_the_estimate_scales_each_stage_with_its_size() -> None:
+    """Twice the depth doubles activations only, twice the latents the encoding only; all by hand."""
+    seconds = {"activations": 10.0, "probes": 20.0, "latent-activations": 30.0, "other": 40.0}
+    at = cost.Sizes(n_words=100, d_model=8, depth=2, n_layers=4, block_parameters=1000, d_sae=16)
+    wider = cost.Sizes(n_words=200, d_model=8, depth=4, n_layers=4, block_parameters=1000, d_sae=32)
+    found = cost.scaled(seconds, at, wider)
+    assert found == {"activations": 40.0, "probes": 40.0, "latent-activations": 120.0, "other": 80.0}
+
+
+def test_the_estimate_counts_shared_jobs_once(tmp_path: Path) -> None:
+    row = ["a", "google/gemma-2-2b", "", "local", "", "x", "blocks.3.hook_resid_post", "16384"]
+    rows = [[name, *row[1:]] for name in "abc"]
+    plan = plan_of(tmp_path, *rows, head=[*HEAD, "d_sae"])
+    one = plan_of(tmp_path, rows[0], head=[*HEAD, "d_sae"])
+    three, single = cost.estimate(plan).set_index("job"), cost.estimate(one).set_index("job")
+    assert three.loc["shared", "jobs"] == 1
+    assert three.loc["shared", "hours"] == pytest.approx(single.loc["shared", "hours"])
+    assert three.loc[CHAPTER, "hours"] == pytest.approx(3 * single.loc[CHAPTER, "hours"])
+    assert three.loc["all", "hours"] == pytest.approx(three.loc[["shared", CHAPTER], "hours"].sum())
+
+
+def test_the_estimate_of_the_measured_run_is_the_measurement(tmp_path: Path) -> None:
+    measured = cost.measured()
+    row = ["a", "smollm2-135m-instruct", "", "local", "", "x", "blocks.8.hook_resid_post", "4096"]
+    found = cost.estimate(plan_of(tmp_path, row, head=[*HEAD, "d_sae"])).set_index("job")
+    assert found.loc["all", "hours"] * 3600 == pytest.approx(measured["seconds"], rel=0.01)
+
+
+def test_a_model_of_unknown_size_cannot_be_estimated(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"model 'm' has no sizes in models.yaml"):
+        cost.estimate(plan_of(tmp_path, local("a")))
