@@ -123,7 +123,7 @@ def test_full_absorption_is_found_by_all() -> None:
 def test_only_the_fraction_sees_half_absorption_and_only_ablation_misses_twins() -> None:
     families = replace(SMALL, n_words=100, families=(3, 3, 3, 3))
     half = verdicts(planted.absorbing(families, 0.5))
-    assert half[FRACTION] > 0.9
+    assert half[FRACTION] > 0.8
     assert half[ABLATION] == half[FULL] == 0
     twins = verdicts(planted.absorbing(families, 1.0, hole=1.5, twins=True))
     assert twins[ABLATION] == 0

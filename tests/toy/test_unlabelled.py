@@ -32,7 +32,7 @@ def test_scores_of_full_absorption_by_hand(plant) -> None:
     assert found["decoder cosine"] == pytest.approx(half, abs=1e-5)
     assert found["asymmetry"] == pytest.approx(half, abs=1e-5)  # f0's latent reads nothing of it
     assert found["exclusive firing"] == 1
-    assert found["carried and exclusion"] == pytest.approx(1, abs=1e-5)  # as long as f0's latent ever is
+    assert found["carried and exclusion"] == pytest.approx(1, abs=1e-4)  # as long as f0's latent ever is
 
 
 def test_the_true_dictionary_has_no_score_but_chance_exclusion(plant) -> None:
@@ -111,11 +111,12 @@ def test_trained_truth_is_the_descendant_that_carries(plant) -> None:
     assert not blind._truth(plant(WORLD, 0.2), WORLD).any()
 
 
-def test_pairs_of_all_trained_saes_are_listed() -> None:
-    few = BlindSettings(n_samples_fast=100 * 1024, workers=1)
+def test_pairs_of_all_trained_saes_are_listed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(blind, "TRIED", {"L1": 0.03, "TopK": 1.0})
+    few = BlindSettings(n_samples_fast=100 * 1024, n_seeds=1, workers=1)
     pairs = blind.trained_pairs(few)
     assert list(pairs.columns) == blind.COLUMNS
-    assert pairs["sae"].nunique() == len(blind.WORLDS) * len(blind.TRIED) * 2
+    assert pairs["sae"].nunique() == len(blind.WORLDS) * len(blind.TRIED)
     assert (pairs["i"] != pairs["j"]).all()
 
 

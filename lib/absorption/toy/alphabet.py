@@ -116,9 +116,8 @@ class Alphabet:
         size = np.where(words["faint"], FAINT, random.normal(1, SPREAD, len(words)))
         acts[rows, letters] = size
         own = family >= 0
-        acts[rows[own], [self.family(*pair) for pair in zip(letters[own], family[own], strict=True)]] = (
-            self.strength
-        )
+        pairs = zip(letters[own].tolist(), family[own].tolist(), strict=True)
+        acts[rows[own], [self.family(*pair) for pair in pairs]] = self.strength
         acts[rows, [self.case(bool(upper)) for upper in words["upper"]]] = 1
         mine = np.arange(len(LETTERS)) == letters[:, None]
         chance = np.where(mine, P_TOPIC, P_TOPIC_ELSEWHERE)

@@ -102,8 +102,7 @@ def gather(case: Case, *, seed: int = 0, planted_probe: bool = False) -> Evidenc
     subject = _subject(case, probed, acts.csr, ksparse)
     if planted_probe:
         subject = replace(subject, directions=alphabet.directions[: len(subject.directions)])
-    reader = LinearReader(alphabet, sae)
-    effects = all_effects(reader.engine(), acts.csr, subject.words, progress=False)
+    effects = all_effects(LinearReader(alphabet, sae), acts.csr, subject.words, progress=False)
     return Evidence(case, subject, effects, ksparse)
 
 

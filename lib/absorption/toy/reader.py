@@ -1,11 +1,10 @@
-"""A model whose answer is linear in the word's residual stream, with the ablation engine's face.
+"""A model whose answer is linear in the word's residual stream, as an ablation engine.
 
 It lets the code that ablates latents of a language model run on planted words unchanged.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import cast
 
@@ -14,6 +13,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from absorption.ablation import AblationEngine
+from absorption.prompts import SpellingPrompts
 from absorption.saes import LoadedSae
 from absorption.toy.alphabet import Alphabet
 from absorption.vocab import LETTERS
@@ -23,31 +23,28 @@ GAIN = 6.0
 5.2): with this gain a lead of 1 means here what it means there."""
 
 
-@dataclass(frozen=True)
-class LinearReader:
+class LinearReader(AblationEngine):
     """Answers after any change of a word's residual stream: logit of a letter = ``GAIN`` times its feature."""
 
-    alphabet: Alphabet
-    sae: LoadedSae
+    def __init__(self, alphabet: Alphabet, sae: LoadedSae) -> None:
+        """Nothing is run, so nothing of the engine's own start is needed.
 
-    @property
-    def prompts(self) -> SimpleNamespace:
-        """What the effects' table needs of the prompts: a row and a letter for each word."""
-        n = len(self.alphabet.words)
-        return SimpleNamespace(word_ids=torch.arange(n), letters=torch.arange(n) // self.alphabet.n_words)
+        Args:
+            alphabet: words, and the directions that the model reads.
+            sae: whose latents are removed.
+        """
+        self.alphabet, self.sae = alphabet, sae
+        n = len(alphabet.words)
+        # What the table of effects asks of the prompts: a row and a letter for each word.
+        rows = SimpleNamespace(word_ids=torch.arange(n), letters=torch.arange(n) // alphabet.n_words)
+        self.prompts = cast(SpellingPrompts, rows)
 
     def states(self, words: Int[Tensor, " word"]) -> Float[Tensor, "word d_model"]:
         """Residual stream of each word."""
         return self.alphabet.acts[words]
 
-    def metrics(
-        self, words: Int[Tensor, " word"], states: Float[Tensor, "word d_model"]
-    ) -> Float[Tensor, " word"]:
-        """Logit of the right letter minus the mean logit of the others (paper, section 4.2)."""
-        logits = GAIN * states @ self.alphabet.readers[: len(LETTERS)].T
-        right = logits.gather(1, self.prompts.letters[words][:, None])[:, 0]
-        return right - (logits.sum(dim=1) - right) / (len(LETTERS) - 1)
-
-    def engine(self) -> AblationEngine:
-        """Itself, where an engine is asked for: removing latents uses ``sae``, ``prompts``, ``states``, ``metrics``."""
-        return cast(AblationEngine, self)
+    def logits(
+        self, words: Int[Tensor, " row"], states: Float[Tensor, "row d_model"]
+    ) -> Float[Tensor, "row letter"]:
+        """Answer logits of each word with its residual stream replaced."""
+        return GAIN * states @ self.alphabet.readers[: len(LETTERS)].T

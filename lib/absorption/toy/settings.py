@@ -49,24 +49,24 @@ class FourFeaturesSettings(ToySettings):
 class CoOccurrenceSettings(ToySettings):
     """Chapter "How much co-occurrence, how much sparsity"."""
 
-    p_parents: list[Chance] = [0.5, 0.8, 0.9, 0.95, 0.98, 1.0]
+    p_parents: list[Chance] = [0.5, 0.8, 0.9, 0.95, 1.0]
     """P(parent | child) of the surface."""
     l1s: list[Coefficient] = [5e-3, 1e-2, 2e-2, 4e-2, 8e-2]
     """L1 coefficients of the surface."""
     child_rates: list[Chance] = [0.01, 0.05, 0.1, 0.2]
     """Overall rates of the child at one point of the surface."""
-    ks: list[Annotated[float, Field(gt=0)]] = [0.3, 0.35, 0.4, 0.5, 0.7]
+    ks: list[Annotated[float, Field(gt=0)]] = [0.3, 0.4, 0.6]
     """Mean numbers of active latents of the BatchTopK surface."""
     child_magnitudes: list[Annotated[float, Field(gt=0)]] = [0.5, 1.0, 2.0]
     """Activations of the child where the parent's is 1."""
-    n_samples_check: Samples = 30_000_000
+    n_samples_check: Samples = 20_000_000
     """Samples of the check that the fast schedule has settled."""
 
 
 class RemediesSettings(ToySettings):
     """Chapter "Do remedies work where truth is known?"."""
 
-    n_seeds: int = Field(default=2, ge=2)
+    n_seeds: int = Field(default=2, ge=1)
     """SAEs of every remedy."""
     width: Annotated[float, Field(gt=0, le=8)] = 1.0
     """Latents for each planted feature."""
@@ -99,7 +99,7 @@ class MetricSettings(Settings):
 class BlindSettings(SaeSettings):
     """Chapter "Without a probe"."""
 
-    n_seeds: int = Field(default=2, ge=2)
+    n_seeds: int = Field(default=2, ge=1)
     """SAEs of each architecture and planted world."""
     n_samples_fast: Samples = 4_000_000
     """Samples of each of those."""
