@@ -130,6 +130,9 @@ def test_the_case_is_the_word_with_the_largest_lead_and_its_planted_absorber() -
 def test_without_an_absorbed_word_there_is_an_empty_case() -> None:
     case = study.tell_case(mine(), found().head(0), pd.DataFrame(columns=["word", "effect"]))
     assert (case.word, len(case.bars), int(case.row["latent"])) == ("none", 0, -1)
+    control = criteria.control_table(engine(), true_subject(), found().head(0))
+    assert (len(control), criteria.control_of(control, PROBE_OUT)) == (0, "not measured")
+    assert criteria.case_ratios(found().head(0))["share"].isna().all()
 
 
 def test_what_the_absorber_does_it_does_along_the_letter() -> None:

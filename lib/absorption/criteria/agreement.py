@@ -19,6 +19,7 @@ def wide(table: pd.DataFrame) -> pd.DataFrame:
     """One row a word judged by every definition: ``word, letter`` and a column of values a definition."""
     judged = table[table["judged"]]
     values = judged.pivot(index=["word", "letter"], columns="definition", values="value")
+    values = values.reindex(columns=list(dict.fromkeys(table["definition"])))  # one may have judged no word
     return values.dropna().reset_index().rename_axis(columns=None)
 
 

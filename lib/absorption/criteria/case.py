@@ -100,6 +100,9 @@ def control_table(
     Returns:
         ``taken_out, n_directions, share, low, high, words``.
     """
+    columns = ["taken_out", "n_directions", "share", "low", "high", "words"]
+    if found.empty:
+        return pd.DataFrame(columns=columns)
     rows = _rows(subject, found)
     states = engine.states(rows.words)
     before = engine.metrics(rows.words, states)
@@ -121,8 +124,7 @@ def control_table(
                 taken_out=name, n_directions=basis.shape[1]
             )
         )
-    columns = ["taken_out", "n_directions", "share", "low", "high", "words"]
-    return pd.concat(tables, ignore_index=True)[columns] if len(found) else pd.DataFrame(columns=columns)
+    return pd.concat(tables, ignore_index=True)[columns]
 
 
 def control_of(table: pd.DataFrame, taken_out: str) -> str:

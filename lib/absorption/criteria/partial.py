@@ -57,7 +57,7 @@ def partial_words(subject: Subject, table: pd.DataFrame) -> pd.DataFrame:
     usual = levels[~levels["candidate"]].groupby("letter")["main"].median()
     mine = table[(table["definition"] == FRACTION) & (table["value"] > 0) & (table["value"] < 1)]
     found = mine.merge(levels[["word", "main"]], on="word").rename(columns={"value": "fraction"})
-    found["usual"] = found["letter"].map(usual)
+    found["usual"] = found["letter"].map(usual).astype(float)
     found["strength"] = found["main"] / found["usual"]
     names = ["word", "letter", "fraction", "latent", "main", "usual", "strength"]
     return found.sort_values("fraction", ascending=False, ignore_index=True)[names]
