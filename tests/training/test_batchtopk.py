@@ -74,6 +74,20 @@ def test_reconstruction_and_active_latents_are_those_of_saelens() -> None:
     torch.testing.assert_close(dense, expected.feature_acts.to_dense())
 
 
+def test_a_batch_on_which_no_latent_is_on_trains_the_bias_alone_as_in_saelens() -> None:
+    theirs, ours = twins()
+    with torch.no_grad():
+        for sae in (theirs, ours):
+            sae.b_enc.fill_(-1e3)
+    expected, found = (sae.training_forward_pass(step_input(None)) for sae in (theirs, ours))
+    for output in (expected, found):
+        output.loss.backward()
+    torch.testing.assert_close(found.loss, expected.loss)
+    torch.testing.assert_close(ours.b_dec.grad, theirs.b_dec.grad)
+    assert ours.W_dec.grad is not None
+    assert not ours.W_dec.grad.any()
+
+
 def test_the_threshold_moves_as_in_saelens() -> None:
     theirs, ours = twins()
     for seed in range(4):

@@ -160,6 +160,11 @@ def test_every_row_comes_once_a_pass_in_another_order_each_pass() -> None:
     assert not torch.equal(*(found[:40] for found in passes))
 
 
+def test_fewer_rows_than_a_batch_are_refused() -> None:
+    with pytest.raises(ValueError, match="39 stored activations are fewer than a batch of 40"):
+        ShuffledRows(planted_activations(n_rows=39), batch=40, seed=5, scale=1.0)
+
+
 def test_a_batch_depends_on_the_position_and_the_seed_alone() -> None:
     stored = planted_activations(n_rows=200)
     straight = ShuffledRows(stored, batch=40, seed=5, scale=1.0)

@@ -45,11 +45,7 @@ class SparseBatchTopKTrainingSAE(BatchTopKTrainingSAE):
         acts = torch.sparse_coo_tensor(
             torch.stack([rows, columns]), scaled, (len(x), self.cfg.d_sae), is_coalesced=True
         )
-        with torch.no_grad():
-            smallest = scaled.min().double()
-            rate = self.cfg.topk_threshold_lr
-            self.topk_threshold = (1 - rate) * self.topk_threshold + rate * smallest
-            self._search_above = 0.8 * float(smallest)
+        self._follow(scaled)
         aux = self._dead_latents_loss(x, sae_out, step_input.dead_neuron_mask)
         return TrainStepOutput(
             sae_in=x,
@@ -59,6 +55,15 @@ class SparseBatchTopKTrainingSAE(BatchTopKTrainingSAE):
             loss=mse + aux,
             losses={"mse_loss": mse, "auxiliary_reconstruction_loss": aux},
         )
+
+    @torch.no_grad()
+    def _follow(self, scaled: Float[Tensor, " nnz"]) -> None:
+        """Move the threshold towards the smallest active entry; it stays where no latent is on."""
+        self._search_above = 0.0
+        if len(scaled):
+            smallest, rate = scaled.min().double(), self.cfg.topk_threshold_lr
+            self.topk_threshold = (1 - rate) * self.topk_threshold + rate * smallest
+            self._search_above = 0.8 * float(smallest)
 
     def _dead_latents_loss(self, x: Tensor, sae_out: Tensor, dead_mask: Tensor | None) -> Tensor:
         """AuxK: dead latents reconstruct the residual (Gao et al. 2024, A.2), over the dead columns only."""
@@ -129,7 +134,7 @@ class _SparseStep(torch.autograd.Function):
 
 def _stable_order(columns: Tensor) -> Tensor:
     """``columns.argsort(stable=True)``; NumPy sorts 16-bit integers by radix, 100 times faster than PyTorch."""
-    if columns.is_cuda or int(columns.max()) >= 2**16:
+    if columns.is_cuda or len(columns) == 0 or int(columns.max()) >= 2**16:
         return columns.sort(stable=True).indices
     return torch.from_numpy(columns.numpy().astype(np.uint16).argsort(kind="stable"))
 

@@ -32,9 +32,18 @@ STATE_FILE = "state.pt"
 
 
 class ShuffledRows:
-    """Batches of stored activations in a seeded order, one permutation a pass; ``position`` is all its state."""
+    """Batches of stored activations in a seeded order, one permutation a pass; ``position`` is all its state.
+
+    Raises:
+        ValueError: fewer rows than a batch takes.
+    """
 
     def __init__(self, activations: StoredActivations, batch: int, seed: int, scale: float) -> None:
+        if len(activations.rows) < batch:
+            raise ValueError(
+                f"{len(activations.rows)} stored activations are fewer than a batch of {batch}; "
+                "use more text or a smaller batch."
+            )
         self.activations = activations
         self.batch = batch
         self.seed = seed
