@@ -19,6 +19,7 @@ from absorption.splitting import (
     KSparse,
     describe_main,
     fit_sparse_probe,
+    largest_and_flattest,
     main_by_encoder,
     probe_k_sparse,
     split_counts,
@@ -225,3 +226,28 @@ def test_few_adam_steps_rank_other_latents_first_than_the_optimum_does() -> None
     hits = [sum(int(found[i]) in mains[i] for i in range(26)) for found in (best, early, late)]
     assert hits[0] == 26
     assert hits[1] < hits[2]
+
+
+def test_the_largest_rise_and_the_flattest_letter_are_found_by_hand() -> None:
+    jumps = pd.DataFrame(
+        {
+            "letter": ["a", "b", "c"],
+            "jump": [0.2, -0.6, -0.02],
+            "low": [0.1, -0.7, -0.05],
+            "high": [0.3, -0.5, 0.01],
+        }
+    )
+    largest, flattest = largest_and_flattest(jumps)
+    assert (largest.value, largest.low, largest.high) == (0.2, 0.1, 0.3)
+    assert (flattest.value, flattest.low, flattest.high) == (0.02, 0.01, 0.05)
+
+
+def test_resampled_counts_are_those_of_the_leading_jumps() -> None:
+    found = planted_k_sparse()
+    counts = found.count_samples()
+    assert counts.shape[1] == 26
+    main = found.main_latents()
+    middle = np.median(counts, axis=0)
+    split = np.array([len(main[letter]) > 1 for letter in main])
+    assert (middle[split] > 1).all()
+    assert (middle[~split] == 1).all()

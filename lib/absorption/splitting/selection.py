@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 import torch
 from jaxtyping import Bool, Float, Int
@@ -72,12 +73,22 @@ def split_letters(found: KSparse, f1_jump: float) -> list[str]:
     return [letter for letter in order if len(main[letter]) > 1]
 
 
-def largest_and_smallest(jumps: pd.DataFrame) -> tuple[Estimate, Estimate]:
-    """The letters with the largest and the smallest rise of F1 at k = 2 (from ``KSparse.jumps``)."""
-    ordered = jumps.sort_values("jump", ascending=False)
-    ends = [ordered.iloc[0], ordered.iloc[-1]]
-    first, last = (Estimate(float(row["jump"]), float(row["low"]), float(row["high"])) for row in ends)
-    return first, last
+def largest_and_flattest(jumps: pd.DataFrame) -> tuple[Estimate, Estimate]:
+    """The letter with the largest rise of F1 at k = 2, and the size of the change where it is smallest.
+
+    Args:
+        jumps: from ``KSparse.jumps``.
+
+    Returns:
+        The rise of the one; the absolute change of the other, with the largest absolute value of its interval
+        as the upper end.
+    """
+    first = jumps.loc[jumps["jump"].to_numpy().argmax()]
+    flat = jumps.loc[jumps["jump"].abs().to_numpy().argmin()]
+    ends = np.abs([float(flat["low"]), float(flat["high"])])
+    change = abs(float(flat["jump"]))
+    largest = Estimate(float(first["jump"]), float(first["low"]), float(first["high"]))
+    return largest, Estimate(change, min(change, float(ends.min())), float(ends.max()))
 
 
 def unconverged_probe(
