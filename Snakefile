@@ -72,17 +72,17 @@ rule shared:
 
 
 rule chapter:
-    """One chapter on one SAE, by papermill, with the runner's checks. A failed run's partial page stays."""
+    """One chapter on one SAE, by papermill, with the runner's checks."""
     input:
-        notebook=lambda wildcards: str(ROOT / "notebooks" / f"{wildcards.chapter}.ipynb"),
+        notebook=lambda wildcards: local(str(ROOT / "notebooks" / f"{wildcards.chapter}.ipynb")),
         shared=lambda wildcards: PLAN.waits_for(wildcards.sample),
     output:
         record="runs/{sample}/{chapter}/record.json",
         results=directory("runs/{sample}/{chapter}/results"),
-    log:
-        "logs/runs/{sample}/{chapter}.log",
-    params:
+    log:  # kept when the run fails, the partial page too
         page="runs/{sample}/{chapter}/page.ipynb",
+        errors="logs/runs/{sample}/{chapter}.log",
+    params:
         arguments=lambda wildcards: PLAN.run_arguments(wildcards.sample, wildcards.chapter),
     threads: lambda wildcards: PLAN.resource("threads", wildcards.chapter)
     resources:
@@ -91,5 +91,5 @@ rule chapter:
         gpu=lambda wildcards: PLAN.resource("gpu", wildcards.chapter),
     shell:
         "mkdir -p {output.results} && "
-        "{COMMAND:q} run {input.notebook:q} {params.page} {params.arguments} -p results_dir {output.results} "
-        "--record {output.record} 2> {log}"
+        "{COMMAND:q} run {input.notebook:q} {log.page} {params.arguments} -p results_dir {output.results} "
+        "--record {output.record} 2> {log.errors}"

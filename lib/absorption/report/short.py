@@ -11,6 +11,7 @@ from absorption import criteria
 from absorption.ablation import AblationEngine
 from absorption.criteria import Thresholds
 from absorption.mediation import choose_words, mediate, mediation_shares
+from absorption.mediation.parts import STATE
 from absorption.study import Study
 
 
@@ -23,7 +24,8 @@ class Effects:
     rates: pd.DataFrame
     """Columns as in ``criteria.absorption_rates``."""
     shares: pd.DataFrame
-    """Columns as in ``mediation.mediation_shares``, over all words; empty if nothing could be ablated."""
+    """Columns as in ``mediation.mediation_shares``, over all words and of the whole state's
+    effect; empty if nothing could be ablated."""
     missing: str
     """Why nothing could be ablated; empty if it could."""
 
@@ -59,7 +61,7 @@ def measure_effects(
         )
         chosen = choose_words(subject, per_letter, seed)
         table = mediate(engine, subject, chosen, thresholds=thresholds, seed=seed)
-        shares = mediation_shares(table, by=(), seed=seed)
+        shares = mediation_shares(table, whole=STATE, by=(), seed=seed)
     rates = criteria.absorption_rates(judged, letters=letters, seed=seed)
     return Effects(judged, rates, shares, missing)
 
