@@ -82,11 +82,11 @@ def test_a_decoder_that_leans_the_wrong_way_fails() -> None:
 
 
 def test_an_oversized_recipe_is_refused_before_any_training() -> None:
-    assert "Allowed" in exercises.check_remedy(fast("standard", 20, 0.03, 50_000_000)).message
+    assert "Allowed" in exercises.check_remedy(fast("standard", 12, 0.03, 50_000_000)).message
 
 
 def test_plain_l1_is_no_remedy() -> None:
-    assert not exercises.check_remedy(fast("standard", 20, 0.03, 1_000_000)).right
+    assert not exercises.check_remedy(fast("standard", 12, 0.03, 1_000_000)).right
 
 
 def test_a_share_without_the_rise_of_f1_fails() -> None:

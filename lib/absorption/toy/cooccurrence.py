@@ -87,6 +87,20 @@ def surface(settings: CoOccurrenceSettings) -> pd.DataFrame:
     return table.assign(predicted=predicted)
 
 
+def facts(name: str, table: pd.DataFrame, by: str) -> dict[str, float]:
+    """Means at both ends of a factor, for the text: ``<name>_low``, ``<name>_low_absorbed``, ``<name>_low_mcc``, and
+    the same with ``high``."""
+    found = {}
+    for end, value in (("low", table[by].min()), ("high", table[by].max())):
+        mine = table[table[by] == value]
+        found |= {
+            f"{name}_{end}": float(value),
+            f"{name}_{end}_absorbed": float(mine["absorbed"].mean()),
+            f"{name}_{end}_mcc": float(mine["mcc"].mean()),
+        }
+    return found
+
+
 def rates(settings: CoOccurrenceSettings) -> pd.DataFrame:
     """One point of the surface at other rates of the child: theory says that they do not matter.
 
