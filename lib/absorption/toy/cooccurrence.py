@@ -142,11 +142,12 @@ def k_surface(settings: CoOccurrenceSettings) -> pd.DataFrame:
 def magnitudes(settings: CoOccurrenceSettings) -> pd.DataFrame:
     """Full hierarchy with a child that fires weaker or stronger than its parent.
 
-    Columns as in ``surface`` with ``child_magnitude``, and ``d`` (what the child's latent writes along f0 for each
-    unit along f1: 1 / magnitude if it carries the whole parent).
+    Columns as in ``surface`` with ``child_magnitude``, ``d`` (what the child's latent writes along f0 for each unit
+    along f1) and ``full_d``, the ``d`` with which it carries the whole parent: 1 / magnitude.
     """
     cases = [{"child_magnitude": magnitude, "l1": FIXED_L1} for magnitude in settings.child_magnitudes]
-    return _sweep(cases, settings, _stronger_child, lambda sae, world: {"d": shape(sae, world)["d"]})
+    table = _sweep(cases, settings, _stronger_child, lambda sae, world: {"d": shape(sae, world)["d"]})
+    return table.assign(full_d=1 / table["child_magnitude"])
 
 
 def _stronger_child(case: Mapping[str, Any]) -> World:

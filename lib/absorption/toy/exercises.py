@@ -16,13 +16,12 @@ from sklearn.metrics import average_precision_score
 from absorption.toy import measure, theory
 from absorption.toy.alphabet import Alphabet
 from absorption.toy.blind import planted_truth
-from absorption.toy.four import shape
 from absorption.toy.planted import absorbing
 from absorption.toy.recipes import Recipe, fast
 from absorption.toy.remedies import WORLDS, scores
 from absorption.toy.train import Run, train_settled
 from absorption.toy.unlabelled import SaeView
-from absorption.toy.worlds import World, four_features
+from absorption.toy.worlds import four_features
 
 N_SAMPLES = 4_000_000
 """Samples of an SAE that a check trains: a few seconds."""
@@ -97,19 +96,14 @@ def check_magnitude(answer: Callable[[float], float] | None) -> Verdict:
     """Exercise 4: what the child's latent writes along f0 per unit along f1, given the child's magnitude."""
     if answer is None:
         return NOT_ANSWERED
-    for magnitude in (0.5, 2.0):
-        world = World(
-            rates=(0.25, 0.05, 0.05, 0.05),
-            parents=(None, 0, None, None),
-            magnitudes=(1.0, magnitude, 1.0, 1.0),
-        )
-        trained = shape(train_settled([Run(world, fast("standard", 4, 0.04, N_SAMPLES))])[0], world)["d"]
-        given = float(answer(magnitude))
-        if abs(given - trained) > 0.1 * trained:
+    for magnitude in (0.5, 2.0, 5.0):
+        # The child's latent alone, as active as the child is strong: its output along f0 and f1.
+        written = magnitude * np.array([float(answer(magnitude)), 1.0])
+        missed = abs(written[0] - 1.0)
+        if missed > 0.01:
             return Verdict(
                 False,
-                f"A child of magnitude {magnitude:g} trains to d = {trained:.2f}; you give {given:.2f}. "
-                "How long is the parent beside the child?",
+                f"With a child of magnitude {magnitude:g} your latent writes {written[0]:.2f} of f0, where it is 1.",
             )
     return Verdict(True, "The child's latent writes the whole parent, whatever its own length.")
 

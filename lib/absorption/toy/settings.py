@@ -57,7 +57,7 @@ class CoOccurrenceSettings(ToySettings):
     """Overall rates of the child at one point of the surface."""
     ks: list[Annotated[float, Field(gt=0)]] = [0.3, 0.4, 0.6]
     """Mean numbers of active latents of the BatchTopK surface."""
-    child_magnitudes: list[Annotated[float, Field(gt=0)]] = [0.5, 1.0, 2.0]
+    child_magnitudes: list[Annotated[float, Field(gt=0)]] = [0.5, 1.0, 2.0, 5.0]
     """Activations of the child where the parent's is 1."""
     n_samples_check: Samples = 20_000_000
     """Samples of the check that the fast schedule has settled."""
