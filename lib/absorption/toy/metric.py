@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 
-import numpy as np
 import pandas as pd
 
 from absorption.criteria import ABLATION, FRACTION, FULL, Thresholds
@@ -196,18 +195,3 @@ def probe_leak(evidence: list[Evidence], planted: list[Evidence]) -> pd.DataFram
         ],
         ignore_index=True,
     )
-
-
-def family_cosine(evidence: Evidence) -> float:
-    """Mean cosine of a letter's probe with the decoder of its family latents that write nothing of the letter."""
-    latents = evidence.case.latents
-    cosines = evidence.subject.cosines.numpy()
-    alphabet = evidence.case.alphabet
-    values = [
-        cosines[letter, number]
-        for number, latent in enumerate(latents)
-        for letter in range(len(cosines))
-        for family in range(len(alphabet.families))
-        if list(latent.writes) == [alphabet.family(letter, family)]
-    ]
-    return float(np.mean(values)) if values else float("nan")

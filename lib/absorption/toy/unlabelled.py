@@ -89,15 +89,16 @@ class SaeView:
     @cached_property
     def exclusion(self) -> Pairs:
         """1 - P(i and j) / (P(i) P(j)), not below 0: 0 for independent latents, 1 for two that never fire together."""
-        together = np.asarray((self._on.T @ self._on).todense(), dtype=np.float64)
-        expected = np.outer(self._counts, self._counts) / self.acts.shape[0]
+        together = np.asarray((self._on.T @ self._on).todense(), dtype=np.float32)
+        share = (self._counts / self.acts.shape[0]).astype(np.float32)
+        expected = np.outer(self._counts.astype(np.float32), share)
         return np.clip(1 - together / np.maximum(expected, 1e-12), 0, 1) * (expected > 0)
 
     @cached_property
     def carried(self) -> Pairs:
         """What j writes along i's row when it fires, in units of i's usual activation; at most 1."""
         usual = np.asarray(self.acts.sum(axis=0), dtype=np.float64).ravel() / np.maximum(self._counts, 1)
-        length = usual * self._norms
+        length = (usual * self._norms).astype(np.float32)
         return np.minimum(self.cosine * length[None, :] / np.maximum(length[:, None], 1e-12), 1)
 
     def scores(self) -> dict[str, Pairs]:
