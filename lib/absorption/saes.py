@@ -112,13 +112,14 @@ class LoadedSae:
         given = part.to(self.sae.device, torch.float32)
         if self.centred:
             given = given - given.mean(dim=-1, keepdim=True)
-        acts = self.sae.encode(given.to(self.sae.dtype))
+        sae: Any = self.sae
+        acts = sae.encode(given.to(self.sae.dtype))
         how = self.sae.cfg.normalize_activations
         scale: Tensor | float = 1.0
         if how == "layer_norm":
-            scale = self.sae.ln_std
+            scale = sae.ln_std
         elif how == "constant_norm_rescale":
-            scale = 1 / self.sae.x_norm_coeff
+            scale = 1 / sae.x_norm_coeff
         return acts * scale, scale
 
 

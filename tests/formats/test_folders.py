@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -55,6 +56,8 @@ def test_batchtopk_and_matryoshka_as_saelens_trainer_saves_them(
     tmp_path: Path, model: LanguageModel, architecture: str
 ) -> None:
     """Trained with a threshold over the batch, used with a fixed one; decoder norms are folded in."""
+    made: Any
+    config: Any
     made, config = get_sae_training_class(architecture)
     more = {"matryoshka_widths": [16, D_SAE]} if "matryoshka" in architecture else {}
     trained = made(config(d_in=D_IN, d_sae=D_SAE, k=K, dtype="float32", device="cpu", **more))

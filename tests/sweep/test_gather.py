@@ -47,7 +47,7 @@ def output(tmp_path: Path) -> Path:
 
 def test_the_comparison_has_the_numbers_of_the_sae_and_the_probe_only(output: Path) -> None:
     found = gather.gather(output).comparison.set_index("quantity")
-    assert found.loc["recall, best F1", ["sample", "value", "low", "high"]].tolist() == ["a", 0.3, 0.2, 0.4]
+    assert list(found.loc["recall, best F1", ["sample", "value", "low", "high"]]) == ["a", 0.3, 0.2, 0.4]
     assert found.loc["precision, LR probe", "value"] == 0.9
     assert len(found) == 6, "three metrics of SAE and probe; no companion, no claim that was not measured"
 
@@ -62,7 +62,7 @@ def test_each_runs_tables_are_joined_under_the_samples_name(output: Path) -> Non
 def test_a_run_that_has_not_happened_is_said_to_be_open(output: Path) -> None:
     found = gather.gather(output)
     assert gather.failures(found.status) == [f"b, {CHAPTER}: not run: the sweep stopped before it"]
-    assert found.status.loc[0, ["status", "seconds", "peak_gb"]].tolist() == ["done", 10.0, 3.0]
+    assert list(found.status.loc[0, ["status", "seconds", "peak_gb"]]) == ["done", 10.0, 3.0]
 
 
 def test_a_log_of_a_run_that_succeeded_after_all_is_no_failure(output: Path) -> None:

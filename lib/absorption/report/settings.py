@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from pydantic import Field
 
 from absorption.settings import SaeSettings, Settings
@@ -27,3 +29,14 @@ class SideBySideSettings(Settings):
 
     reports: list[str] = []
     """Folders of reports; empty: ``results_dir``."""
+
+    @property
+    def folders(self) -> list[Path]:
+        """Where the reports are.
+
+        Raises:
+            ValueError: nothing says where.
+        """
+        if not (self.reports or self.results_dir):
+            raise ValueError("reports and results_dir are both empty; one must name folders with reports.")
+        return [Path(folder) for folder in self.reports or [self.results_dir]]

@@ -21,6 +21,8 @@ COMPARISON = [
 STATUS = ["sample", "chapter", "status", "seconds", "peak_gb", "error"]
 """One row a run. ``status``: done, failed, or not run (its shared job failed, or the sweep stopped before)."""
 METRICS = ("precision", "recall", "f1")
+Number = tuple[str, float, float, float]
+"""A quantity, its value, and its interval."""
 
 
 @dataclass(frozen=True)
@@ -43,12 +45,13 @@ def gather(output: Path) -> Sweep:
     runs = [(sample, chapter) for sample in plan["samples"] for chapter in plan["chapters"]]
     status = pd.DataFrame([_status(output, plan, *run) for run in runs], columns=STATUS)
     done = status[status["status"] == "done"]
-    rows = [row for run in done.itertuples() for row in _numbers(output, plan, run.sample, run.chapter)]
+    runs_done = list(zip(done["sample"].tolist(), done["chapter"].tolist(), strict=True))
+    rows = [row for run in runs_done for row in _numbers(output, plan, *run)]
     comparison = pd.DataFrame(rows, columns=COMPARISON)
     for name, table in (("status", status), ("comparison", comparison)):
         cache.write_table(output / f"{name}.parquet", table)
         cache.write_text(output / f"{name}.tsv", table.to_csv(sep="\t", index=False))
-    _join_tables(output, done)
+    _join_tables(output, runs_done)
     return Sweep(status, comparison)
 
 
@@ -107,9 +110,9 @@ def _numbers(output: Path, plan: dict[str, Any], sample: str, chapter: str) -> l
     return [(*about, *number) for number in numbers_of(output / "runs" / sample / chapter / "results")]
 
 
-def numbers_of(results: Path) -> list[tuple[str, float, float, float]]:
+def numbers_of(results: Path) -> list[Number]:
     """Every headline number in a folder of results: ``quantity, value, low, high``; claims last."""
-    found: list[tuple[str, float, float, float]] = []
+    found: list[Number] = []
     for name, read in HEADLINES.items():
         if (results / f"{name}.parquet").exists():
             found += read(pd.read_parquet(results / f"{name}.parquet"))
@@ -120,30 +123,29 @@ def numbers_of(results: Path) -> list[tuple[str, float, float, float]]:
     return found
 
 
-def _recall_gap(table: pd.DataFrame) -> list[tuple[str, float, float, float]]:
+def _recall_gap(table: pd.DataFrame) -> list[Number]:
     """The first SAE's and the probe's rows; others were there to compare with."""
     saes = [name for name in table["sae"].unique() if name != "LR probe"]
-    rows = table[table["sae"].isin(["LR probe", *saes[:1]])]
+    rows: list[Any] = table[table["sae"].isin(["LR probe", *saes[:1]])].to_dict("records")
     return [
-        (
-            f"{metric}, {row.selection}",
-            *(float(getattr(row, f"{metric}{end}")) for end in ("", "_low", "_high")),
-        )
-        for row in rows.itertuples()
+        (f"{metric}, {row['selection']}", row[metric], row[f"{metric}_low"], row[f"{metric}_high"])
+        for row in rows
         for metric in METRICS
     ]
 
 
-def _rates(table: pd.DataFrame) -> list[tuple[str, float, float, float]]:
-    means = table[table["letter"] == "mean"]
-    return [(f"absorption, {row.definition}", row.rate, row.low, row.high) for row in means.itertuples()]
+def _rates(table: pd.DataFrame) -> list[Number]:
+    rows: list[Any] = table[table["letter"] == "mean"].to_dict("records")
+    return [(f"absorption, {row['definition']}", row["rate"], row["low"], row["high"]) for row in rows]
 
 
-def _summary(table: pd.DataFrame) -> list[tuple[str, float, float, float]]:
-    return [(row.quantity, row.value, row.low, row.high) for row in table.itertuples()]
+def _summary(table: pd.DataFrame) -> list[Number]:
+    """The first SAE's numbers; others were there to compare with."""
+    rows: list[Any] = table[table["sae"] == table["sae"].iloc[0]].to_dict("records")
+    return [(row["quantity"], row["value"], row["low"], row["high"]) for row in rows]
 
 
-HEADLINES: dict[str, Callable[[pd.DataFrame], list[tuple[str, float, float, float]]]] = {
+HEADLINES: dict[str, Callable[[pd.DataFrame], list[Number]]] = {
     "recall-gap": _recall_gap,
     "absorption-rates": _rates,
     "sae-summary": _summary,
@@ -151,14 +153,13 @@ HEADLINES: dict[str, Callable[[pd.DataFrame], list[tuple[str, float, float, floa
 """How to read the numbers worth comparing out of a chapter's table, by the table's name."""
 
 
-def _join_tables(output: Path, done: pd.DataFrame) -> None:
+def _join_tables(output: Path, runs: list[tuple[str, str]]) -> None:
     """Tables of one name, one below the other."""
     found: dict[str, list[pd.DataFrame]] = {}
-    for run in done.itertuples():
-        folder = output / "runs" / str(run.sample) / str(run.chapter) / "results"
-        for path in sorted(folder.glob("*.parquet")):
+    for sample, chapter in runs:
+        for path in sorted((output / "runs" / sample / chapter / "results").glob("*.parquet")):
             table = pd.read_parquet(path)
-            table.insert(0, "sample", run.sample)
-            found.setdefault(f"{run.chapter}.{path.stem}", []).append(table)
+            table.insert(0, "sample", sample)
+            found.setdefault(f"{chapter}.{path.stem}", []).append(table)
     for name, tables in found.items():
         cache.write_table(output / "tables" / f"{name}.parquet", pd.concat(tables, ignore_index=True))
