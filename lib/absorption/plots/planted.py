@@ -142,9 +142,8 @@ def areas(table: pd.DataFrame) -> go.Figure:
                 row=row, col=1,
             )  # fmt: skip
             chance = 0.5 if column == "auc" else float(group["base_rate"].iloc[0])
-            fig.add_vline(
-                x=chance, line={"color": PALETTE[number], "dash": "dot", "width": 1}, row=row, col=1
-            )  # type: ignore[arg-type]
+            dotted = {"color": PALETTE[number], "dash": "dot", "width": 1}
+            fig.add_vline(x=chance, line=dotted, row=row, col=1)  # type: ignore[arg-type]
     fig.update_xaxes(range=[-0.03, 1.03])
     fig.update_yaxes(autorange="reversed")
     return fig.update_layout(template=TEMPLATE, height=560, legend={"y": -0.1})

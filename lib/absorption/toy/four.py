@@ -83,13 +83,6 @@ def firing_table(trained: Trained) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True)
 
 
-def absorption_table(trained: Trained) -> pd.DataFrame:
-    """``measure.absorption`` on the hierarchy, with the pair's ``d`` and the encoder's hole."""
-    sae = trained.saes["hierarchy"]
-    table = measure.absorption(sae, WORLDS["hierarchy"])
-    return table.assign(**shape(sae, WORLDS["hierarchy"]))
-
-
 def shape(sae: SAE[Any], world: World) -> dict[str, float]:
     """The pair (f0, f1) in the terms of the closed-form family.
 
@@ -185,11 +178,12 @@ def summary(trained: Trained, seeds: pd.DataFrame) -> pd.DataFrame:
     long = settled.melt(id_vars=["world", "seed"], var_name="quantity").dropna()
     spread = over_seeds(long, ["world", "quantity"], "value").set_index(["world", "quantity"])
     spread = spread.reindex(list(STATEMENTS)).fillna({"n_seeds": 0})  # NaN where no seed settled
+    found = dict(zip(STATEMENTS, spread.to_dict("records"), strict=True))
     once = {name: _facts(sae, world) for name, world, sae in trained.pairs()}
     rows = [
         {
             "part": part, "statement": statement, "ideal": ideal,
-            "as_published": once[world][quantity], **spread.loc[(world, quantity)].to_dict(),
+            "as_published": once[world][quantity], **found[(world, quantity)],
         }
         for (world, quantity), (part, statement, ideal) in STATEMENTS.items()
     ]  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,8 @@ from absorption.toy.unlabelled import SCORES, SaeView
 
 MIN_PROBE_F1 = Thresholds().min_probe_f1
 """Letters whose LR probe does worse are left out, as everywhere."""
+SHOWN = 50
+"""First pairs named in the text."""
 LANGUAGE, TRAINED_TOYS, LOOK_ALIKES = "language model", "trained", "planted"
 
 
@@ -123,32 +125,35 @@ def best_score(areas: pd.DataFrame) -> str:
 
 def facts(areas: pd.DataFrame, labelled: Labelled, first: pd.DataFrame, best: str) -> dict[str, Any]:
     """What the page says of the best score, by name."""
-    rows = areas[areas["score"] == best].set_index("pairs")
-    language = rows.loc[LANGUAGE]
-    quantile = labelled.quantiles.query("score == @best")["quantile"].median()
-    shown = first[first["k"] <= 50].iloc[-1] if len(first) else None
+    rows = {str(row["pairs"]): row for row in areas[areas["score"] == best].to_dict("records")}
+    language = rows[LANGUAGE]
+    quantile = float(labelled.quantiles.query("score == @best")["quantile"].median())
+    shown = [
+        (int(k), float(share)) for k, share in zip(first["k"], first["precision"], strict=True) if k <= SHOWN
+    ]
+    first_k, first_precision = shown[-1] if shown else (0, float("nan"))
     return {
         "best": best,
-        "planted_precision": float(rows.loc[LOOK_ALIKES, "precision"]),
-        "trained_precision": float(rows.loc[TRAINED_TOYS, "precision"]),
+        "planted_precision": float(rows[LOOK_ALIKES]["precision"]),
+        "trained_precision": float(rows[TRAINED_TOYS]["precision"]),
         "n_labelled": int(language["n_true"]),
         "n_pairs": f"{int(language['n_pairs']):,}",
         "language_auc": _with_interval(language, "auc"),
         "language_precision": _with_interval(language, "precision"),
         "base_rate": float(language["base_rate"]),
-        "first_k": int(shown["k"]) if shown is not None else 0,
-        "first_precision": float(shown["precision"]) if shown is not None else float("nan"),
-        "median_quantile": float(quantile),
+        "first_k": first_k,
+        "first_precision": first_precision,
+        "median_quantile": quantile,
         "pairs_above": f"{round((1 - quantile) * labelled.n_all) if quantile == quantile else 0:,}",
         "conclusion": conclusion(language),
     }
 
 
-def _with_interval(row: pd.Series, name: str) -> str:
+def _with_interval(row: Mapping[Hashable, Any], name: str) -> str:
     return f"{row[name]:.3f} [{row[f'{name}_low']:.3f}, {row[f'{name}_high']:.3f}]"
 
 
-def conclusion(row: pd.Series) -> str:
+def conclusion(row: Mapping[Hashable, Any]) -> str:
     """What may be said of a score, given its row of ``roc.areas``."""
     if not row["auc_low"] > 0.5:
         return "Here it does no better than chance."

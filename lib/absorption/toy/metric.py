@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 
 from absorption.criteria import ABLATION, FRACTION, FULL, Thresholds
@@ -106,7 +107,7 @@ def fraction_error(judged: pd.DataFrame) -> pd.DataFrame:
     """
     mine = judged[(judged["definition"] == FRACTION) & (judged["carried"] > 0)]
     groups = mine.groupby("case", sort=False)
-    ends = groups["value"].quantile([0.025, 0.975]).unstack()
+    ends = groups["value"].quantile(np.array([0.025, 0.975])).unstack()
     return pd.DataFrame(
         {
             "carried": groups["carried"].mean(), "fraction": groups["value"].mean(),

@@ -105,9 +105,9 @@ class BlindSettings(SaeSettings):
     """Samples of each of those."""
     workers: int = Field(default=0, ge=0)
     """Processes that train side by side; 0: one for each CPU core."""
-    n_sets: int = Field(4, ge=2, le=64)
+    n_sets: int = Field(default=4, ge=2, le=64)
     """Seeded sets of in-context examples that the words share."""
-    f1_jump: float = Field(0.03, gt=0, lt=1)
+    f1_jump: float = Field(default=0.03, gt=0, lt=1)
     """Rise of F1 by which a further latent counts as a main one (paper: .03)."""
 
     @property

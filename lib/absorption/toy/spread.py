@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
 import pandas as pd
 
 
@@ -21,9 +20,3 @@ def over_seeds(table: pd.DataFrame, by: Sequence[str], value: str) -> pd.DataFra
     """
     groups = table.groupby(list(by), sort=False, dropna=False)[value]
     return groups.agg(measured="mean", low="min", high="max", n_seeds="size").reset_index()
-
-
-def span(values: Sequence[float] | pd.Series) -> tuple[float, float, float]:
-    """Mean, smallest and largest, as a claim records them."""
-    array = np.asarray(values, dtype=np.float64)
-    return float(array.mean()), float(array.min()), float(array.max())

@@ -102,17 +102,6 @@ def imperfect(p_parent: float, l1: float) -> Imperfect:
     )
 
 
-def imperfect_surface(p_parents: list[float], l1s: list[float]) -> pd.DataFrame:
-    """Predicted absorption: rows ``p_parent``, ``l1``, ``absorbed``."""
-    return pd.DataFrame(
-        [
-            {"p_parent": p_parent, "l1": l1, "absorbed": imperfect(p_parent, l1).absorbed}
-            for p_parent in p_parents
-            for l1 in l1s
-        ]
-    )
-
-
 def l1_for_imperfect(p_parent: float, d: float) -> float:
     """The coefficient at which ``d`` is best, for ``d`` inside (0, 1): ``imperfect`` turned round."""
     return float(brentq(lambda l1: imperfect(p_parent, l1).d - d, 1e-6, 0.5, xtol=1e-6))  # type: ignore[arg-type]

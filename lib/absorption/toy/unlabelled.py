@@ -55,6 +55,13 @@ class SaeView:
         """Whether each latent fires at least once."""
         return self._counts > 0
 
+    @property
+    def n_samples(self) -> int:
+        """Number of samples."""
+        shape = self.acts.shape
+        assert shape is not None
+        return int(shape[0])
+
     @cached_property
     def _on(self) -> Any:
         on = self.acts.copy()
@@ -90,7 +97,7 @@ class SaeView:
     def exclusion(self) -> Pairs:
         """1 - P(i and j) / (P(i) P(j)), not below 0: 0 for independent latents, 1 for two that never fire together."""
         together = np.asarray((self._on.T @ self._on).todense(), dtype=np.float32)
-        share = (self._counts / self.acts.shape[0]).astype(np.float32)
+        share = (self._counts / self.n_samples).astype(np.float32)
         expected = np.outer(self._counts.astype(np.float32), share)
         return np.clip(1 - together / np.maximum(expected, 1e-12), 0, 1) * (expected > 0)
 
