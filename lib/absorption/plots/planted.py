@@ -8,6 +8,8 @@ from plotly.subplots import make_subplots
 
 from absorption.plots.theme import GREY, PALETTE, SYMBOLS, TEMPLATE, error_bars, figure
 
+SIZES, WIDTHS = (15, 11, 7), (6, 3.5, 1.5)
+"""Markers and lines of the three definitions, largest first: equal values lie on top of each other."""
 LOG_FROM = 1e-5
 """Smallest false-positive rate drawn on a logarithmic axis."""
 
@@ -30,7 +32,7 @@ def found_and_fooled(table: pd.DataFrame) -> go.Figure:
             fig.add_trace(
                 go.Scatter(
                     x=group[column], y=group["case"], name=str(definition), mode="markers", showlegend=row == 1,
-                    marker={"color": PALETTE[number], "symbol": SYMBOLS[number], "size": 11},
+                    marker={"color": PALETTE[number], "symbol": SYMBOLS[number], "size": SIZES[number % 3]},
                     error_x=error_bars(group, column, f"{column}_low", f"{column}_high"),
                 ),
                 row=row, col=1,
@@ -57,8 +59,8 @@ def sweeps(table: pd.DataFrame, titles: dict[str, tuple[str, str]]) -> go.Figure
             fig.add_trace(
                 go.Scatter(
                     x=group["setting"], y=group[column], name=str(definition), mode="lines+markers",
-                    showlegend=row == 1, line={"color": PALETTE[number]},
-                    marker={"symbol": SYMBOLS[number], "size": 9},
+                    showlegend=row == 1, line={"color": PALETTE[number], "width": WIDTHS[number % 3]},
+                    marker={"symbol": SYMBOLS[number], "size": SIZES[number % 3]},
                     error_y=error_bars(group, column, f"{column}_low", f"{column}_high"),
                 ),
                 row=row, col=1,
@@ -88,7 +90,8 @@ def thresholds(table: pd.DataFrame) -> go.Figure:
                     go.Scatter(
                         x=group["setting"], y=group[column], name=str(definition), mode="lines+markers",
                         legendgroup=str(definition), showlegend=str(definition) not in shown,
-                        line={"color": PALETTE[number]}, marker={"symbol": SYMBOLS[number], "size": 7},
+                        line={"color": PALETTE[number], "width": WIDTHS[number % 3]},
+                        marker={"symbol": SYMBOLS[number], "size": SIZES[number % 3]},
                         error_y=error_bars(group, column, f"{column}_low", f"{column}_high"),
                     ),
                     row=row, col=place,
