@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -149,11 +149,11 @@ def facts(areas: pd.DataFrame, labelled: Labelled, first: pd.DataFrame, best: st
     }
 
 
-def _with_interval(row: Mapping[Hashable, Any], name: str) -> str:
+def _with_interval(row: Mapping[Any, Any], name: str) -> str:
     return f"{row[name]:.3f} [{row[f'{name}_low']:.3f}, {row[f'{name}_high']:.3f}]"
 
 
-def conclusion(row: Mapping[Hashable, Any]) -> str:
+def conclusion(row: Mapping[Any, Any]) -> str:
     """What may be said of a score, given its row of ``roc.areas``."""
     if not row["auc_low"] > 0.5:
         return "Here it does no better than chance."
