@@ -11,22 +11,22 @@ from absorption.plots import theme
 MEAN = "mean"
 
 
-def ablation_bars(effects: pd.DataFrame, word: str, absorber: int) -> go.Figure:
+def ablation_bars(effects: pd.DataFrame, absorber: int) -> go.Figure:
     """Effect of removing each latent of one word, the strongest first; the absorbing latent is coloured.
 
     Args:
         effects: ``name, latent, effect``, the latents to show.
-        word: the word.
         absorber: the absorbing latent.
     """
     rows = effects.iloc[::-1]
     colours = [theme.RED if latent == absorber else theme.SKY for latent in rows["latent"]]
     fig = theme.figure(
-        f'change of the metric on "{word.strip()}" when the latent is removed (logits)',
-        height=90 + 30 * len(rows), margin={"l": 10, "r": 12, "t": 16, "b": 48},
-    )  # fmt: skip
+        "change of the metric (logits)",
+        height=90 + 44 * len(rows),
+        margin={"l": 10, "r": 12, "t": 16, "b": 48},
+    )
     fig.add_bar(
-        x=rows["effect"], y=rows["name"], orientation="h", marker={"color": colours},
+        x=rows["effect"], y=theme.wrapped(rows["name"]), orientation="h", marker={"color": colours},
         hovertemplate="%{y}: %{x:.2f}<extra></extra>",
     )  # fmt: skip
     fig.update_yaxes(automargin=True, tickfont={"size": 11})
@@ -72,7 +72,7 @@ def mean_rates(rates: pd.DataFrame, by: str, label: str) -> go.Figure:
         rows.groupby("definition", sort=False), theme.PALETTE, theme.SYMBOLS, strict=False
     ):
         fig.add_scatter(
-            x=mine["rate"], y=mine[by], error_x=theme.error_bars(mine, "rate"), mode="markers",
+            x=mine["rate"], y=theme.wrapped(mine[by]), error_x=theme.error_bars(mine, "rate"), mode="markers",
             orientation="h", name=str(name), marker={"color": colour, "symbol": symbol, "size": 9},
             hovertemplate="%{y}: %{x:.3f}<extra>" + str(name) + "</extra>",
         )  # fmt: skip

@@ -19,7 +19,7 @@ def shares(table: pd.DataFrame) -> go.Figure:
     for on, colour, symbol in ((True, theme.BLUE, "circle"), (False, theme.RED, "diamond")):
         rows = table[table["main_on"] == on]
         fig.add_scatter(
-            x=rows["share"], y=rows["part"], error_x=theme.error_bars(rows, "share"), mode="markers",
+            x=rows["share"], y=theme.wrapped(rows["part"]), error_x=theme.error_bars(rows, "share"), mode="markers",
             orientation="h", name=names[on], marker={"color": colour, "symbol": symbol, "size": 9},
             hovertemplate="%{y}: %{x:.2f}<extra></extra>",
         )  # fmt: skip
@@ -129,8 +129,8 @@ def edits(table: pd.DataFrame) -> go.Figure:
         table.groupby("sae", sort=False), theme.PALETTE, theme.SYMBOLS, strict=False
     ):
         fig.add_scatter(
-            x=rows["value"], y=rows["method"], error_x=theme.error_bars(rows), mode="markers", name=str(name),
-            orientation="h", marker={"color": colour, "symbol": symbol, "size": 8},
+            x=rows["value"], y=theme.wrapped(rows["method"]), error_x=theme.error_bars(rows), mode="markers",
+            name=str(name), orientation="h", marker={"color": colour, "symbol": symbol, "size": 8},
             hovertemplate="%{y}: %{x:.0%}<extra>" + str(name) + "</extra>",
         )  # fmt: skip
     fig.update_layout(scattermode="group")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import textwrap
+
 import plotly.graph_objects as go
 
 BLUE, ORANGE, GREEN, PINK, SKY, RED, YELLOW, GREY = (
@@ -46,6 +48,11 @@ def error_bars(table, value: str = "value", low: str = "low", high: str = "high"
         "array": (table[high] - table[value]).clip(lower=0),
         "arrayminus": (table[value] - table[low]).clip(lower=0),
     }  # fmt: skip
+
+
+def wrapped(names, width: int = 18) -> list[str]:
+    """Category names in lines of at most about ``width`` characters, so that a phone leaves room for the plot."""
+    return ["<br>".join(textwrap.wrap(str(name), width, break_long_words=False)) for name in names]
 
 
 def band(fig: go.Figure, x, low, high, colour: str, **where) -> None:
