@@ -142,10 +142,10 @@ def read_samples(table: Path) -> dict[str, dict[str, str]]:
 
 
 def choose_chapters(wanted: list[str] | str, notebooks: Path) -> list[str]:
-    """The chapters asked for, each a notebook with the parameter ``sae_release``."""
+    """The chapters asked for, each a notebook with the parameter ``sae_release``; all: those with a number."""
     reads = {path.stem: "sae_release" in _parameter_cell(path) for path in sorted(notebooks.glob("*.ipynb"))}
     if wanted == "all":
-        return [name for name, yes in reads.items() if yes]
+        return [name for name, yes in reads.items() if yes and re.match(r"\d\d-", name)]
     for name in wanted:
         if name not in reads:
             raise PlanError(f"chapter {name!r} does not exist; allowed: {', '.join(reads)}.")

@@ -29,6 +29,7 @@ HOSTS = {
     "doi.org",
     "github.com",
     "huggingface.co",
+    "json-schema.org",
     "mybinder.org",
     "openreview.net",
     "pytorch.org",

@@ -97,7 +97,8 @@ def test_unknown_chapters_and_chapters_without_an_sae_are_refused(tmp_path: Path
 def test_all_chapters_are_those_that_read_an_sae(tmp_path: Path) -> None:
     chapters = plan_of(tmp_path, local("a"), chapters="all").chapters
     assert CHAPTER in chapters
-    assert not {"01-can-the-model-spell", "02-probe-baselines", "what-reproduced"} & set(chapters)
+    assert not {"01-can-the-model-spell", "02-probe-baselines", "what-reproduced", "your-sae"} & set(chapters)
+    assert plan_of(tmp_path, local("a"), chapters=["your-sae"]).chapters == ["your-sae"]
 
 
 def test_resources_are_the_samples_else_the_jobs_else_the_default(tmp_path: Path) -> None:
