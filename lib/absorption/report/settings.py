@@ -12,7 +12,7 @@ from absorption.settings import SaeSettings, Settings
 class ReportSettings(SaeSettings):
     """One SAE in short."""
 
-    n_words: int = Field(6000, ge=0)
+    n_words: int = Field(4000, ge=0)
     """Words used, drawn with the seed; 0: the whole vocabulary."""
     n_sets: int = Field(4, ge=2, le=64)
     """Seeded sets of in-context examples that the words share."""
