@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import plotly.graph_objects as go
 
-from absorption.plots.theme import PALETTE, SYMBOLS, error_bars, figure
+from absorption.plots.theme import PALETTE, SYMBOLS, error_bars, figure, wrapped
 
 
 def side_by_side(reports: pd.DataFrame, section: str) -> go.Figure:
@@ -18,7 +18,9 @@ def side_by_side(reports: pd.DataFrame, section: str) -> go.Figure:
     mine = reports[reports["section"] == section]
     quantities = list(dict.fromkeys(mine["quantity"]))
     names = list(dict.fromkeys(mine["report"]))
-    fig = figure(x=section, height=110 + 34 * len(quantities) + 14 * len(names))
+    below = 56 + 22 * len(names)  # room for the axis title and, on a phone, one line of the legend each
+    fig = figure(x=section, height=36 + 48 * len(quantities) + below, margin={"l": 10, "r": 12, "b": below})
+    fig.update_layout(legend={"yref": "container", "y": 0, "yanchor": "bottom"})
     for number, name in enumerate(names):
         rows = mine[mine["report"] == name]
         shift = 0.5 * ((number + 0.5) / len(names) - 0.5)
@@ -37,6 +39,8 @@ def side_by_side(reports: pd.DataFrame, section: str) -> go.Figure:
             },
         )
     fig.update_yaxes(
-        tickvals=list(range(len(quantities))), ticktext=quantities, range=[len(quantities) - 0.5, -0.5]
+        tickvals=list(range(len(quantities))),
+        ticktext=wrapped(quantities),
+        range=[len(quantities) - 0.5, -0.5],
     )
     return fig
