@@ -127,6 +127,7 @@ def facts(areas: pd.DataFrame, labelled: Labelled, first: pd.DataFrame, best: st
     """What the page says of the best score, by name."""
     rows = {str(row["pairs"]): row for row in areas[areas["score"] == best].to_dict("records")}
     language = rows[LANGUAGE]
+    there = areas[areas["pairs"] == LANGUAGE].sort_values("auc", ascending=False).to_dict("records")[0]
     quantile = float(labelled.quantiles.query("score == @best")["quantile"].median())
     shown = [
         (int(k), float(share)) for k, share in zip(first["k"], first["precision"], strict=True) if k <= SHOWN
@@ -141,6 +142,8 @@ def facts(areas: pd.DataFrame, labelled: Labelled, first: pd.DataFrame, best: st
         "language_auc": _with_interval(language, "auc"),
         "language_precision": _with_interval(language, "precision"),
         "base_rate": float(language["base_rate"]),
+        "top_language": str(there["score"]),
+        "top_language_auc": _with_interval(there, "auc"),
         "first_k": first_k,
         "first_precision": first_precision,
         "median_quantile": quantile,
@@ -150,7 +153,7 @@ def facts(areas: pd.DataFrame, labelled: Labelled, first: pd.DataFrame, best: st
 
 
 def _with_interval(row: Mapping[Any, Any], name: str) -> str:
-    return f"{row[name]:.3f} [{row[f'{name}_low']:.3f}, {row[f'{name}_high']:.3f}]"
+    return f"{row[name]:.3g} [{row[f'{name}_low']:.3g}, {row[f'{name}_high']:.3g}]"
 
 
 def conclusion(row: Mapping[Any, Any]) -> str:
