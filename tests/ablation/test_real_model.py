@@ -92,7 +92,9 @@ def test_the_strongest_effects_agree_with_whole_passes() -> None:
 
 def test_some_latents_help_the_answer_and_labels_agree_with_all_effects() -> None:
     engine, sae, _prompts, csr, rows = setting()
-    assert effects().groupby("word")["effect"].min().max() < -0.2
+    strongest = effects().groupby("word")["effect"].min()
+    assert (strongest < 0).all()
+    assert strongest.min() < -1  # a logit, where agreement is asked for to a thousandth of it
     # With every latent eligible, a word is absorbed where its strongest effect is negative and leads.
     everything = torch.ones(26, sae.d_sae)
     labels = label_words(engine, csr, rows, everything, min_cosine=0.0, min_lead=0.05)
