@@ -8,7 +8,7 @@ from tests.ablation.architectures import CONFIGS, random_sae, tiny_model
 from tests.ablation.conftest import WORDS, Tiny, make_tiny, whole_pass_metric
 
 from absorption.ablation import AblationEngine, all_effects, answer_metric
-from absorption.ablation.engine import FAST, FULL
+from absorption.ablation.engine import BATCH, FAST, FULL
 
 AGREE = 1e-5
 """Weights are float64; attention patterns are float32 in every implementation, hence not tighter."""
@@ -147,3 +147,9 @@ def test_the_twin_shares_the_weights_memory_and_the_bridge_still_works(llama: Ti
 def test_the_metric_is_the_right_logit_minus_the_mean_of_the_wrong_ones() -> None:
     logits = torch.arange(26.0)[None].repeat(2, 1)
     assert answer_metric(logits, torch.tensor([25, 0])).tolist() == [25 - 12, 0 - 13]
+
+
+def test_the_batch_follows_the_environment_variable(llama: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ABSORPTION_BATCH", "32")
+    assert AblationEngine(llama.model, llama.sae, llama.prompts).batch == BATCH["cpu"] // 8
+    assert AblationEngine(llama.model, llama.sae, llama.prompts, batch=5).batch == 5

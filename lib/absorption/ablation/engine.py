@@ -14,6 +14,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from absorption import batches
 from absorption.ablation.passes import FastPass, FullPass, Pass
 from absorption.models import LanguageModel, Site
 from absorption.prompts import SpellingPrompts
@@ -51,7 +52,7 @@ class StateEngine:
             site: where the residual stream is replaced.
             mode: ``auto`` takes the fast way if it agrees with whole passes. A way that is asked for by name
                 is not checked; whole passes are then made without the bridge's hooks, as fast as can be.
-            batch: rows at once; 0 takes a default for the device.
+            batch: rows at once; 0 takes a default for the device, or ``$ABSORPTION_BATCH`` in proportion.
 
         Raises:
             ValueError: a place from which no attention layer carries the word's token to the answer.
@@ -64,7 +65,7 @@ class StateEngine:
         self.model, self.prompts, self.site = model, prompts, site
         self.mode: str = mode
         """Which way is used."""
-        self.batch = batch or BATCH.get(model.device.type, 64)
+        self.batch = batch or batches.size(BATCH.get(model.device.type, 64))
         self.reason = ""
         """Why the fast way is not used."""
         self.difference = float("nan")
