@@ -3,6 +3,7 @@
 import ast
 import importlib
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -95,6 +96,19 @@ def test_no_cell_is_long_enough_to_hide_logic(path: Path) -> None:
 def test_a_notebook_is_in_the_table_of_contents_under_a_name(path: Path) -> None:
     assert f"notebooks/{path.stem}" in stage.toc_pages(ROOT)
     assert not path.stem.isdigit()
+
+
+def test_no_two_notebooks_write_the_same_table() -> None:
+    """They share a folder in the book: the second would replace the first, and each build would run both anew."""
+    names = [
+        name
+        for path in NOTEBOOKS
+        for name in {
+            n for cell in code_cells(path) for n in re.findall(r'settings\.write\(\s*"([^"]+)"', cell.source)
+        }
+    ]
+    assert len(names) > 20
+    assert sorted(names) == sorted(set(names))
 
 
 def test_smoke_parameters_belong_to_a_notebook() -> None:
