@@ -15,7 +15,7 @@ def shares(table: pd.DataFrame) -> go.Figure:
         table: ``main_on, part, share, low, high``, as ``mediation.both_shares`` gives it.
     """
     names = {True: "a main latent is on", False: "all main latents are off"}
-    fig = theme.figure("share of the effect of removing the whole state", height=480)
+    fig = theme.figure("share of the whole state's effect", height=480)
     for on, colour, symbol in ((True, theme.BLUE, "circle"), (False, theme.RED, "diamond")):
         rows = table[table["main_on"] == on]
         fig.add_scatter(
