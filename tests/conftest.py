@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from jaxtyping import install_import_hook
 from tests import shape_checks
 
@@ -19,3 +20,9 @@ def _annotated_modules() -> list[str]:
 
 # Before any test imports the library: modules imported earlier would stay unchecked.
 install_import_hook(_annotated_modules(), f"{shape_checks.__name__}.check")
+
+
+@pytest.fixture
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An empty cache folder for each test."""
+    monkeypatch.setenv("ABSORPTION_CACHE", str(tmp_path))

@@ -10,6 +10,7 @@ too.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,8 @@ from sae_lens.saes.sae import SAEMetadata
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
+from absorption.ablation import AblationEngine
+from absorption.criteria import Subject
 from absorption.models import LanguageModel, resolve_site, wrap_model
 from absorption.prompts import SpellingPrompts, letter_index, make_prompts
 from absorption.saes import LoadedSae
@@ -202,3 +205,30 @@ def _sae_of(rows: list, constant: torch.Tensor) -> tuple[StandardSAE, pd.DataFra
         sae.W_dec.copy_(torch.stack(decoders_))
         sae.b_dec.copy_(constant)
     return sae.requires_grad_(False), pd.DataFrame(list(names), columns=["role", "letter", "child"])
+
+
+@cache
+def planted() -> Planted:
+    """The planted model and SAE, made once."""
+    return plant()
+
+
+@cache
+def planted_engine() -> AblationEngine:
+    """The ablation engine on it, made once."""
+    return AblationEngine(planted().model, planted().sae, planted().prompts)
+
+
+@cache
+def planted_subject() -> Subject:
+    """Every planted word, as if the probe got all of them right, with the true main latents."""
+    truth = planted()
+    return Subject(
+        csr=truth.csr,
+        letters=letter_index(truth.words),
+        words=torch.arange(len(truth.words)),
+        acts=truth.features,
+        directions=truth.directions,
+        decoder=truth.sae.W_dec,
+        main=truth.main_latents(),
+    )

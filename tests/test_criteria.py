@@ -10,9 +10,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from tests.planted import GAIN, Planted, plant
+from tests.planted import GAIN, planted
+from tests.planted import planted_engine as engine
+from tests.planted import planted_subject as subject
 
-from absorption.ablation import AblationEngine, all_effects
+from absorption.ablation import all_effects
 from absorption.criteria import (
     ABLATION,
     DEFINITIONS,
@@ -20,7 +22,6 @@ from absorption.criteria import (
     FULL,
     MEAN,
     RELATIVE,
-    Subject,
     Thresholds,
     WordLatents,
     ablation_rule,
@@ -38,40 +39,10 @@ from absorption.criteria import (
     with_main,
 )
 from absorption.criteria import rules as r
-from absorption.prompts import letter_index
+
+pytestmark = pytest.mark.usefixtures("own_cache")
 
 PUBLISHED = Thresholds()
-
-
-@pytest.fixture(autouse=True)
-def _own_cache(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ABSORPTION_CACHE", str(tmp_path))
-
-
-@cache
-def planted() -> Planted:
-    return plant()
-
-
-@cache
-def engine() -> AblationEngine:
-    truth = planted()
-    return AblationEngine(truth.model, truth.sae, truth.prompts)
-
-
-@cache
-def subject() -> Subject:
-    """Every word, as if the probe got all of them right."""
-    truth = planted()
-    return Subject(
-        csr=truth.csr,
-        letters=letter_index(truth.words),
-        words=torch.arange(len(truth.words)),
-        acts=truth.features,
-        directions=truth.directions,
-        decoder=truth.sae.W_dec,
-        main=truth.main_latents(),
-    )
 
 
 @cache

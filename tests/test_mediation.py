@@ -9,10 +9,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from tests.planted import GAIN, Planted, plant
+from tests.planted import GAIN, planted
+from tests.planted import planted_engine as engine
+from tests.planted import planted_subject as subject
 
-from absorption.ablation import AblationEngine, all_effects, clean_metrics, integrated_gradients
-from absorption.criteria import Subject, Thresholds
+from absorption.ablation import all_effects, clean_metrics, integrated_gradients
+from absorption.criteria import Thresholds
 from absorption.mediation import (
     choose_words,
     compare_estimates,
@@ -30,34 +32,9 @@ from absorption.mediation import editing as e
 from absorption.mediation import layers as y
 from absorption.mediation import parts as p
 from absorption.mediation.curve import AT_RANDOM, BY_EFFECT, BY_PROJECTION
-from absorption.prompts import letter_index
 
 OFFSET = 1 - 1 / 26
 """A letter's projection less its mean over words: one word in 26 has the letter."""
-
-
-@cache
-def planted() -> Planted:
-    return plant()
-
-
-@cache
-def engine() -> AblationEngine:
-    return AblationEngine(planted().model, planted().sae, planted().prompts)
-
-
-@cache
-def subject() -> Subject:
-    truth = planted()
-    return Subject(
-        csr=truth.csr,
-        letters=letter_index(truth.words),
-        words=torch.arange(len(truth.words)),
-        acts=truth.features,
-        directions=truth.directions,
-        decoder=truth.sae.W_dec,
-        main=truth.main_latents(),
-    )
 
 
 @cache

@@ -12,7 +12,7 @@ import torch
 from scipy.optimize import minimize
 from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
-from tests.planted import KINDS, Planted, plant
+from tests.planted import KINDS, planted
 
 from absorption.probes.fit import one_hot
 from absorption.splitting import (
@@ -29,15 +29,7 @@ from absorption.splitting.ksparse import fit_balanced, kept_by_jump
 from absorption.splitting.sparse_probe import L1, _Problem, to_scipy, violations
 from absorption.vocab import LETTERS, split_words
 
-
-@pytest.fixture(autouse=True)
-def _own_cache(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ABSORPTION_CACHE", str(tmp_path))
-
-
-@cache
-def planted() -> Planted:
-    return plant()
+pytestmark = pytest.mark.usefixtures("own_cache")
 
 
 @cache

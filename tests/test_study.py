@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from tests.planted import GAIN, KINDS, Planted, plant
+from tests.planted import GAIN, KINDS, planted
+from tests.planted import planted_engine as engine
 
 from absorption import ablation, criteria, study
 from absorption.criteria import FRACTION, FULL, MEAN, RELATIVE, Thresholds
@@ -21,17 +22,9 @@ from absorption.probes import ProbedWords, ProbeSet
 from absorption.splitting import K_SPARSE
 from absorption.study import Study, StudyWords
 
+pytestmark = pytest.mark.usefixtures("own_cache")
+
 THRESHOLDS = Thresholds(max_candidates=100)
-
-
-@pytest.fixture(autouse=True)
-def _own_cache(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ABSORPTION_CACHE", str(tmp_path))
-
-
-@cache
-def planted() -> Planted:
-    return plant()
 
 
 @cache
@@ -51,11 +44,6 @@ def words() -> StudyWords:
 @cache
 def mine() -> Study:
     return study.study_saes(words(), [planted().sae])[0]
-
-
-@cache
-def engine() -> ablation.AblationEngine:
-    return ablation.AblationEngine(planted().model, planted().sae, planted().prompts)
 
 
 @cache

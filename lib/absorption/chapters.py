@@ -53,28 +53,34 @@ class RecallGapSettings(SaeSettings):
     """How the letter's latent is chosen where only one choice is shown."""
 
 
-class SplittingSettings(SaeSettings):
-    """Chapter 4, feature splitting."""
+class StudySettings(SaeSettings):
+    """What the chapters on main latents share."""
 
     n_sets: int = Field(4, ge=2, le=64)
     """Seeded sets of in-context examples that the words share."""
     f1_jump: float = Field(0.03, gt=0, lt=1)
-    """Rise of F1 by which a further latent counts as a split (paper: .03)."""
-    max_k: int = Field(15, ge=2, le=100)
-    """Latents tried at most for each letter (paper: 15)."""
+    """Rise of F1 by which a further latent counts as a main one (paper: .03)."""
     compare: bool = True
     """Also study the shipped SAEs that read the same model."""
 
 
-class AbsorptionSettings(SaeSettings):
-    """Chapter 5, absorption."""
+class MainLatentSettings(StudySettings):
+    """Adds the choice of main latents."""
 
-    n_sets: int = Field(4, ge=2, le=64)
-    """Seeded sets of in-context examples that the words share."""
     selection: str = Field("L1 k-sparse", pattern="^(L1 k-sparse|encoder cosine|best F1)$")
     """How the main latents are chosen (paper: by L1 k-sparse probing)."""
-    f1_jump: float = Field(0.03, gt=0, lt=1)
-    """Rise of F1 by which a further latent counts as a main one (paper: .03)."""
+
+
+class SplittingSettings(StudySettings):
+    """Chapter 4, feature splitting."""
+
+    max_k: int = Field(15, ge=2, le=100)
+    """Latents tried at most for each letter (paper: 15)."""
+
+
+class AbsorptionSettings(MainLatentSettings):
+    """Chapter 5, absorption."""
+
     max_candidates: int = Field(50, ge=1)
     """Candidates of a letter that are ablated, for the SAE itself (paper: 200)."""
     max_candidates_others: int = Field(20, ge=1)
@@ -87,19 +93,11 @@ class AbsorptionSettings(SaeSettings):
     """Least share of the projection that absorbers carry (SAEBench: .4)."""
     scale_words: int = Field(500, ge=20)
     """Words whose mean metric is the model's own scale."""
-    compare: bool = True
-    """Also judge the shipped SAEs that read the same model."""
 
 
-class MediationSettings(SaeSettings):
+class MediationSettings(MainLatentSettings):
     """Chapter 6, ablation mediation."""
 
-    n_sets: int = Field(4, ge=2, le=64)
-    """Seeded sets of in-context examples that the words share."""
-    selection: str = Field("L1 k-sparse", pattern="^(L1 k-sparse|encoder cosine|best F1)$")
-    """How the main latents are chosen (paper: by L1 k-sparse probing)."""
-    f1_jump: float = Field(0.03, gt=0, lt=1)
-    """Rise of F1 by which a further latent counts as a main one (paper: .03)."""
     per_letter: int = Field(12, ge=1)
     """Words of a letter, with a main latent on and with all main latents off (as many of each)."""
     effect_words: int = Field(156, ge=10)
@@ -114,8 +112,6 @@ class MediationSettings(SaeSettings):
     """Change it at every n-th depth."""
     edit_words: int = Field(300, ge=10)
     """Words whose letter is edited."""
-    compare: bool = True
-    """Also edit with the shipped SAEs that read the same model."""
 
 
 def every_depth(n_layers: int, every: int) -> list[int]:

@@ -11,7 +11,9 @@ from absorption.training.recipe import FAMILY, Recipe, find_recipe
 def test_the_name_says_what_differs_from_the_default() -> None:
     assert Recipe().sae_id == "batchtopk-4096-l0-32"
     assert Recipe(d_sae=16_384, k=64).sae_id == "batchtopk-16384-l0-64"
-    assert Recipe(hook_name="blocks.12.hook_resid_post", seed=2).sae_id == "batchtopk-4096-l0-32-12-seed-2"
+    assert (
+        Recipe(hook_name="blocks.12.hook_resid_post", seed=2).sae_id == "batchtopk-4096-l0-32-layer-12-seed-2"
+    )
 
 
 def test_the_family_has_two_widths_and_three_sparsities_and_distinct_names() -> None:

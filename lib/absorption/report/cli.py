@@ -6,9 +6,12 @@ import argparse
 import re
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from absorption import repository
+
+if TYPE_CHECKING:  # the page's makers are slow to import; a command line imports what it runs
+    from absorption.report import pages
 
 FAILED, REFUSED = 1, 2
 
@@ -43,6 +46,11 @@ def _report(options: argparse.Namespace, _rest: list[str]) -> int:
     except (ParameterError, ValueError) as error:
         print(error, file=sys.stderr)
         return REFUSED
+    return _said(made)
+
+
+def _said(made: pages.Made) -> int:
+    """Print where the page is, or what went wrong; the exit status."""
     if made.error:
         print(made.error, file=sys.stderr)
         return FAILED
@@ -71,8 +79,4 @@ def _compare(options: argparse.Namespace, _rest: list[str]) -> int:
     except ValueError as error:
         print(error, file=sys.stderr)
         return REFUSED
-    if made.error:
-        print(made.error, file=sys.stderr)
-        return FAILED
-    print(made.html)
-    return 0
+    return _said(made)

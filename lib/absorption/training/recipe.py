@@ -36,7 +36,7 @@ class Recipe:
     @property
     def sae_id(self) -> str:
         """Name of the SAE: ``batchtopk-4096-l0-32``."""
-        layer = "" if self.hook_name == Recipe.hook_name else f"-{self.hook_name.split('.')[1]}"
+        layer = "" if self.hook_name == Recipe.hook_name else f"-layer-{self.hook_name.split('.')[1]}"
         seed = "" if self.seed == 0 else f"-seed-{self.seed}"
         return f"{self.architecture}-{self.d_sae}-l0-{self.k:g}{layer}{seed}"
 
@@ -50,6 +50,9 @@ FAMILY = (
     Recipe(k=16),
     Recipe(k=64),
     Recipe(d_sae=16_384, lr=8e-4, n_passes=2, aux_stride=8),
+    Recipe(k=128),
+    Recipe(d_sae=1024),
+    Recipe(seed=1),
 )
 """The shipped SAEs, in the order in which ``make saes`` trains them."""
 
