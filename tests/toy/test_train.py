@@ -77,7 +77,7 @@ def test_the_same_seed_gives_the_same_weights_and_another_seed_others(own_cache:
 def test_a_second_call_trains_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     run = Run(WORLD, recipe("standard"))
     first = train(run).W_dec
-    monkeypatch.setattr(training, "_fit", lambda run: pytest.fail("trained again"))
+    monkeypatch.setattr(training, "fit_together", lambda *_: pytest.fail("trained again"))
     assert torch.equal(first, train(run).W_dec)
 
 
@@ -119,15 +119,15 @@ def test_a_recipe_without_samples_is_refused() -> None:
 def test_an_sae_whose_bias_took_a_feature_in_is_trained_again(monkeypatch: pytest.MonkeyPatch) -> None:
     trained = []
 
-    def stuck_at_first(run: Run) -> dict[str, torch.Tensor]:
-        trained.append(run.seed)
-        sae = run.recipe.build(run.world.d_in)
+    def stuck_at_first(world: World, recipes: list[Recipe], seed: int) -> list[dict[str, torch.Tensor]]:
+        trained.append(seed)
+        sae = recipes[0].build(world.d_in)
         state = {name: tensor.detach().clone() for name, tensor in sae.state_dict().items()}
-        if run.seed < 1000:
-            state["b_dec"] = run.world.directions[0].clone()
-        return state
+        if seed < 1000:
+            state["b_dec"] = world.directions[0].clone()
+        return [state]
 
-    monkeypatch.setattr(training, "_fit", stuck_at_first)
+    monkeypatch.setattr(training, "fit_together", stuck_at_first)
     saes = train_settled([Run(WORLD, recipe("standard"), 4), Run(WORLD, recipe("standard"), 5)], workers=1)
     assert trained == [4, 5, 1004, 1005]
     assert all(training.has_settled(sae) for sae in saes)

@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tests.training.tiny import D_IN, RECIPE, planted_activations, tiny_trainer
+from tests.training.tiny import D_IN, RECIPE, planted_activations, tiny_recipe, tiny_trainer
 
 from absorption.training import trainer as module
+from absorption.training.architectures import ARCHITECTURES
 from absorption.training.trainer import STATE_FILE, ResumableTrainer, ShuffledRows, input_scale
 
 
@@ -63,6 +64,21 @@ def test_killed_and_resumed_equals_uninterrupted(tmp_path: Path, monkeypatch: py
     assert_same_bits(state_of(resumed), state_of(whole))
     assert not torch.equal(state_of(resumed)["W_dec"], untrained["W_dec"])
     assert torch.equal(state_of(resumed)["topk_threshold"], whole.sae.topk_threshold)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_every_architecture_resumes_to_the_same_bits(
+    architecture: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = tiny_recipe(architecture)
+    whole = tiny_trainer(tmp_path / "whole", recipe)
+    whole.fit()
+    kill_after(tiny_trainer(tmp_path / "killed", recipe), 11, monkeypatch)
+    resumed = tiny_trainer(tmp_path / "killed", recipe)
+    untrained = state_of(resumed)
+    resumed.fit()
+    assert_same_bits(state_of(resumed), state_of(whole))
+    assert not torch.equal(state_of(resumed)["W_dec"], untrained["W_dec"])
 
 
 def test_a_resumed_run_is_killed_again_and_still_equals_the_uninterrupted_one(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,6 +18,21 @@ RECIPE = Recipe(
     d_sae=D_SAE, k=4, hook_name="blocks.1.hook_resid_post", n_tokens=3000, n_passes=2, n_held_out=600,
     context=16, batch=64, warm_up_steps=5, dead_steps=4, seed=3,
 )  # fmt: skip
+
+
+def tiny_recipe(architecture: str, **changes: Any) -> Recipe:
+    """The recipe for one of the architectures."""
+    # fmt: off
+    more: dict[str, Any] = {
+        "matryoshka": {"matryoshka_widths": (8, 24, D_SAE)},
+        "standard": {"penalty": 0.1, "penalty_warm_up_steps": 4},
+        "jumprelu": {
+            "penalty": 0.1, "penalty_warm_up_steps": 4, "bandwidth": 0.2,
+            "first_threshold": 0.05, "threshold_speed": 4,
+        },
+    }
+    # fmt: on
+    return replace(RECIPE, architecture=architecture, **(more.get(architecture, {}) | changes))
 
 
 def planted_activations(n_rows: int = 1000, seed: int = 0) -> StoredActivations:

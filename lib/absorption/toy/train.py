@@ -1,32 +1,31 @@
-"""Train toy SAEs with SAELens' toy trainer, several at a time, each kept in the cache under all its inputs."""
+"""Train toy SAEs, several at a time, each kept in the cache under all its inputs."""
 
 from __future__ import annotations
 
 import importlib.metadata
-import multiprocessing
 import os
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import torch
 from sae_lens import SAE
-from sae_lens.synthetic import train_toy_sae
 from torch import Tensor
 from tqdm.auto import tqdm
 
 from absorption import cache, timing
+from absorption.toy.pool import run_all
 from absorption.toy.recipes import BATCH_SIZE, Recipe
+from absorption.toy.trainer import fit_together
 from absorption.toy.worlds import World
 
 STAGE = "toy-saes"
-VERSION = 1
+VERSION = 2
 """Raised when the training code changes its result."""
 BIAS_LIMIT = 0.5
 """Norm of the decoder bias from which it holds a feature: features have norm 1."""
 RETRIES, SEED_STEP = 3, 1000
+TOGETHER = 4
+"""SAEs that learn from the same samples in one process: more would leave the other processes without work."""
 
 
 @dataclass(frozen=True)
@@ -54,21 +53,21 @@ def train_all(runs: Sequence[Run], *, workers: int = 0) -> list[SAE[Any]]:
     """Train all runs that the cache lacks, and return all SAEs in the order given.
 
     A toy training step is too small for a second thread to help, so runs go side by side in processes of
-    one thread each. Everything happens on the CPU: a GPU is slower at this size.
+    one thread each; runs of the same world and seed share their samples, which changes no result. Everything happens
+    on the CPU: a GPU is slower at this size.
 
     Args:
         runs: what to train.
-        workers: processes; 0: one for each CPU core, but none beside this one for a single run.
+        workers: processes; 0: one for each CPU core.
 
     Returns:
         Inference-form SAEs with decoder rows of norm 1: an activation is the length of what the latent
         writes. BatchTopK and Matryoshka become JumpReLU, as SAELens saves them.
     """
     missing = [run for run in dict.fromkeys(runs) if not _is_cached(run)]
-    workers = min(workers or os.cpu_count() or 1, len(missing))
     if missing:
         with timing.stage("toy.train"):
-            _train_missing(missing, workers)
+            _train_missing(missing, workers or os.cpu_count() or 1)
     return [_inference_form(run.recipe, run.world.d_in, _weights(run)) for run in runs]
 
 
@@ -100,54 +99,45 @@ def has_settled(sae: SAE[Any]) -> bool:
 
 
 def _train_missing(missing: list[Run], workers: int) -> None:
-    if workers == 1:
-        for run in missing:  # SAELens shows a bar for each
-            _weights(run)
-        return
-    total = sum(run.recipe.n_samples for run in missing)
-    # Forking a process that has used torch's threads can hang, so workers are spawned.
-    context = multiprocessing.get_context("spawn")
-    with (
-        tqdm(total=total, desc=f"{len(missing)} toy SAEs", unit="sample", unit_scale=True) as bar,
-        _quiet_children(),
-        ProcessPoolExecutor(workers, mp_context=context) as pool,
-    ):
-        longest_first = sorted(missing, key=lambda run: -run.recipe.n_samples)
-        waiting = {pool.submit(_work, run): run for run in longest_first}
-        for done in as_completed(waiting):
-            done.result()
-            bar.update(waiting[done].recipe.n_samples)
+    groups = sorted(_groups(missing), key=lambda group: -_samples(group))  # the longest first
+    with tqdm(
+        total=_samples(missing), desc=f"{len(missing)} toy SAEs", unit="sample", unit_scale=True
+    ) as bar:
+        if workers == 1 or len(groups) == 1:
+            done = ((group, _train_group(group)) for group in groups)
+        else:
+            done = run_all(_train_group, groups, workers)
+        for group, _ in done:
+            bar.update(_samples(group))
 
 
-def _work(run: Run) -> None:
-    _weights(run)  # the weights reach the caller through the cache
+def _groups(runs: Sequence[Run]) -> list[list[Run]]:
+    """Runs that can learn from the same samples, a few at a time."""
+    alike: dict[Any, list[Run]] = {}
+    for run in runs:
+        alike.setdefault((run.world, run.seed, run.recipe.n_steps), []).append(run)
+    return [group[i : i + TOGETHER] for group in alike.values() for i in range(0, len(group), TOGETHER)]
+
+
+def _samples(runs: Sequence[Run]) -> int:
+    return sum(run.recipe.n_samples for run in runs)
+
+
+def _train_group(runs: list[Run]) -> None:
+    states = fit_together(runs[0].world, [run.recipe for run in runs], runs[0].seed)
+    for run, state in zip(runs, states, strict=True):
+        _weights(run, state)  # they reach the caller through the cache
 
 
 def _is_cached(run: Run) -> bool:
     return (cache.root() / STAGE / f"{cache.key_of(run.inputs())}.safetensors").exists()
 
 
-def _weights(run: Run) -> dict[str, Tensor]:
-    return cache.cached_tensors(STAGE, run.inputs(), lambda: _fit(run))
+def _weights(run: Run, state: dict[str, Tensor] | None = None) -> dict[str, Tensor]:
+    def compute() -> dict[str, Tensor]:
+        return state or fit_together(run.world, [run.recipe], run.seed)[0]
 
-
-def _fit(run: Run) -> dict[str, Tensor]:
-    recipe = run.recipe
-    with _one_thread(), torch.random.fork_rng(devices=[]):
-        torch.manual_seed(run.seed)
-        sae = recipe.build(run.world.d_in)
-        train_toy_sae(
-            sae,
-            run.world.dictionary(),
-            run.world.generator(),
-            training_samples=recipe.n_samples,
-            batch_size=BATCH_SIZE,
-            lr=recipe.lr,
-            lr_decay_steps=round(recipe.lr_decay * recipe.n_steps),
-        )
-    state = {name: tensor.detach().clone() for name, tensor in sae.state_dict().items()}
-    sae.process_state_dict_for_saving_inference(state)
-    return state
+    return cache.cached_tensors(STAGE, run.inputs(), compute)
 
 
 def _inference_form(recipe: Recipe, d_in: int, weights: dict[str, Tensor]) -> SAE[Any]:
@@ -157,34 +147,3 @@ def _inference_form(recipe: Recipe, d_in: int, weights: dict[str, Tensor]) -> SA
     if recipe.architecture != "topk":  # TopK is saved with its norms folded in, and refuses to do it twice
         sae.fold_W_dec_norm()
     return sae.eval().requires_grad_(False)
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """A toy step is so small that a second thread only waits for the first.
-
-    The way of multiplying is set too: loading a model may have changed it (``models.arithmetic``), and the
-    weights of a run must not depend on what the process did before.
-    """
-    threads, precision = torch.get_num_threads(), torch.get_float32_matmul_precision()
-    torch.set_num_threads(1)
-    torch.set_float32_matmul_precision("highest")
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
-        torch.set_float32_matmul_precision(precision)
-
-
-@contextmanager
-def _quiet_children() -> Iterator[None]:
-    """Processes started meanwhile show no progress bars of their own beside ours."""
-    before = os.environ.get("TQDM_DISABLE")
-    os.environ["TQDM_DISABLE"] = "1"
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ["TQDM_DISABLE"]
-        else:
-            os.environ["TQDM_DISABLE"] = before

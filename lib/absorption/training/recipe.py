@@ -11,7 +11,7 @@ class Recipe:
     """Everything that decides an SAE's weights, so that the same recipe gives the same SAE."""
 
     architecture: str = "batchtopk"
-    """SAELens' name; ``batchtopk`` is trained by our sparse step, the others by SAELens' own classes."""
+    """One of ``absorption.training.architectures.ARCHITECTURES``."""
     d_sae: int = 4096
     k: float = 32
     """Mean number of active latents a token while training; the card states what was measured after."""
@@ -31,7 +31,21 @@ class Recipe:
     """The loss of dead latents is taken over every n-th row of a batch."""
     dead_steps: int = 250
     """Steps without firing after which a latent counts as dead (half a million tokens)."""
+    matryoshka_widths: tuple[int, ...] = ()
+    """Matryoshka: the nested numbers of latents that each reconstruct, the last one ``d_sae``."""
+    penalty: float = 0.0
+    """Standard and JumpReLU: coefficient of L1 or L0 from which the controller starts."""
+    penalty_warm_up_steps: int = 0
+    bandwidth: float = 0.0
+    """JumpReLU: width around the threshold in which its gradient is estimated."""
+    first_threshold: float = 0.0
+    threshold_speed: float = 1.0
+    """JumpReLU: learning rate of the thresholds over that of the weights."""
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        """A card holds a list where a recipe has a tuple."""
+        object.__setattr__(self, "matryoshka_widths", tuple(self.matryoshka_widths))
 
     @property
     def sae_id(self) -> str:
@@ -41,8 +55,8 @@ class Recipe:
         return f"{self.architecture}-{self.d_sae}-l0-{self.k:g}{layer}{seed}"
 
     def to_dict(self) -> dict[str, Any]:
-        """All fields, for keys and cards."""
-        return asdict(self)
+        """All fields as JSON holds them, for keys and cards."""
+        return asdict(self) | {"matryoshka_widths": list(self.matryoshka_widths)}
 
 
 FAMILY = (
@@ -53,7 +67,14 @@ FAMILY = (
     Recipe(k=128),
     Recipe(d_sae=1024),
     Recipe(seed=1),
-)
+    Recipe("topk"),
+    Recipe("matryoshka", matryoshka_widths=(128, 384, 896, 1920, 4096)),
+    Recipe("standard", penalty=2.9, penalty_warm_up_steps=200),
+    Recipe(
+        "jumprelu", penalty=1.0, penalty_warm_up_steps=200, bandwidth=0.1,
+        first_threshold=0.2, threshold_speed=10,
+    ),
+)  # fmt: skip
 """The shipped SAEs, in the order in which ``make saes`` trains them."""
 
 

@@ -17,14 +17,14 @@ import numpy as np
 import torch
 from sae_lens import __version__ as sae_lens_version
 from sae_lens.config import LoggingConfig, SAETrainerConfig
-from sae_lens.saes.batchtopk_sae import BatchTopKTrainingSAEConfig
 from sae_lens.saes.sae import SAEMetadata, TrainingSAE
+from sae_lens.training.optim import get_lr_scheduler
 from sae_lens.training.sae_trainer import SAETrainer
 from torch import Tensor
 from tqdm.auto import tqdm
 
 from absorption import cache
-from absorption.training.batchtopk import SparseBatchTopKTrainingSAE
+from absorption.training.architectures import untrained_sae
 from absorption.training.harvest import StoredActivations
 from absorption.training.recipe import Recipe
 
@@ -71,15 +71,46 @@ class ResumableTrainer(SAETrainer):
     data_provider: ShuffledRows
 
     def __init__(
-        self, *, cfg: SAETrainerConfig, sae: TrainingSAE, rows: ShuffledRows, folder: Path, every: int
+        self,
+        *,
+        cfg: SAETrainerConfig,
+        sae: TrainingSAE,
+        rows: ShuffledRows,
+        folder: Path,
+        every: int,
+        threshold_speed: float = 1.0,
     ) -> None:
         super().__init__(cfg=cfg, sae=sae, data_provider=rows)
+        if threshold_speed != 1:
+            self._speed_up_thresholds(threshold_speed)
         self.folder = folder
         self.every = every
         self.stop_after: int | None = None
         self.seconds = 0.0
         for group in self.optimizer.param_groups:  # one pass over the weights instead of a dozen
             group.update(fused=True, foreach=False)
+
+    def _speed_up_thresholds(self, factor: float) -> None:
+        """Give the thresholds a learning rate of their own.
+
+        Adam moves a parameter by at most the learning rate a step, and a JumpReLU threshold has a hundred times
+        further to go than a weight: until it arrives, thousands of latents are on.
+        """
+        cfg = self.cfg
+        thresholds = [p for name, p in self.sae.named_parameters() if name == "threshold"]
+        others = [p for name, p in self.sae.named_parameters() if name != "threshold"]
+        groups = [{"params": others}, {"params": thresholds, "lr": cfg.lr * factor}]
+        self.optimizer = torch.optim.Adam(groups, lr=cfg.lr, betas=(cfg.adam_beta1, cfg.adam_beta2))
+        self.lr_scheduler = get_lr_scheduler(
+            cfg.lr_scheduler_name,
+            lr=cfg.lr,
+            optimizer=self.optimizer,
+            warm_up_steps=cfg.lr_warm_up_steps,
+            decay_steps=cfg.lr_decay_steps,
+            training_steps=cfg.total_training_steps,
+            lr_end=cfg.lr / 10 if cfg.lr_end is None else cfg.lr_end,
+            num_cycles=cfg.n_restart_cycles,
+        )
 
     def fit(self) -> TrainingSAE:
         """Train to the end of the recipe, from the last checkpoint if there is one."""
@@ -110,6 +141,7 @@ class ResumableTrainer(SAETrainer):
             "sae": self.sae.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "lr_scheduler": self.lr_scheduler.state_dict(),
+            "coefficients": {name: vars(each).copy() for name, each in self.coefficient_schedulers.items()},
             "n_training_samples": self.n_training_samples,
             "n_training_steps": self.n_training_steps,
             "act_freq_scores": self.act_freq_scores,
@@ -129,6 +161,8 @@ class ResumableTrainer(SAETrainer):
         self.sae.load_state_dict(state["sae"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.lr_scheduler.load_state_dict(state["lr_scheduler"])
+        for name, scheduler in self.coefficient_schedulers.items():
+            vars(scheduler).update(state["coefficients"][name])
         for name in (
             "n_training_samples", "n_training_steps", "act_freq_scores",
             "n_forward_passes_since_fired", "n_frac_active_samples", "seconds",
@@ -170,12 +204,12 @@ def make_trainer(
         logger=LoggingConfig(log_to_wandb=False),
     )
     rows = ShuffledRows(activations, recipe.batch, recipe.seed, scale)
-    return ResumableTrainer(cfg=cfg, sae=sae, rows=rows, folder=folder, every=every)
+    return ResumableTrainer(
+        cfg=cfg, sae=sae, rows=rows, folder=folder, every=every, threshold_speed=recipe.threshold_speed
+    )
 
 
 def _training_sae(recipe: Recipe, activations: StoredActivations, model_name: str) -> TrainingSAE:
-    if recipe.architecture != "batchtopk":
-        raise ValueError(f"architecture {recipe.architecture!r} has no recipe; allowed: batchtopk.")
     metadata = SAEMetadata(
         model_name=model_name,
         hook_name=recipe.hook_name,
@@ -183,13 +217,4 @@ def _training_sae(recipe: Recipe, activations: StoredActivations, model_name: st
         prepend_bos=True,
         sae_lens_training_version=sae_lens_version,
     )
-    return SparseBatchTopKTrainingSAE(
-        BatchTopKTrainingSAEConfig(
-            d_in=activations.rows.shape[1],
-            d_sae=recipe.d_sae,
-            k=recipe.k,
-            aux_loss_coefficient=recipe.aux_coefficient,
-            metadata=metadata,
-        ),
-        aux_stride=recipe.aux_stride,
-    )
+    return untrained_sae(recipe, activations.rows.shape[1], metadata)

@@ -1,26 +1,53 @@
-"""The sparse BatchTopK step is SAELens' BatchTopK: the same loss, the same gradients, the same threshold."""
+"""The sparse steps of TopK, BatchTopK and Matryoshka SAEs are SAELens': the same loss, gradients, threshold."""
+
+from typing import Any
 
 import pytest
 import torch
 from sae_lens.saes.batchtopk_sae import BatchTopKTrainingSAE, BatchTopKTrainingSAEConfig
+from sae_lens.saes.matryoshka_batchtopk_sae import (
+    MatryoshkaBatchTopKTrainingSAE,
+    MatryoshkaBatchTopKTrainingSAEConfig,
+)
 from sae_lens.saes.sae import TrainStepInput
+from sae_lens.saes.topk_sae import TopKTrainingSAE, TopKTrainingSAEConfig
 from torch import Tensor
 
-from absorption.training.batchtopk import SparseBatchTopKTrainingSAE, largest
+from absorption.training.topk import (
+    SparseBatchTopKTrainingSAE,
+    SparseMatryoshkaTrainingSAE,
+    SparseTopKTrainingSAE,
+    largest,
+)
 
 D_IN, D_SAE, ROWS = 16, 96, 40
 PARAMETERS = ("W_enc", "b_enc", "W_dec", "b_dec")
 
 
-def config(**changes: object) -> BatchTopKTrainingSAEConfig:
+KINDS: dict[str, tuple[Any, Any, Any, dict[str, Any]]] = {
+    "topk": (TopKTrainingSAE, SparseTopKTrainingSAE, TopKTrainingSAEConfig, {}),
+    "batchtopk": (BatchTopKTrainingSAE, SparseBatchTopKTrainingSAE, BatchTopKTrainingSAEConfig, {}),
+    "matryoshka": (
+        MatryoshkaBatchTopKTrainingSAE,
+        SparseMatryoshkaTrainingSAE,
+        MatryoshkaBatchTopKTrainingSAEConfig,
+        {"matryoshka_widths": [12, 40, D_SAE]},
+    ),
+}
+every_kind = pytest.mark.parametrize("kind", KINDS)
+
+
+def config(kind: str = "batchtopk", **changes: object) -> Any:
     values = {"d_in": D_IN, "d_sae": D_SAE, "k": 5, "dtype": "float64", "aux_loss_coefficient": 1 / 32}
-    return BatchTopKTrainingSAEConfig(**(values | changes))  # type: ignore[arg-type]
+    *_, make, more = KINDS[kind]
+    return make(**(values | more | changes))
 
 
-def twins(seed: int = 0) -> tuple[BatchTopKTrainingSAE, SparseBatchTopKTrainingSAE]:
+def twins(kind: str = "batchtopk", seed: int = 0) -> tuple[Any, Any]:
     """SAELens' class and ours with the same random weights; decoder rows of different norms."""
     torch.manual_seed(seed)
-    theirs, ours = BatchTopKTrainingSAE(config()), SparseBatchTopKTrainingSAE(config())
+    their_class, our_class, *_ = KINDS[kind]
+    theirs, ours = their_class(config(kind)), our_class(config(kind))
     with torch.no_grad():
         for name in PARAMETERS:
             values = torch.randn_like(getattr(theirs, name)) * (0.5 if name.startswith("W") else 0.3)
@@ -44,14 +71,16 @@ def dead_mask(n_dead: int) -> Tensor:
     return mask
 
 
+@every_kind
 # 5 dead latents: fewer than half the width, so the loss is scaled down; 30: more, so the best are chosen.
 @pytest.mark.parametrize("dead", [None, dead_mask(0), dead_mask(5), dead_mask(30)], ids=["", "0", "5", "30"])
-def test_loss_and_gradients_are_those_of_saelens(dead: Tensor | None) -> None:
-    theirs, ours = twins()
+def test_loss_and_gradients_are_those_of_saelens(kind: str, dead: Tensor | None) -> None:
+    theirs, ours = twins(kind)
     expected, found = (sae.training_forward_pass(step_input(dead)) for sae in (theirs, ours))
     assert expected.loss > 1
     torch.testing.assert_close(found.loss, expected.loss)
-    for name in ("mse_loss", "auxiliary_reconstruction_loss"):
+    assert found.losses.keys() == expected.losses.keys()
+    for name in expected.losses:
         torch.testing.assert_close(found.losses[name], expected.losses[name])
     if dead is not None and dead.any():
         assert found.losses["auxiliary_reconstruction_loss"] > 1e-3
@@ -65,8 +94,9 @@ def test_loss_and_gradients_are_those_of_saelens(dead: Tensor | None) -> None:
         )
 
 
-def test_reconstruction_and_active_latents_are_those_of_saelens() -> None:
-    theirs, ours = twins()
+@every_kind
+def test_reconstruction_and_active_latents_are_those_of_saelens(kind: str) -> None:
+    theirs, ours = twins(kind)
     expected, found = (sae.training_forward_pass(step_input(None)) for sae in (theirs, ours))
     torch.testing.assert_close(found.sae_out, expected.sae_out)
     dense = found.feature_acts.to_dense()
@@ -74,8 +104,9 @@ def test_reconstruction_and_active_latents_are_those_of_saelens() -> None:
     torch.testing.assert_close(dense, expected.feature_acts.to_dense())
 
 
-def test_a_batch_on_which_no_latent_is_on_trains_the_bias_alone_as_in_saelens() -> None:
-    theirs, ours = twins()
+@every_kind
+def test_a_batch_on_which_no_latent_is_on_trains_the_bias_alone_as_in_saelens(kind: str) -> None:
+    theirs, ours = twins(kind)
     with torch.no_grad():
         for sae in (theirs, ours):
             sae.b_enc.fill_(-1e3)
@@ -88,8 +119,9 @@ def test_a_batch_on_which_no_latent_is_on_trains_the_bias_alone_as_in_saelens() 
     assert not ours.W_dec.grad.any()
 
 
-def test_the_threshold_moves_as_in_saelens() -> None:
-    theirs, ours = twins()
+@pytest.mark.parametrize("kind", ["batchtopk", "matryoshka"])
+def test_the_threshold_moves_as_in_saelens(kind: str) -> None:
+    theirs, ours = twins(kind)
     for seed in range(4):
         for sae in (theirs, ours):
             sae.training_forward_pass(step_input(None, seed))
@@ -139,7 +171,13 @@ def test_fewer_positive_entries_than_asked_for_are_all_taken_and_no_negative_one
         assert (rows.tolist(), columns.tolist(), found.tolist()) == ([0, 1], [0, 1], [1.0, 3.0])
 
 
+@every_kind
 @pytest.mark.parametrize("switch", ["rescale_acts_by_decoder_norm", "apply_b_dec_to_input"])
-def test_a_setting_that_the_sparse_step_does_not_follow_is_refused(switch: str) -> None:
+def test_a_setting_that_the_sparse_step_does_not_follow_is_refused(kind: str, switch: str) -> None:
     with pytest.raises(ValueError, match=switch):
-        SparseBatchTopKTrainingSAE(config(**{switch: False}))
+        KINDS[kind][1](config(kind, **{switch: False}))
+
+
+def test_a_loss_of_dead_latents_by_level_is_refused() -> None:
+    with pytest.raises(ValueError, match="use_matryoshka_aux_loss"):
+        SparseMatryoshkaTrainingSAE(config("matryoshka", use_matryoshka_aux_loss=True))
