@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import torch
@@ -18,12 +19,10 @@ BY_K = ("topk", "batchtopk", "matryoshka", "orthogonal")
 ARCHITECTURES = ("standard", "tied", "gated", "jumprelu", *BY_K)
 
 
-def recipe(architecture: str, sparsity: float | None = None) -> Recipe:
+def recipe(architecture: Any) -> Recipe:
     levels = (2, 4) if architecture == "matryoshka" else ()
-    strength = sparsity or (1.0 if architecture in BY_K else 0.01)
-    return fast(  # type: ignore[arg-type]
-        architecture, 4, strength, N_STEPS * BATCH_SIZE, levels=levels, orthogonality=0.1
-    )
+    strength = 1.0 if architecture in BY_K else 0.01
+    return fast(architecture, 4, strength, N_STEPS * BATCH_SIZE, levels=levels, orthogonality=0.1)
 
 
 class Replay(ActivationGenerator):
