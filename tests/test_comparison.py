@@ -11,6 +11,7 @@ import torch
 from tests.ablation.architectures import tiny_model
 from tests.latents.hand_made import probed, sae
 
+from absorption import comparison
 from absorption.comparison import (
     METRICS,
     ScoredSae,
@@ -131,12 +132,15 @@ def test_companions_read_the_same_hook_of_the_same_model(
     monkeypatch.setenv("ABSORPTION_DATA", str(tmp_path))
     made = sae().sae
     right = model.weights_hash
+    names = ("itself", "same", "other-model", "other-hook", "deeper-model")
+    monkeypatch.setattr(comparison, "COMPANIONS", names)
     cards = {
         "itself": (right, "blocks.0.hook_resid_post"),
         "same": (right, "blocks.1.hook_resid_pre"),  # another name of the same place
         "other-model": ("wrong", "blocks.0.hook_resid_post"),
         "other-hook": (right, "blocks.2.hook_resid_post"),
         "deeper-model": (right, "blocks.9.hook_resid_post"),
+        "of-the-wider-family": (right, "blocks.0.hook_resid_post"),
     }
     for number, (name, (model_hash, hook_name)) in enumerate(cards.items()):
         folder = tmp_path / "saes" / name

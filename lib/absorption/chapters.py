@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from absorption.settings import ModelSettings, SaeSettings
+from absorption.settings import Device, ModelSettings, SaeSettings, Settings
 
 DEPTHS = [0, 3, 6, 9, 12, 15, 18, 21, 24, 27, 30]
 """Depths (blocks applied) shown by default: the embedding, every third layer of the embedded model, the last."""
@@ -112,6 +112,17 @@ class MediationSettings(MainLatentSettings):
     """Change it at every n-th depth."""
     edit_words: int = Field(300, ge=10)
     """Words whose letter is edited."""
+
+
+class FamilySettings(Settings):
+    """Chapter on width, sparsity and architecture."""
+
+    device: Device = "auto"
+    """``auto`` picks CUDA when there is one; or ``cpu``, ``cuda``, ``cuda:1``, ``mps``."""
+    seed: int = Field(0, ge=0)
+    """Which of the SAEs are measured again."""
+    n_checked: int = Field(1, ge=0)
+    """SAEs whose stored numbers are measured again."""
 
 
 def every_depth(n_layers: int, every: int) -> list[int]:

@@ -16,6 +16,11 @@ from absorption.saes import LoadedSae, load_sae, shipped_ids
 from absorption.statistics import Estimate, interval
 
 METRICS = ("precision", "recall", "f1")
+COMPANIONS = (
+    "batchtopk-4096-l0-16", "batchtopk-4096-l0-32", "batchtopk-4096-l0-64", "batchtopk-16384-l0-32",
+)  # fmt: skip
+"""The shipped SAEs that chapters set beside the one they are about: three L0s and two widths. The whole family
+has a chapter of its own."""
 
 
 @dataclass(frozen=True)
@@ -37,10 +42,10 @@ class ScoredSae:
 
 
 def companions(sae: LoadedSae, model: LanguageModel) -> list[LoadedSae]:
-    """The shipped SAEs that read the same hook of the same model, without ``sae`` itself."""
+    """Those of ``COMPANIONS`` that read the same hook of the same model, without ``sae`` itself."""
     others = []
     for sae_id in shipped_ids():
-        if sae_id == sae.name:
+        if sae_id == sae.name or sae_id not in COMPANIONS:
             continue
         try:
             other = load_sae("shipped", sae_id, model)

@@ -129,6 +129,15 @@ def shipped_ids() -> list[str]:
     return [card["sae_id"] for card in sorted(cards, key=lambda c: (c["d_sae"], c["k"], c["sae_id"]))]
 
 
+def shipped_card(sae_id: str) -> dict[str, Any]:
+    """A shipped SAE's card: recipe, training, and what was measured on held-out text.
+
+    Raises:
+        ValueError: no such SAE is shipped; the message lists the nearest.
+    """
+    return json.loads((_shipped_folder(sae_id) / "card.json").read_text(encoding="utf-8"))
+
+
 def load_sae(
     release: str,
     sae_id: str,
@@ -156,9 +165,8 @@ def load_sae(
         raise ValueError(f"dtype {dtype!r} is unknown; allowed: {', '.join(DTYPES)}.")
     card: dict[str, Any] = {}
     if release == SHIPPED:
-        folder = _shipped_folder(sae_id)
-        sae, name = _from_folder(folder, model, dtype), sae_id
-        card = json.loads((folder / "card.json").read_text())
+        sae, name = _from_folder(_shipped_folder(sae_id), model, dtype), sae_id
+        card = shipped_card(sae_id)
     elif release == LOCAL:
         folder = Path(path).expanduser()
         sae, name = _from_folder(folder, model, dtype), _local_name(sae_id, folder)

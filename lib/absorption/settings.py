@@ -31,6 +31,10 @@ def _known_device(device: str) -> str:
     return device
 
 
+Device = Annotated[str, AfterValidator(_known_device)]
+"""Where tensors live."""
+
+
 class Settings(BaseModel):
     """What every notebook has: a folder for its results."""
 
@@ -75,7 +79,7 @@ class ModelSettings(Settings):
 
     model: str = Field(default=EMBEDDED_MODEL, min_length=1)
     """The embedded model's name, a Hugging Face id, or a folder written by ``save_pretrained``."""
-    device: Annotated[str, AfterValidator(_known_device)] = "auto"
+    device: Device = "auto"
     """``auto`` picks CUDA when there is one; or ``cpu``, ``cuda``, ``cuda:1``, ``mps``."""
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"
     """Type of the model's weights."""

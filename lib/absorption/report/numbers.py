@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from absorption.criteria import MEAN
+from absorption.criteria import DEFINITIONS, mean_rate_samples
 from absorption.latents import latent_samples, probe_samples, top_words
 from absorption.latents.score import MeanSamples
 from absorption.report.short import Effects
@@ -20,19 +23,57 @@ METRICS = ("precision", "recall", "f1")
 COLUMNS = ["sae", "section", "quantity", "value", "low", "high"]
 """One row a number, with its 95% bootstrap interval over words; ``section`` is one of the four above."""
 
-Row = tuple[str, str, float, float, float]
+
+@dataclass(frozen=True)
+class Number:
+    """A quantity of one SAE, its interval, and its value in every bootstrap resample of the words if kept."""
+
+    section: str
+    quantity: str
+    value: float
+    low: float
+    high: float
+    samples: np.ndarray | None = None
 
 
-def summary(studies: Sequence[Study], effects: Sequence[Effects]) -> pd.DataFrame:
-    """All numbers of some SAEs on the same words, columns as in ``COLUMNS``.
+def numbers(study: Study, effects: Effects) -> list[Number]:
+    """All numbers of one SAE.
 
     Args:
-        studies: the SAEs.
-        effects: of each, from ``measure_effects``.
+        study: the SAE on the words.
+        effects: from ``measure_effects``.
     """
-    return pd.concat(
-        [_one(study, found) for study, found in zip(studies, effects, strict=True)], ignore_index=True
-    )
+    seed, probed = study.words.seed, study.words.probed
+    probe = probe_samples(probed, seed=seed)
+    latents = latent_samples(study.sae, probed, study.acts, seed=seed)
+    found = [*_scores("LR probe", probe)]
+    for selection, samples in latents.items():
+        found += _scores(selection, samples)
+    best = min(latents.values(), key=lambda samples: probe.minus(samples, "f1").value)
+    gap = probe.values["f1"] - best.values["f1"]
+    gaps = probe.samples["f1"] - best.samples["f1"]
+    found.append(_sampled(RECALL, "F1 of the probe above the best selection's", gap, gaps))
+    return [*found, *_splits(study), *_rates(effects, seed), *_shares(effects)]
+
+
+def summary(found: Mapping[str, Sequence[Number]]) -> pd.DataFrame:
+    """The numbers of SAEs on the same words, by the SAE's name, as rows; columns as in ``COLUMNS``."""
+    rows = [
+        (sae, one.section, one.quantity, one.value, one.low, one.high)
+        for sae, numbers_of_it in found.items()
+        for one in numbers_of_it
+    ]
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def resamples_of(found: Sequence[Number]) -> pd.DataFrame:
+    """One row a bootstrap resample, one column a quantity (``float32``), of the numbers that keep theirs.
+
+    Quantities with fewer resamples than others end in NaN. SAEs measured on the same words with the same seed
+    share their resamples: the difference of two columns is a paired difference.
+    """
+    kept = {one.quantity: one.samples for one in found if one.samples is not None}
+    return pd.DataFrame({name: pd.Series(samples.astype(np.float32)) for name, samples in kept.items()})
 
 
 def main_latents(study: Study) -> pd.DataFrame:
@@ -45,49 +86,39 @@ def main_latents(study: Study) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["letter", "latents", "top"])
 
 
-def _one(study: Study, effects: Effects) -> pd.DataFrame:
-    seed, probed = study.words.seed, study.words.probed
-    probe = probe_samples(probed, seed=seed)
-    latents = latent_samples(study.sae, probed, study.acts, seed=seed)
-    rows = [*_scores("LR probe", probe)]
-    for selection, samples in latents.items():
-        rows += _scores(selection, samples)
-    best = min(latents.values(), key=lambda samples: probe.minus(samples, "f1").value)
-    gap = probe.minus(best, "f1")
-    rows.append((RECALL, "F1 of the probe above the best selection's", gap.value, gap.low, gap.high))
-    rows += [*_splits(study), *_rates(effects), *_shares(effects)]
-    table = pd.DataFrame(rows, columns=COLUMNS[1:])
-    table.insert(0, "sae", study.sae.name)
-    return table
+def _sampled(section: str, quantity: str, value: float, samples: np.ndarray) -> Number:
+    low, high = interval(samples)
+    return Number(section, quantity, float(value), float(low), float(high), samples)
 
 
-def _scores(name: str, samples: MeanSamples) -> list[Row]:
-    rows = []
-    for metric in METRICS:
-        low, high = interval(samples.samples[metric])
-        rows.append((RECALL, f"{metric}, {name}", samples.values[metric], float(low), float(high)))
-    return rows
+def _scores(name: str, samples: MeanSamples) -> list[Number]:
+    return [
+        _sampled(RECALL, f"{metric}, {name}", samples.values[metric], samples.samples[metric])
+        for metric in METRICS
+    ]
 
 
-def _splits(study: Study) -> list[Row]:
+def _splits(study: Study) -> list[Number]:
     splits, share = split_samples(study), letters_split_share(study)
-    low, high = interval(splits.samples[SPLITS])
     return [
-        (SPLITTING, "splits of a letter", splits.values[SPLITS], float(low), float(high)),
-        (SPLITTING, "share of letters that split", share.value, share.low, share.high),
+        _sampled(SPLITTING, "splits of a letter", splits.values[SPLITS], splits.samples[SPLITS]),
+        Number(SPLITTING, "share of letters that split", share.value, share.low, share.high),
     ]
 
 
-def _rates(effects: Effects) -> list[Row]:
-    means = effects.rates[effects.rates["letter"] == MEAN]
-    return [
-        (ABSORPTION, f"rate, {row.definition}", float(row.rate), float(row.low), float(row.high))  # type: ignore[arg-type]
-        for row in means.itertuples()
-    ]
+def _rates(effects: Effects, seed: int) -> list[Number]:
+    found = []
+    for definition in DEFINITIONS:
+        mine = effects.judged[effects.judged["definition"] == definition]
+        if len(mine):
+            value, samples = mean_rate_samples(mine, effects.letters, seed=seed)
+            found.append(_sampled(ABSORPTION, f"rate, {definition}", value, samples))
+    return found
 
 
-def _shares(effects: Effects) -> list[Row]:
+def _shares(effects: Effects) -> list[Number]:
+    rows: list[Any] = effects.shares.to_dict("records")
     return [
-        (MEDIATION, f"share of the effect, {row.part}", float(row.share), float(row.low), float(row.high))  # type: ignore[arg-type]
-        for row in effects.shares.itertuples()
+        Number(MEDIATION, f"share of the effect, {row['part']}", row["share"], row["low"], row["high"])
+        for row in rows
     ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -23,6 +22,8 @@ class Effects:
     """Columns as in ``criteria.judge``."""
     rates: pd.DataFrame
     """Columns as in ``criteria.absorption_rates``."""
+    letters: list[str]
+    """Letters that are judged: those whose probe is good enough."""
     shares: pd.DataFrame
     """Columns as in ``mediation.mediation_shares``, over all words and of the whole state's
     effect; empty if nothing could be ablated."""
@@ -63,13 +64,4 @@ def measure_effects(
         table = mediate(engine, subject, chosen, thresholds=thresholds, seed=seed)
         shares = mediation_shares(table, whole=STATE, by=(), seed=seed)
     rates = criteria.absorption_rates(judged, letters=letters, seed=seed)
-    return Effects(judged, rates, shares, missing)
-
-
-def rates_side_by_side(studies: Sequence[Study], effects: Sequence[Effects]) -> pd.DataFrame:
-    """Mean rates of several SAEs: ``sae`` and the columns of ``criteria.absorption_rates``."""
-    tables = [
-        found.rates[found.rates["letter"] == criteria.MEAN].assign(sae=study.sae.name)
-        for study, found in zip(studies, effects, strict=True)
-    ]
-    return pd.concat(tables, ignore_index=True)
+    return Effects(judged, rates, letters, shares, missing)

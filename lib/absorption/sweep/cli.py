@@ -1,4 +1,4 @@
-"""The commands of a sweep: ``prepare``, ``sweep``, ``gather``, ``table`` and ``estimate``."""
+"""The commands of a sweep: ``prepare``, ``sweep``, ``gather``, ``family``, ``table`` and ``estimate``."""
 
 from __future__ import annotations
 
@@ -25,6 +25,9 @@ def add_commands(commands: Any) -> None:
     gather = commands.add_parser("gather", help="put a sweep's results side by side")
     gather.add_argument("output", type=Path, help="the sweep's output folder")
     gather.set_defaults(command=_gather)
+    family = commands.add_parser("family", help="put a sweep of the shipped SAEs into data/results")
+    family.add_argument("output", type=Path, help="the sweep's output folder")
+    family.set_defaults(command=_family)
     table = commands.add_parser("table", help="print a sample table of a SAELens release")
     table.add_argument("release")
     table.add_argument("model", help="the model as chapters load it")
@@ -69,6 +72,17 @@ def _gather(options: argparse.Namespace, _rest: list[str]) -> int:
         run.report(options.output)
     except ValueError as error:
         return _refuse(error)
+    return 0
+
+
+def _family(options: argparse.Namespace, _rest: list[str]) -> int:
+    from absorption.family import collect
+
+    try:
+        found = collect(options.output)
+    except ValueError as error:
+        return _refuse(error)
+    print(f"{len(found.numbers)} numbers of {len(found.saes)} SAEs: {', '.join(found.saes)}")
     return 0
 
 

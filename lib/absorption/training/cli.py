@@ -91,12 +91,24 @@ def save(
         sae.save_inference_model(temporary)
         _to_float16(temporary)
         loaded = load_sae(LOCAL, recipe.sae_id, model, path=str(temporary))
-        rows = card.rows_of(model, recipe.hook_name, held_out)
+        rows = _held_out_rows(model, recipe.hook_name, held_out)
         measured = card.measure(model, loaded, held_out, rows)
         card.write_card(
             temporary, recipe, model, trained=_facts(recipe, trainer), measured=measured, sae=loaded
         )
     print(f"{recipe.sae_id}: {json.dumps(measured)}")
+
+
+_ROWS: dict[tuple[str, str, str], torch.Tensor] = {}
+
+
+def _held_out_rows(model: LanguageModel, hook_name: str, held_out: torch.Tensor) -> torch.Tensor:
+    """The rows that every card at this hook is measured on; the last hook's are kept in memory."""
+    key = (model.weights_hash, hook_name, cache.array_hash(held_out.numpy()))
+    if key not in _ROWS:
+        _ROWS.clear()
+        _ROWS[key] = card.rows_of(model, hook_name, held_out)
+    return _ROWS[key]
 
 
 def _to_float16(folder: Path) -> None:

@@ -1,0 +1,69 @@
+"""Measure a part of the stored numbers again, and refuse them if they come out differently."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from absorption import criteria, study
+from absorption.family.contrasts import LAYER
+from absorption.family.numbers import MAKE, Family, StoredNumbersError, members
+from absorption.models import LanguageModel
+from absorption.report import numbers, short
+from absorption.saes import SHIPPED, load_sae
+
+TOLERANCE = 0.01
+"""Largest difference that passes. The same machine gives the same numbers; another adds in another order, which
+moves a word whose latent is at its threshold, and a rate by one word in some hundreds."""
+
+
+class StaleNumbersError(StoredNumbersError):
+    """Stored numbers that come out differently when measured again."""
+
+
+def chosen_for_check(family: Family, n: int, seed: int) -> list[str]:
+    """``n`` SAEs at the layer that most of the family reads (whose activations other chapters have made)."""
+    rows = members(family)
+    there = rows.loc[rows[LAYER] == rows[LAYER].mode()[0], "sae"].tolist()
+    order = np.random.default_rng(seed).permutation(len(there))
+    return [there[i] for i in order[:n]]
+
+
+def again(family: Family, saes: Sequence[str], lm: LanguageModel) -> pd.DataFrame:
+    """Measure some SAEs again with the stored parameters.
+
+    Returns:
+        ``sae, quantity, stored, now, difference``, every number of the one-SAE page.
+
+    Raises:
+        StaleNumbersError: a number differs by more than ``TOLERANCE``.
+    """
+    tables = [_again(family, sae, lm) for sae in saes]
+    columns = ["sae", "quantity", "stored", "now", "difference"]
+    table = pd.concat(tables, ignore_index=True)[columns] if tables else pd.DataFrame(columns=columns)
+    off = table[~(table["difference"].abs() <= TOLERANCE)]
+    if len(off):
+        worst = off.sort_values("difference", key=lambda column: column.abs()).iloc[-1]  # NaN comes last
+        raise StaleNumbersError(
+            f"{len(off)} stored numbers come out differently, such as {worst['quantity']!r} of {worst['sae']}: "
+            f"stored {worst['stored']:.4f}, now {worst['now']:.4f}. Make them: {MAKE}."
+        )
+    return table
+
+
+def _again(family: Family, name: str, lm: LanguageModel) -> pd.DataFrame:
+    given = family.parameters
+    sae = load_sae(SHIPPED, name, lm)
+    words = study.prepare_words(
+        lm, sae.hook_name, n_words=given["n_words"], n_sets=given["n_sets"], seed=given["seed"]
+    )
+    mine = study.study_saes(words, [sae])[0]
+    thresholds = criteria.Thresholds(max_candidates=given["max_candidates"])
+    effects = short.measure_effects(mine, thresholds, per_letter=given["per_letter"], seed=given["seed"])
+    now = numbers.summary({name: numbers.numbers(mine, effects)})
+    stored = family.numbers[family.numbers["sae"] == name]
+    table = stored.merge(now, on=["sae", "quantity"], how="outer", suffixes=("_stored", "_now"))
+    table = table.rename(columns={"value_stored": "stored", "value_now": "now"})
+    return table.assign(difference=table["now"] - table["stored"])

@@ -1,0 +1,83 @@
+"""Figures of the chapter on hyper-parameters: numbers of several SAEs against one setting."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pandas as pd
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from absorption.plots import theme
+
+
+def against(table: pd.DataFrame, x: str, names: Mapping[str, str], axis: str) -> go.Figure:
+    """One panel a quantity, its value against a setting that doubles from SAE to SAE.
+
+    Args:
+        table: ``sae``, the setting, ``quantity, value, low, high``, as in ``family.along``.
+        x: the setting's column.
+        names: title of each panel, by quantity.
+        axis: name of the setting.
+    """
+    columns = 2
+    lines = -(-len(names) // columns)
+    fig = make_subplots(
+        rows=lines, cols=columns, subplot_titles=theme.wrapped(names.values(), 24), horizontal_spacing=0.14,
+        vertical_spacing=0.34 / lines,
+    )  # fmt: skip
+    ticks = sorted({float(f"{value:.2g}") for value in table[x]})
+    for number, quantity in enumerate(names):
+        rows = table[table["quantity"] == quantity].sort_values(x)
+        where = {"row": number // columns + 1, "col": number % columns + 1}
+        fig.add_scatter(
+            x=rows[x], y=rows["value"], error_y=theme.error_bars(rows), mode="lines+markers", text=rows["sae"],
+            line={"color": theme.BLUE}, marker={"size": 8}, showlegend=False,
+            hovertemplate="%{text}: %{y:.3f}<extra></extra>", **where,
+        )  # fmt: skip
+        fig.update_xaxes(
+            type="log", tickvals=ticks, ticktext=[f"{tick:,.0f}" for tick in ticks], tickangle=0, **where
+        )
+        fig.update_yaxes(rangemode="tozero", **where)
+    for column in range(1, columns + 1):
+        fig.update_xaxes(title=axis, row=lines, col=column)
+    fig.update_layout(template=theme.TEMPLATE, height=110 + 210 * lines, margin={"l": 44, "r": 8, "t": 48})
+    fig.update_annotations(font={"size": 13})
+    return fig
+
+
+def dots(table: pd.DataFrame, names: Mapping[str, str], label: str, axis: str) -> go.Figure:
+    """One row a quantity, one dot an SAE, with 95% intervals.
+
+    Args:
+        table: as for ``against``.
+        names: what to call each quantity, in order from the top.
+        label: column that names the SAEs in the legend.
+        axis: name of the axis of values.
+    """
+    saes = list(dict.fromkeys(table[label]))
+    below = 56 + 22 * len(saes)  # room for the axis title and, on a phone, one line of the legend each
+    fig = theme.figure(
+        axis, height=36 + (16 + 13 * len(saes)) * len(names) + below, margin={"l": 10, "r": 12, "b": below}
+    )
+    fig.update_layout(legend={"yref": "container", "y": 0, "yanchor": "bottom"})
+    order = list(names)
+    for number, sae in enumerate(saes):
+        rows = table[(table[label] == sae) & table["quantity"].isin(order)]
+        shift = 0.7 * ((number + 0.5) / len(saes) - 0.5)
+        fig.add_scatter(
+            x=rows["value"], y=[order.index(quantity) + shift for quantity in rows["quantity"]], mode="markers",
+            name=str(sae), text=rows["sae"], hovertemplate="%{text}: %{x:.3f}<extra></extra>",
+            error_x=theme.error_bars(rows),
+            marker={
+                "size": 8,
+                "color": theme.PALETTE[number % len(theme.PALETTE)],
+                "symbol": theme.SYMBOLS[number % len(theme.SYMBOLS)],
+            },
+        )  # fmt: skip
+    fig.update_yaxes(
+        tickvals=list(range(len(order))),
+        ticktext=theme.wrapped(names.values()),
+        range=[len(order) - 0.5, -0.5],
+    )
+    return fig
