@@ -200,4 +200,9 @@ def test_the_page_says_so_when_nothing_was_measured(settings: Settings) -> None:
 def test_the_books_own_claims_can_be_read() -> None:
     found = claims.load()
     assert {"probe", "pr-l0", "top-latent"} <= set(found)
-    assert [part.name for part in found["pr-l0"].parts] == ["precision", "recall"]
+    assert [part.name for part in found["pr-l0"].parts] == [
+        "precision",
+        "recall",
+        "family-precision",
+        "family-recall",
+    ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import pandas as pd
 import plotly.graph_objects as go
@@ -29,7 +30,7 @@ def against(table: pd.DataFrame, x: str, names: Mapping[str, str], axis: str) ->
     ticks = sorted({float(f"{value:.2g}") for value in table[x]})
     for number, quantity in enumerate(names):
         rows = table[table["quantity"] == quantity].sort_values(x)
-        where = {"row": number // columns + 1, "col": number % columns + 1}
+        where: dict[str, Any] = {"row": number // columns + 1, "col": number % columns + 1}
         fig.add_scatter(
             x=rows[x], y=rows["value"], error_y=theme.error_bars(rows), mode="lines+markers", text=rows["sae"],
             line={"color": theme.BLUE}, marker={"size": 8}, showlegend=False,
