@@ -195,12 +195,15 @@ def test_an_unknown_release_is_answered_with_the_nearest() -> None:
 
 
 def test_the_estimate_scales_each_stage_with_its_size() -> None:
-    """Twice the depth doubles activations only, twice the latents the encoding only; all by hand."""
-    seconds = {"activations": 10.0, "probes": 20.0, "latent-activations": 30.0, "other": 40.0}
-    at = cost.Sizes(n_words=100, d_model=8, depth=2, n_layers=4, block_parameters=1000, d_sae=16)
-    wider = cost.Sizes(n_words=200, d_model=8, depth=4, n_layers=4, block_parameters=1000, d_sae=32)
+    """Twice the depth doubles activations and leaves a third of the blocks to ablate through, twice the latents double
+    the encoding only; all by hand."""
+    seconds = {"activations": 10.0, "probes": 20.0, "latent-activations": 30.0, "other": 40.0, "labels": 50.0}
+    at = cost.Sizes(n_words=100, d_model=8, depth=2, n_layers=5, block_parameters=1000, d_sae=16)
+    wider = cost.Sizes(n_words=200, d_model=8, depth=4, n_layers=5, block_parameters=1000, d_sae=32)
     found = cost.scaled(seconds, at, wider)
-    assert found == {"activations": 40.0, "probes": 40.0, "latent-activations": 120.0, "other": 80.0}
+    assert found == pytest.approx(
+        {"activations": 40, "probes": 40, "latent-activations": 120, "other": 80, "labels": 50 / 3}
+    )
 
 
 def test_the_estimate_counts_shared_jobs_once(tmp_path: Path) -> None:

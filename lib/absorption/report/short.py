@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from absorption import criteria
+from absorption import criteria, timing
 from absorption.ablation import AblationEngine
 from absorption.criteria import Thresholds
 from absorption.mediation import choose_words, mediate, mediation_shares
@@ -57,11 +57,13 @@ def measure_effects(
         missing = str(error)
         judged = criteria.judge_by_projection(subject, thresholds)
     else:
-        judged = criteria.judge(
-            engine, subject, thresholds, mean_metric=scale.value, seed=seed, every_effect=False
-        )
-        chosen = choose_words(subject, per_letter, seed)
-        table = mediate(engine, subject, chosen, thresholds=thresholds, seed=seed)
+        with timing.stage("labels"):
+            judged = criteria.judge(
+                engine, subject, thresholds, mean_metric=scale.value, seed=seed, every_effect=False
+            )
+        with timing.stage("mediation"):
+            chosen = choose_words(subject, per_letter, seed)
+            table = mediate(engine, subject, chosen, thresholds=thresholds, seed=seed)
         shares = mediation_shares(table, whole=STATE, by=(), seed=seed)
     rates = criteria.absorption_rates(judged, letters=letters, seed=seed)
     return Effects(judged, rates, letters, shares, missing)

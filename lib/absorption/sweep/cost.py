@@ -2,7 +2,8 @@
 
 Each stage grows with a size that is known beforehand: activations with words times the weights that a token
 passes on its way to the SAE; probes with words times the width of the residual stream; encoding with words
-times the weights of the encoder; the rest with words. Downloads and waiting are not counted.
+times the weights of the encoder; ablations, whose number the parameters cap, with the weights above the SAE; the
+rest with words. Downloads and waiting are not counted, nor that another SAE has more latents on at a word.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from absorption.sweep import gather
 
 ACTIVATIONS, PROBES, ENCODING = "activations", "probes", "latent-activations"
 """Names of the stages with sizes of their own."""
+ABLATIONS = ("labels", "selections", "effects", "edits", "answers", "mediation")
+"""Stages that pass edited states through the blocks above the SAE."""
 ELSE = "everything else"
 
 
@@ -39,10 +42,12 @@ class Sizes:
     def of(self, stage: str) -> float:
         """The size of one stage."""
         passed = self.block_parameters * max(self.depth, 1) / self.n_layers
+        above = self.block_parameters * max(self.n_layers - self.depth, 1) / self.n_layers
         sizes = {
             ACTIVATIONS: self.n_words * passed,
             PROBES: self.n_words * self.d_model,
             ENCODING: self.n_words * self.d_model * self.d_sae,
+            **dict.fromkeys(ABLATIONS, above),
         }
         return sizes.get(stage, float(self.n_words))
 
@@ -56,7 +61,7 @@ def models() -> dict[str, dict[str, int]]:
 
 
 def measured() -> dict[str, Any]:
-    """The measured basis that the project ships: chapter 3 on the embedded model, from an empty cache.
+    """The measured basis that the project ships: chapters on the embedded model, from an empty cache.
 
     ``sizes`` of the run, ``shared``: seconds of the shared stages, ``chapters``: of each chapter's own stages.
     """
