@@ -8,12 +8,13 @@ import torch
 from sae_lens import SAE
 from safetensors.torch import load_file
 from tests.ablation.architectures import tiny_model
-from tests.training.tiny import RECIPE
+from tests.training.tiny import RECIPE, tiny_recipe
 
 from absorption import cache
 from absorption.models import LanguageModel
 from absorption.saes import LOCAL, load_sae
 from absorption.training import card, cli
+from absorption.training.architectures import ARCHITECTURES
 from absorption.training.corpus import Windows
 from absorption.training.harvest import store_activations
 from absorption.training.recipe import Recipe
@@ -200,3 +201,21 @@ def test_the_card_measures_what_was_written(tmp_path: Path, model: LanguageModel
     assert text["explained_variance"] == pytest.approx(by_hand, abs=1e-3)
     assert found["measured"]["words_in_spelling_prompts"]["words"] >= 130
     assert found["training"]["tokens_seen"] == found["training"]["steps"] * RECIPE.batch
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_every_architecture_ends_as_an_sae_that_chapters_load(
+    architecture: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model: LanguageModel
+) -> None:
+    recipe = tiny_recipe(architecture)
+    monkeypatch.setattr(cli, "find_recipe", lambda _name: recipe)
+    folder = run(tmp_path, sae_id=recipe.sae_id)
+    about = json.loads((folder / "card.json").read_text())
+    assert about["architecture"] == architecture
+    assert Recipe(**about["recipe"]) == recipe
+    sae = load_sae(LOCAL, "mine", model, path=str(folder))
+    acts = model.residual_stream(tiny_windows(n_train=0, n_held_out=600, length=16).held_out, sae.hook_name)
+    on = (sae.encode(acts[:, 1:].flatten(0, 1)) > 0).sum(1).float()
+    assert on.mean() > 0
+    if architecture == "topk":
+        assert on.max() <= recipe.k

@@ -108,7 +108,7 @@ def test_the_controller_is_the_written_rule() -> None:
     error = math.log(l0 / 2)
     assert abs(error) > 0.1
     bounded = min(max(error, -1), 1)
-    assert ours.coefficient_factor == pytest.approx(math.exp(0.4 * 0.5 * error + 0.01 * bounded))
+    assert ours.coefficient_factor == pytest.approx(math.exp((0.4 * 0.5 + 0.01) * bounded))
 
 
 def test_the_coefficient_that_the_loss_takes_is_the_steered_one() -> None:

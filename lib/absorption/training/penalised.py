@@ -25,10 +25,14 @@ DENSE_ABOVE = 0.05
 
 @dataclass(frozen=True)
 class Steering:
-    """How the penalty's coefficient follows the L0: a proportional and an integral part of log(L0 / target)."""
+    """How the penalty's coefficient follows the L0: a proportional and an integral part of log(L0 / target).
+
+    The logarithm is bounded to [-1, 1]: thousands of latents are on at first, and a penalty that answered to that
+    would kill half of them for good.
+    """
 
     target_l0: float
-    proportional: float = 1.5
+    proportional: float = 1.0
     integral: float = 0.003
     smoothing: float = 0.9
     """Share of the old value in the running mean of log(L0 / target)."""
@@ -95,10 +99,9 @@ class _Penalised(TrainingSAE[Any]):
             return
         on = acts.values() if acts.is_sparse else acts
         l0 = max(float((on > 0).sum()), 1.0) / len(acts)
-        error = math.log(l0 / self.steering.target_l0)
+        error = min(max(math.log(l0 / self.steering.target_l0), -1.0), 1.0)
         self.lead.mul_(self.steering.smoothing).add_((1 - self.steering.smoothing) * error)
-        # Bounded steps: the thousands of latents that are on at first must not wind the integral up.
-        self.offset.add_(self.steering.integral * min(max(error, -1.0), 1.0))
+        self.offset.add_(self.steering.integral * error)
 
     def process_state_dict_for_saving_inference(self, state_dict: dict[str, Any]) -> None:
         """The controller is no part of the SAE."""

@@ -69,7 +69,7 @@ FAMILY = (
     Recipe(seed=1),
     Recipe("topk"),
     Recipe("matryoshka", matryoshka_widths=(128, 384, 896, 1920, 4096)),
-    Recipe("standard", penalty=2.9, penalty_warm_up_steps=200),
+    Recipe("standard", penalty=1.5, penalty_warm_up_steps=300),
     Recipe(
         "jumprelu", penalty=1.0, penalty_warm_up_steps=200, bandwidth=0.1,
         first_threshold=0.2, threshold_speed=10,
