@@ -6,10 +6,12 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from absorption.plots.theme import GREY, PALETTE, SYMBOLS, TEMPLATE, error_bars, figure
+from absorption.plots.theme import GREY, PALETTE, SYMBOLS, TEMPLATE, error_bars, figure, wrapped
 
 SIZES, WIDTHS = (15, 11, 7), (6, 3.5, 1.5)
 """Markers and lines of the three definitions, largest first: equal values lie on top of each other."""
+TITLE_WIDTH = 32
+"""Characters of a panel's title that fit on a phone."""
 LOG_FROM = 1e-5
 """Smallest false-positive rate drawn on a logarithmic axis."""
 
@@ -25,8 +27,9 @@ def found_and_fooled(table: pd.DataFrame) -> go.Figure:
         "false_rate": ("not absorbing: share of the words called absorbed", table[table["n_true"] == 0]),
     }
     fig = make_subplots(
-        rows=2, cols=1, vertical_spacing=0.18, subplot_titles=[title for title, _ in panels.values()]
-    )
+        rows=2, cols=1, vertical_spacing=0.2,
+        subplot_titles=wrapped([title for title, _ in panels.values()], TITLE_WIDTH),
+    )  # fmt: skip
     for row, (column, (_, part)) in enumerate(panels.items(), start=1):
         for number, (definition, group) in enumerate(part.groupby("definition", sort=False)):
             fig.add_trace(
@@ -40,7 +43,7 @@ def found_and_fooled(table: pd.DataFrame) -> go.Figure:
         fig.update_yaxes(autorange="reversed", automargin=True, row=row, col=1)
     fig.update_xaxes(range=[-0.03, 1.03], row=1, col=1)
     fig.update_xaxes(rangemode="tozero", row=2, col=1)
-    return fig.update_layout(template=TEMPLATE, height=620, legend={"y": -0.1})
+    return fig.update_layout(template=TEMPLATE, height=640, margin={"t": 56}, legend={"y": -0.1})
 
 
 def sweeps(table: pd.DataFrame, titles: dict[str, tuple[str, str]]) -> go.Figure:
@@ -51,8 +54,9 @@ def sweeps(table: pd.DataFrame, titles: dict[str, tuple[str, str]]) -> go.Figure
         titles: factor -> (column drawn, its title).
     """
     fig = make_subplots(
-        rows=len(titles), cols=1, vertical_spacing=0.1, subplot_titles=[title for _, title in titles.values()]
-    )
+        rows=len(titles), cols=1, vertical_spacing=0.1,
+        subplot_titles=wrapped([title for _, title in titles.values()], TITLE_WIDTH),
+    )  # fmt: skip
     for row, (factor, (column, _)) in enumerate(titles.items(), start=1):
         part = table[table["factor"] == factor]
         for number, (definition, group) in enumerate(part.groupby("definition", sort=False)):
@@ -65,8 +69,13 @@ def sweeps(table: pd.DataFrame, titles: dict[str, tuple[str, str]]) -> go.Figure
                 ),
                 row=row, col=1,
             )  # fmt: skip
-        fig.update_xaxes(type="log" if factor in ("strength", "small half") else "linear", row=row, col=1)
-    return fig.update_layout(template=TEMPLATE, height=260 * len(titles), legend={"y": -0.06})
+        if factor in ("strength", "small half"):
+            values = sorted(part["setting"].unique())
+            fig.update_xaxes(
+                type="log", tickvals=values, ticktext=[f"{value:g}" for value in values], row=row, col=1
+            )
+    margin = {"t": 56}
+    return fig.update_layout(template=TEMPLATE, height=280 * len(titles), margin=margin, legend={"y": -0.06})
 
 
 def thresholds(table: pd.DataFrame) -> go.Figure:
@@ -78,8 +87,8 @@ def thresholds(table: pd.DataFrame) -> go.Figure:
     names, columns = list(table["threshold"].unique()), ("recall", "precision")
     colours = {name: number for number, name in enumerate(table["definition"].unique())}
     fig = make_subplots(
-        rows=len(names), cols=2, vertical_spacing=0.07, horizontal_spacing=0.12,
-        subplot_titles=[f"{column}: {name}" for name in names for column in columns],
+        rows=len(names), cols=2, vertical_spacing=0.08, horizontal_spacing=0.12,
+        subplot_titles=wrapped([f"{column}: {name}" for name in names for column in columns], 20),
     )  # fmt: skip
     shown: set[str] = set()
     for row, name in enumerate(names, start=1):
@@ -99,7 +108,7 @@ def thresholds(table: pd.DataFrame) -> go.Figure:
                 shown.add(str(definition))
     fig.update_yaxes(range=[-0.05, 1.05])
     fig.update_annotations(font_size=12)
-    return fig.update_layout(template=TEMPLATE, height=200 * len(names), legend={"y": -0.05})
+    return fig.update_layout(template=TEMPLATE, height=210 * len(names), legend={"y": -0.05})
 
 
 def roc(table: pd.DataFrame, *, log: bool = False) -> go.Figure:
@@ -119,7 +128,7 @@ def roc(table: pd.DataFrame, *, log: bool = False) -> go.Figure:
     chance = [LOG_FROM, 1e-4, 1e-3, 1e-2, 0.1, 0.3, 1] if log else [0, 1]
     fig.add_scatter(x=chance, y=chance, name="chance", mode="lines", line={"color": GREY, "dash": "dot"})
     if log:
-        fig.update_xaxes(type="log")
+        fig.update_xaxes(type="log", dtick=1, exponentformat="power")
     return fig.update_yaxes(range=[-0.02, 1.02])
 
 
@@ -130,10 +139,10 @@ def areas(table: pd.DataFrame) -> go.Figure:
         table: from ``toy.roc.areas``, with ``pairs`` naming the set.
     """
     titles = {
-        "auc": "area under the ROC curve (chance: 0.5)",
-        "precision": "average precision (chance: base rate)",
+        "auc": "area under the ROC curve<br>(chance: 0.5)",
+        "precision": "average precision<br>(chance: base rate)",
     }
-    fig = make_subplots(rows=2, cols=1, vertical_spacing=0.14, subplot_titles=list(titles.values()))
+    fig = make_subplots(rows=2, cols=1, vertical_spacing=0.18, subplot_titles=list(titles.values()))
     for row, column in enumerate(titles, start=1):
         for number, (pairs, group) in enumerate(table.groupby("pairs", sort=False)):
             look = {"color": PALETTE[number], "symbol": SYMBOLS[number], "size": 10}
@@ -149,7 +158,7 @@ def areas(table: pd.DataFrame) -> go.Figure:
             fig.add_vline(x=chance, line=dotted, row=row, col=1)  # type: ignore[arg-type]
     fig.update_xaxes(range=[-0.03, 1.03])
     fig.update_yaxes(autorange="reversed")
-    return fig.update_layout(template=TEMPLATE, height=560, legend={"y": -0.1})
+    return fig.update_layout(template=TEMPLATE, height=600, margin={"t": 56}, legend={"y": -0.1})
 
 
 def precision_at(table: pd.DataFrame) -> go.Figure:
@@ -167,5 +176,5 @@ def precision_at(table: pd.DataFrame) -> go.Figure:
         mode="lines",
         line={"color": GREY, "dash": "dot"},
     )
-    fig.update_xaxes(type="log")
+    fig.update_xaxes(type="log", tickvals=table["k"], ticktext=[f"{k:g}" for k in table["k"]])
     return fig.update_yaxes(rangemode="tozero")

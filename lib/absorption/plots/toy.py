@@ -31,36 +31,42 @@ def cosines(table: pd.DataFrame) -> go.Figure:
         table: ``world``, ``side``, ``latent``, ``feature``, ``cosine``.
     """
     worlds, sides = table["world"].unique(), ("encoder", "decoder")
-    fig = _grid(len(worlds), 2, [f"{world}: {side}" for world in worlds for side in sides])
+    fig = _grid(len(worlds), 2, [side for _ in worlds for side in sides])
     for row, world in enumerate(worlds, start=1):
         for column, side in enumerate(sides, start=1):
             part = table[(table["world"] == world) & (table["side"] == side)]
             wide = part.pivot(index="latent", columns="feature", values="cosine")
             fig.add_trace(_heatmap(wide, "cosine", coloraxis="coloraxis"), row=row, col=column)
             fig.update_yaxes(
-                autorange="reversed", title_text="latent" if column == 1 else "", row=row, col=column
+                autorange="reversed",
+                title_text=f"{world}: latent" if column == 1 else "",
+                row=row,
+                col=column,
             )
+            fig.update_xaxes(title_text="feature" if row == len(worlds) else "", row=row, col=column)
     fig.update_layout(height=300 * len(worlds), coloraxis=_scale(DIVERGING, -1, 1, "cosine"))
     return fig
 
 
 def firing(table: pd.DataFrame) -> go.Figure:
-    """Which latent fires on which input: one heatmap a world.
+    """Which latent fires on which input: one heatmap a world, one below the other so that phones fit.
 
     Args:
         table: ``world``, ``pattern``, ``latent``, ``activation``.
     """
     worlds = table["world"].unique()
-    fig = _grid(1, len(worlds), list(worlds))
-    for column, world in enumerate(worlds, start=1):
+    fig = _grid(len(worlds), 1, list(worlds))
+    for row, world in enumerate(worlds, start=1):
         part = table[table["world"] == world]
         order = part["pattern"].unique()
         wide = part.pivot(index="pattern", columns="latent", values="activation").loc[order]
-        fig.add_trace(_heatmap(wide, "activation", coloraxis="coloraxis"), row=1, col=column)
-        fig.update_yaxes(autorange="reversed", row=1, col=column)
-        fig.update_xaxes(title_text="latent", row=1, col=column)
+        fig.add_trace(_heatmap(wide, "activation", coloraxis="coloraxis"), row=row, col=1)
+        fig.update_yaxes(autorange="reversed", title_text="features that fire", row=row, col=1)
+        fig.update_xaxes(title_text="latent" if row == len(worlds) else "", row=row, col=1)
     top = max(1.5, float(table["activation"].max()))
-    fig.update_layout(height=HEIGHT, coloraxis=_scale([[0, "#ffffff"], [1, BLUE]], 0, top, "activation"))
+    fig.update_layout(
+        height=290 * len(worlds), coloraxis=_scale([[0, "#ffffff"], [1, BLUE]], 0, top, "activation")
+    )
     return fig
 
 
@@ -120,16 +126,14 @@ def surface(table: pd.DataFrame, x: str, x_title: str, value: str = "absorbed") 
     """
     columns = [value, *(["predicted"] if "predicted" in table else [])]
     titles = {"absorbed": "trained", "predicted": "predicted"}
-    fig = _grid(1, len(columns), [titles.get(column, column) for column in columns])
-    for number, column in enumerate(columns, start=1):
+    fig = _grid(len(columns), 1, [titles.get(column, column) for column in columns])
+    for row, column in enumerate(columns, start=1):
         wide = table.pivot(index="p_parent", columns=x, values=column)
         wide.index, wide.columns = wide.index.map("{:g}".format), wide.columns.map("{:g}".format)
-        fig.add_trace(_heatmap(wide, value, coloraxis="coloraxis"), row=1, col=number)
-        fig.update_xaxes(title_text=x_title, type="category", row=1, col=number)
-        fig.update_yaxes(
-            title_text="P(parent | child)" if number == 1 else "", type="category", row=1, col=number
-        )
-    fig.update_layout(height=HEIGHT, coloraxis=_scale(SEQUENTIAL, 0, 1, "absorbed"))
+        fig.add_trace(_heatmap(wide, value, coloraxis="coloraxis"), row=row, col=1)
+        fig.update_xaxes(title_text=x_title if row == len(columns) else "", type="category", row=row, col=1)
+        fig.update_yaxes(title_text="P(parent | child)", type="category", row=row, col=1)
+    fig.update_layout(height=max(HEIGHT, 320 * len(columns)), coloraxis=_scale(SEQUENTIAL, 0, 1, "absorbed"))
     return fig
 
 
