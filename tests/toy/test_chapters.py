@@ -5,7 +5,7 @@ import plotly.graph_objects as go
 import pytest
 
 from absorption.plots import toy as figures
-from absorption.toy import cooccurrence, four, published, remedies
+from absorption.toy import cooccurrence, four, magnitudes, published, remedies
 from absorption.toy.recipes import BATCH_SIZE
 from absorption.toy.settings import CoOccurrenceSettings, FourFeaturesSettings, RemediesSettings
 from absorption.toy.spread import over_seeds
@@ -47,6 +47,9 @@ def test_the_summary_counts_settled_seeds_only(plant) -> None:
         {"world": "independent", "seed": 1, "settled": False, **facts, "lowest_own": 0.2},
         {"world": "hierarchy", "seed": 0, "settled": False, **facts},
     ]
+    assert four.facts(pd.DataFrame(rows)) == {
+        "n_hierarchy": 0, "n_absorbing": 0, "n_independent": 1, "n_clean": 1,
+    }  # fmt: skip
     summary = four.summary(trained, pd.DataFrame(rows)).to_dict("records")
     recovery, decoder = summary[0], summary[1]
     assert (recovery["measured"], recovery["low"], recovery["n_seeds"]) == (1.0, 1.0, 1)
@@ -85,7 +88,7 @@ def test_sweeps_cover_their_grid_once(few) -> None:
     assert list(cooccurrence.rates(few)["child_rate"]) == few.child_rates
     assert len(cooccurrence.k_surface(few)) == 2
     assert set(cooccurrence.tied(few)["architecture"]) == {"standard", "tied"}
-    assert list(cooccurrence.magnitudes(few)["child_magnitude"]) == few.child_magnitudes
+    assert list(magnitudes.magnitudes(few)["child_magnitude"].unique()) == few.child_magnitudes
     assert len(cooccurrence.depth(few)) == 2 * 6  # seeds, (ancestor, descendant)
     assert list(cooccurrence.budget_check(few)["schedule"]) == ["fast", "as published"]
 
@@ -125,11 +128,29 @@ def test_the_best_strength_is_the_least_absorbing_one_that_reconstructs() -> Non
     assert (none["strength"], none["enough"]) == (0.1, False)
 
 
-def test_a_remedy_works_if_every_seed_absorbs_little_and_reconstructs() -> None:
-    rows = [("a", 0.05, 0.02, 0.08, True), ("b", 0.3, 0.0, 0.6, True), ("c", 0.0, 0.0, 0.0, False)]
-    columns = ["remedy", "absorbed", "absorbed_low", "absorbed_high", "enough"]
+def test_a_remedy_works_if_every_seed_absorbs_little_reconstructs_and_recovers_the_features() -> None:
+    rows = [
+        ("a", 0.05, 0.02, 0.08, 0.97, True),
+        ("b", 0.3, 0.0, 0.6, 0.97, True),
+        ("c", 0.0, 0.0, 0.0, 0.97, False),
+        ("d", 0.0, 0.0, 0.0, 0.6, True),  # absorbs nothing, since it never found the features
+    ]
+    columns = ["remedy", "absorbed", "absorbed_low", "absorbed_high", "mcc_low", "enough"]
     said = remedies.facts(pd.DataFrame(rows, columns=columns).assign(world="w"))
-    assert said == {"works_w": "a", "works_all": "a", "lottery": "b (w)", "not_enough": "c (w)"}
+    assert said == {
+        "works_w": "a", "works_all": "a", "lottery": "b (w)", "not_enough": "c (w)", "hollow": "d (w)",
+    }  # fmt: skip
+
+
+def test_the_range_over_penalties_is_of_means_over_seeds() -> None:
+    rows = [("L1", 0.1, 0.9), ("L1", 0.1, 0.7), ("L1", 0.2, 0.5), ("gated", 0.1, 0.6), ("TopK", 1.0, 0.0)]
+    table = pd.DataFrame(rows, columns=["remedy", "strength", "absorbed"]).assign(
+        world="w", explained_variance=0.9
+    )
+    said = remedies.penalty_range(table)
+    assert said["penalty_change"] == pytest.approx(0.3)
+    assert said["penalty_least"] == pytest.approx(0.5)
+    assert said["penalty_variance"] == pytest.approx(0.9)
 
 
 def test_the_spread_is_mean_smallest_and_largest() -> None:

@@ -139,25 +139,6 @@ def k_surface(settings: CoOccurrenceSettings) -> pd.DataFrame:
     return table.assign(true_l0=world.true_l0)
 
 
-def magnitudes(settings: CoOccurrenceSettings) -> pd.DataFrame:
-    """Full hierarchy with a child that fires weaker or stronger than its parent.
-
-    Columns as in ``surface`` with ``child_magnitude``, ``d`` (what the child's latent writes along f0 for each unit
-    along f1) and ``full_d``, the ``d`` with which it carries the whole parent: 1 / magnitude.
-    """
-    cases = [{"child_magnitude": magnitude, "l1": FIXED_L1} for magnitude in settings.child_magnitudes]
-    table = _sweep(cases, settings, _stronger_child, lambda sae, world: {"d": shape(sae, world)["d"]})
-    return table.assign(full_d=1 / table["child_magnitude"])
-
-
-def _stronger_child(case: Mapping[str, Any]) -> World:
-    return World(
-        rates=(0.25, 0.05, 0.05, 0.05),
-        parents=(None, 0, None, None),
-        magnitudes=(1.0, case["child_magnitude"], 1.0, 1.0),
-    )
-
-
 def depth(settings: CoOccurrenceSettings) -> pd.DataFrame:
     """A chain of four features, each the next one's parent: who carries whose direction?
 

@@ -188,3 +188,20 @@ def summary(trained: Trained, seeds: pd.DataFrame) -> pd.DataFrame:
         for (world, quantity), (part, statement, ideal) in STATEMENTS.items()
     ]  # fmt: skip
     return pd.DataFrame(rows)
+
+
+def facts(seeds: pd.DataFrame, own: float = 0.95) -> dict[str, int]:
+    """Counts of settled SAEs for the text: ``n_hierarchy``, of which ``n_absorbing`` (parent's latent off in most
+    samples with the child), and ``n_independent``, of which ``n_clean`` (every feature's cosine at least ``own``).
+
+    Args:
+        seeds: from ``seed_table``.
+    """
+    settled = seeds[seeds["settled"]]
+    below, free = (settled[settled["world"] == world] for world in ("hierarchy", "independent"))
+    return {
+        "n_hierarchy": len(below),
+        "n_absorbing": int((below["silent"] > 0.5).sum()),
+        "n_independent": len(free),
+        "n_clean": int((free["lowest_own"] >= own).sum()),
+    }

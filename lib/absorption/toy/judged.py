@@ -27,6 +27,7 @@ from absorption.splitting import F1_JUMP, KSparse, probe_k_sparse
 from absorption.statistics import interval, resample_counts, score_samples
 from absorption.toy.planted import Case
 from absorption.toy.reader import LinearReader
+from absorption.toy.threads import one_thread
 
 DEFINITIONS = (ABLATION, FULL, FRACTION)
 """The relative lead is left out: with ``reader.GAIN`` it is the published one."""
@@ -51,6 +52,11 @@ class Evidence:
         if f1_jump not in self._subjects:
             self._subjects[f1_jump] = with_main(self.subject, self.ksparse.main_latents(f1_jump))
         return self._subjects[f1_jump]
+
+    def with_planted_probe(self) -> Evidence:
+        """The same words, latents and effects with the planted letter directions in place of the fitted probes'."""
+        planted = self.case.alphabet.directions[: len(self.subject.directions)]
+        return replace(self, subject=replace(self.subject, directions=planted), _subjects={})
 
     def judge(
         self,
@@ -85,13 +91,13 @@ class Evidence:
         return table.assign(case=self.case.name, truth=table["carried"] >= ENOUGH, judged=True)
 
 
-def gather(case: Case, *, seed: int = 0, planted_probe: bool = False) -> Evidence:
+@one_thread()
+def gather(case: Case, *, seed: int = 0) -> Evidence:
     """Probe, k-sparse probe, latents and effects of a case: the stages of the language-model chapters.
 
     Args:
         case: words and a planted SAE.
         seed: of the split into training and test words.
-        planted_probe: take the planted letter directions in place of the fitted probes'.
     """
     alphabet, sae = case.alphabet, case.sae()
     probed = probe_words(alphabet.words[["word", "letter"]], alphabet.acts, seed=seed)
@@ -100,8 +106,6 @@ def gather(case: Case, *, seed: int = 0, planted_probe: bool = False) -> Evidenc
     test = torch.from_numpy(probed.test)
     ksparse = probe_k_sparse(acts.csr, probed.labels, train, test, seed=seed)
     subject = _subject(case, probed, acts.csr, ksparse)
-    if planted_probe:
-        subject = replace(subject, directions=alphabet.directions[: len(subject.directions)])
     effects = all_effects(LinearReader(alphabet, sae), acts.csr, subject.words, progress=False)
     return Evidence(case, subject, effects, ksparse)
 

@@ -64,9 +64,9 @@ def case_table(settings: MetricSettings) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["case", "planted", "words", "absorbed", "carried"])
 
 
-def gather_all(settings: MetricSettings, *, planted_probe: bool = False) -> list[Evidence]:
+def gather_all(settings: MetricSettings) -> list[Evidence]:
     """Probes, latents and effects of every case."""
-    return [gather(case, seed=settings.seed, planted_probe=planted_probe) for case in cases(settings)]
+    return [gather(case, seed=settings.seed) for case in cases(settings)]
 
 
 def judge_all(
@@ -179,20 +179,12 @@ def _sweep_cases(settings: MetricSettings) -> Iterator[tuple[str, float, Case]]:
         yield "small half", share, split(replace(plain, upper_share=1 - share))
 
 
-def probe_leak(evidence: list[Evidence], planted: list[Evidence]) -> pd.DataFrame:
+def probe_leak(evidence: list[Evidence]) -> pd.DataFrame:
     """False rates and recall under the fitted probes and under the planted letter directions.
-
-    Args:
-        evidence: with fitted probes.
-        planted: the same cases with ``planted_probe``.
 
     Returns:
         ``probe`` and the columns of ``judged.scores``.
     """
-    return pd.concat(
-        [
-            scores(judge_all(mine)).assign(probe=name)
-            for name, mine in (("fitted", evidence), ("planted", planted))
-        ],
-        ignore_index=True,
-    )
+    probes = {"fitted": evidence, "planted": [one.with_planted_probe() for one in evidence]}
+    tables = [scores(judge_all(mine)).assign(probe=name) for name, mine in probes.items()]
+    return pd.concat(tables, ignore_index=True)

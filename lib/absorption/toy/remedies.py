@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -156,27 +156,58 @@ def best_strengths(table: pd.DataFrame, least_variance: float = 0.9) -> pd.DataF
     return pd.DataFrame(rows)
 
 
-def facts(best: pd.DataFrame, most_absorbed: float = 0.1, lottery: float = 0.5) -> dict[str, str]:
+def facts(
+    best: pd.DataFrame, most_absorbed: float = 0.1, lottery: float = 0.5, least_mcc: float = 0.9
+) -> dict[str, str]:
     """What the page says of the remedies, by name: lists of them as text.
 
     Args:
         best: from ``best_strengths``.
-        most_absorbed: a remedy works in a world if it absorbs less, with enough explained variance.
+        most_absorbed: a remedy works in a world if every seed absorbs less, with enough explained variance and MCC.
         lottery: range over seeds above which the seed decides.
+        least_mcc: MCC of every seed that counts as having recovered the features.
 
     Returns:
-        ``works_<world>`` and ``works_all``, ``lottery``, ``not_enough`` (bar of explained variance missed somewhere).
+        ``works_<world>`` and ``works_all``, ``hollow`` (little absorption without the features), ``lottery``,
+        ``not_enough`` (bar of explained variance missed).
     """
-    works = best[(best["absorbed_high"] < most_absorbed) & best["enough"]]
+    little = best[(best["absorbed_high"] < most_absorbed) & best["enough"]]
+    works = little[little["mcc_low"] >= least_mcc]
     by_world = {world: list(works.loc[works["world"] == world, "remedy"]) for world in best["world"].unique()}
     everywhere = [
         name for name in best["remedy"].unique() if all(name in names for names in by_world.values())
     ]
-    drawn = best[best["absorbed_high"] - best["absorbed_low"] > lottery]
+    parts = {
+        "hollow": little[little["mcc_low"] < least_mcc],
+        "lottery": best[best["absorbed_high"] - best["absorbed_low"] > lottery],
+        "not_enough": best[~best["enough"]],
+    }
     lists = {
         **{f"works_{world}": names for world, names in by_world.items()},
         "works_all": everywhere,
-        "lottery": [f"{row.remedy} ({row.world})" for row in drawn.itertuples()],
-        "not_enough": [f"{row.remedy} ({row.world})" for row in best[~best["enough"]].itertuples()],
+        **{
+            name: [f"{row.remedy} ({row.world})" for row in part.itertuples()] for name, part in parts.items()
+        },
     }
     return {name: ", ".join(names) or "none" for name, names in lists.items()}
+
+
+def penalty_range(table: pd.DataFrame, remedies: Collection[str] = ("L1", "gated")) -> dict[str, float]:
+    """Over worlds, the largest change of absorption between strengths of one of these (means over seeds), by name.
+
+    Args:
+        table: from ``results``.
+        remedies: those whose strength is a penalty on activations.
+
+    Returns:
+        ``penalty_change``; ``penalty_least``, the smallest mean absorption; ``penalty_variance``, the smallest
+        explained variance.
+    """
+    mine = table[table["remedy"].isin(list(remedies))]
+    means = mine.groupby(["world", "remedy", "strength"])[["absorbed", "explained_variance"]].mean()
+    by_strength = means["absorbed"].groupby(["world", "remedy"])
+    return {
+        "penalty_change": float((by_strength.max() - by_strength.min()).max()),
+        "penalty_least": float(means["absorbed"].min()),
+        "penalty_variance": float(means["explained_variance"].min()),
+    }

@@ -7,7 +7,6 @@ are drawn once for all SAEs, and a step leaves out what only logging needs: at t
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -19,6 +18,7 @@ from sae_lens.training.sae_trainer import SAETrainer
 from torch import Tensor
 
 from absorption.toy.recipes import BATCH_SIZE, Recipe
+from absorption.toy.threads import one_thread
 from absorption.toy.worlds import World
 
 BATCHES_AT_ONCE = 16
@@ -102,7 +102,7 @@ def fit_together(world: World, recipes: Sequence[Recipe], seed: int) -> list[dic
     Returns:
         Each SAE's weights in SAELens' inference form.
     """
-    with _one_thread(), torch.random.fork_rng(devices=[]):
+    with one_thread(), torch.random.fork_rng(devices=[]):
         trainers = []
         for recipe in recipes:
             torch.manual_seed(seed)
@@ -126,20 +126,3 @@ def _weights(sae: TrainingSAE[Any]) -> dict[str, Tensor]:
     state = {name: tensor.detach().clone() for name, tensor in sae.state_dict().items()}
     sae.process_state_dict_for_saving_inference(state)
     return state
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """A toy step is so small that a second thread only waits for the first.
-
-    The way of multiplying is set too: loading a model may have changed it (``models.arithmetic``), and the
-    weights of a run must not depend on what the process did before.
-    """
-    threads, precision = torch.get_num_threads(), torch.get_float32_matmul_precision()
-    torch.set_num_threads(1)
-    torch.set_float32_matmul_precision("highest")
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
-        torch.set_float32_matmul_precision(precision)
