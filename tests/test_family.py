@@ -91,7 +91,8 @@ def write_run(sweep: Path, sae: str, error: str = "", **parameters: Any) -> None
 
 def test_what_a_sweep_measured_comes_back(data: Path) -> None:
     found = family.read_family()
-    assert set(found.saes) == set(MEMBERS)
+    order = ["sparse", "base", "dense", "wide", "deep", "seed-1", "matryoshka"]
+    assert found.saes == order
     assert found.parameters == PARAMETERS
     for sae in MEMBERS:
         assert found.value(sae, "not kept") == value_of(sae)
@@ -243,11 +244,12 @@ def test_the_sample_to_check_follows_from_the_seed_and_reads_the_common_layer(da
 
 def test_the_figures_show_every_number(data: Path) -> None:
     found = family.read_family()
-    table = family.along(found, family.steps(found, family.L0), family.RATES)
-    fig: Any = figures.against(table, "l0_text", family.RATES, "L0")
-    assert len(fig.data) == len(family.RATES)
+    table = family.along(found, family.steps(found, family.L0), family.QUANTITIES)
+    fig: Any = figures.against(table, "l0_text", family.SCORES, "L0")
+    assert len(fig.data) == len(family.quantities(family.SCORES)) == 10
+    assert [trace.name for trace in fig.data if trace.showlegend] == [*family.SCORES["F1"], "L1 k-sparse"]
     for trace in fig.data:
         assert list(trace.y) == [value_of(sae) for sae in ("sparse", "base", "dense")]
-    table = family.along(found, family.steps(found, family.ARCHITECTURE), family.RATES)
+    table = family.along(found, family.steps(found, family.ARCHITECTURE), family.QUANTITIES)
     fig: Any = figures.dots(table, family.RATES, "architecture", "rate")
     assert [trace.name for trace in fig.data] == ["batchtopk", "matryoshka"]

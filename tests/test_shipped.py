@@ -19,9 +19,10 @@ from absorption.training.recipe import FAMILY, Recipe, find_recipe
 from absorption.vocab import load_vocab, sample_words
 
 FOLDERS = sorted(path.parent for path in (data_root() / "saes").glob("*/cfg.json"))
-WIDE = 16_384
-EXPLAINED = {4096: 0.85, WIDE: 0.88}
-"""Least explained variance on held-out text at L0 32, by width; the sparser ones cannot be held to it."""
+EXPLAINED = {1024: 0.82, 4096: 0.85, 16_384: 0.88}
+"""Least explained variance of BatchTopK on held-out text at L0 32, by width; sparser ones cannot be held to it, and
+other architectures trade it for something else."""
+LEAST_EXPLAINED = 0.75
 
 
 def card_of(folder: Path) -> dict[str, Any]:
@@ -100,8 +101,9 @@ def test_the_quality_asked_for_is_reached(folder: Path) -> None:
     assert measured["latents_never_on_held_out"] >= measured["dead_latents"]
     # Trained with a threshold over batches, so L0 comes out near k but not at it.
     assert measured["held_out_text"]["l0"] == pytest.approx(card["k"], rel=0.15)
-    if card["k"] >= 32:
-        assert measured["held_out_text"]["explained_variance"] >= EXPLAINED[card["d_sae"]]
+    held_to = card["architecture"] == "batchtopk" and card["k"] >= 32
+    least = EXPLAINED[card["d_sae"]] if held_to else LEAST_EXPLAINED
+    assert measured["held_out_text"]["explained_variance"] >= least
 
 
 @shipped

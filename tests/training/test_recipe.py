@@ -5,6 +5,7 @@ import dataclasses
 import pytest
 
 from absorption.settings import DEFAULT_SAE
+from absorption.training.architectures import ARCHITECTURES
 from absorption.training.recipe import FAMILY, Recipe, find_recipe
 
 
@@ -16,14 +17,14 @@ def test_the_name_says_what_differs_from_the_default() -> None:
     )
 
 
-def test_the_family_has_two_widths_and_three_sparsities_and_distinct_names() -> None:
+def test_the_family_varies_each_setting_around_the_default_and_names_are_distinct() -> None:
     assert len({recipe.sae_id for recipe in FAMILY}) == len(FAMILY)
-    assert {(recipe.d_sae, recipe.k) for recipe in FAMILY} >= {
-        (4096, 16),
-        (4096, 32),
-        (4096, 64),
-        (16_384, 32),
-    }
+    plain = [recipe for recipe in FAMILY if recipe.architecture == "batchtopk" and recipe.seed == 0]
+    assert {recipe.k for recipe in plain if recipe.d_sae == 4096} == {16, 32, 64, 128}
+    assert {recipe.d_sae for recipe in plain if recipe.k == 32} == {1024, 4096, 16_384}
+    same_size = [recipe for recipe in FAMILY if (recipe.d_sae, recipe.k) == (4096, 32)]
+    assert {recipe.architecture for recipe in same_size} == set(ARCHITECTURES)
+    assert {recipe.seed for recipe in same_size} == {0, 1}
     assert DEFAULT_SAE in {recipe.sae_id for recipe in FAMILY}
 
 

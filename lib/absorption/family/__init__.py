@@ -20,7 +20,7 @@ from absorption.family.numbers import (
     members,
     read_family,
 )
-from absorption.family.quantities import QUANTITIES, RATES, SCORES
+from absorption.family.quantities import QUANTITIES, RATES, SCORES, quantities
 
 __all__ = [
     "ARCHITECTURE",
@@ -41,6 +41,7 @@ __all__ = [
     "collect",
     "differences",
     "members",
+    "quantities",
     "read_family",
     "steps",
     "trends",

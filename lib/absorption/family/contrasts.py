@@ -50,7 +50,8 @@ def differences(family: Family, setting: str) -> pd.DataFrame:
         for row in rows.to_dict("records")
         if row["sae"] != base
     ]
-    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=["sae", setting])
+    columns = ["sae", setting, "quantity", "value", "low", "high"]
+    return pd.concat(tables, ignore_index=True)[columns] if tables else pd.DataFrame(columns=columns)
 
 
 def claims_table(family: Family) -> pd.DataFrame:

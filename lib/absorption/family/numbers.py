@@ -47,7 +47,7 @@ class Family:
     @property
     def saes(self) -> list[str]:
         """Their names, in the order of the table."""
-        return list(self.stamps)
+        return [sae for sae in dict.fromkeys(self.numbers["sae"]) if sae in self.stamps]
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -166,10 +166,10 @@ def _finished(record: Path) -> tuple[str, dict[str, Any], pd.DataFrame, pd.DataF
 
 
 def _order(sae: str) -> tuple[Any, ...]:
-    """BatchTopK first, then by width and L0; the default's variants last."""
+    """BatchTopK at the first seed and shallowest layer first, by width and L0."""
     card = shipped_card(sae)
-    seed = card["recipe"]["seed"]
-    return card["architecture"] != "batchtopk", seed, card["hook_name"], card["d_sae"], card["k"], sae
+    layer = int(card["hook_name"].split(".")[1])
+    return card["architecture"] != "batchtopk", card["recipe"]["seed"], layer, card["d_sae"], card["k"], sae
 
 
 def _check_alike(family: Family) -> None:

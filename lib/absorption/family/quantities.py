@@ -3,18 +3,32 @@
 from __future__ import annotations
 
 from absorption.criteria import ABLATION, FRACTION, FULL, RELATIVE
+from absorption.latents.select import SELECTIONS
 from absorption.report.numbers import METRICS
 
 SELECTION = "encoder cosine"
-"""The choice of a letter's latent in precision, recall and F1 (the paper's in section 5.1)."""
+"""The choice of a letter's latent that the claims on precision and recall are judged by (paper, section 5.1)."""
 SPLITS = "splits of a letter"
 PRECISION, RECALL, F1 = (f"{metric}, {SELECTION}" for metric in METRICS)
-SCORES = {PRECISION: "precision", RECALL: "recall", F1: "F1", SPLITS: "splits of a letter"}
-"""Quantity and the name that a figure gives it."""
-RATES = {
-    f"rate, {ABLATION}": "ablation, published lead",
-    f"rate, {RELATIVE}": "ablation, relative lead",
-    f"rate, {FULL}": "full absorption",
-    f"rate, {FRACTION}": "absorption fraction",
+
+Panels = dict[str, dict[str, str]]
+"""Quantity of each line of each panel, by the panel's title and the line's name."""
+SCORES: Panels = {
+    **{metric.replace("f1", "F1"): {name: f"{metric}, {name}" for name in SELECTIONS} for metric in METRICS},
+    SPLITS: {"L1 k-sparse": SPLITS},
 }
-QUANTITIES = SCORES | RATES
+RATES: Panels = {
+    "ablation, published lead": {"": f"rate, {ABLATION}"},
+    "ablation, relative lead": {"": f"rate, {RELATIVE}"},
+    "full absorption": {"": f"rate, {FULL}"},
+    "absorption fraction": {"": f"rate, {FRACTION}"},
+}
+
+
+def quantities(panels: Panels) -> list[str]:
+    """All quantities of some panels."""
+    return [quantity for lines in panels.values() for quantity in lines.values()]
+
+
+QUANTITIES = quantities(SCORES) + quantities(RATES)
+"""Everything that is compared."""

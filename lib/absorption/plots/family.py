@@ -12,33 +12,37 @@ from plotly.subplots import make_subplots
 from absorption.plots import theme
 
 
-def against(table: pd.DataFrame, x: str, names: Mapping[str, str], axis: str) -> go.Figure:
-    """One panel a quantity, its value against a setting that doubles from SAE to SAE.
+def against(table: pd.DataFrame, x: str, panels: Mapping[str, Mapping[str, str]], axis: str) -> go.Figure:
+    """Panels of values against a setting that doubles from SAE to SAE.
 
     Args:
         table: ``sae``, the setting, ``quantity, value, low, high``, as in ``family.along``.
         x: the setting's column.
-        names: title of each panel, by quantity.
+        panels: quantity of each line, by the panel's title and the line's name (empty: no legend).
         axis: name of the setting.
     """
     columns = 2
-    lines = -(-len(names) // columns)
+    lines = -(-len(panels) // columns)
     fig = make_subplots(
-        rows=lines, cols=columns, subplot_titles=theme.wrapped(names.values(), 24), horizontal_spacing=0.14,
+        rows=lines, cols=columns, subplot_titles=theme.wrapped(panels, 24), horizontal_spacing=0.14,
         vertical_spacing=0.34 / lines,
     )  # fmt: skip
-    ticks = sorted({float(f"{value:.2g}") for value in table[x]})
-    for number, quantity in enumerate(names):
-        rows = table[table["quantity"] == quantity].sort_values(x)
+    ticks = sorted({round(value) for value in table[x]})
+    names = list(dict.fromkeys(name for drawn in panels.values() for name in drawn))
+    shown: set[str] = set()
+    for number, drawn in enumerate(panels.values()):
         where: dict[str, Any] = {"row": number // columns + 1, "col": number % columns + 1}
-        fig.add_scatter(
-            x=rows[x], y=rows["value"], error_y=theme.error_bars(rows), mode="lines+markers", text=rows["sae"],
-            line={"color": theme.BLUE}, marker={"size": 8}, showlegend=False,
-            hovertemplate="%{text}: %{y:.3f}<extra></extra>", **where,
-        )  # fmt: skip
-        fig.update_xaxes(
-            type="log", tickvals=ticks, ticktext=[f"{tick:,.0f}" for tick in ticks], tickangle=0, **where
-        )
+        for name, quantity in drawn.items():
+            rows, style = table[table["quantity"] == quantity].sort_values(x), names.index(name)
+            fig.add_scatter(
+                x=rows[x], y=rows["value"], error_y=theme.error_bars(rows), mode="lines+markers",
+                text=rows["sae"], line={"color": theme.PALETTE[style]}, name=name, legendgroup=name,
+                marker={"size": 8, "symbol": theme.SYMBOLS[style]}, hovertemplate="%{text}: %{y:.3f}",
+                showlegend=bool(name) and name not in shown, **where,
+            )  # fmt: skip
+            shown.add(name)
+        ticktext = [f"{tick:,}" for tick in ticks]
+        fig.update_xaxes(type="log", tickvals=ticks, ticktext=ticktext, tickangle=0, **where)
         fig.update_yaxes(rangemode="tozero", **where)
     for column in range(1, columns + 1):
         fig.update_xaxes(title=axis, row=lines, col=column)
@@ -47,38 +51,39 @@ def against(table: pd.DataFrame, x: str, names: Mapping[str, str], axis: str) ->
     return fig
 
 
-def dots(table: pd.DataFrame, names: Mapping[str, str], label: str, axis: str) -> go.Figure:
+def dots(table: pd.DataFrame, panels: Mapping[str, Mapping[str, str]], label: str, axis: str) -> go.Figure:
     """One row a quantity, one dot an SAE, with 95% intervals.
 
     Args:
         table: as for ``against``.
-        names: what to call each quantity, in order from the top.
+        panels: likewise; a row is called by both names.
         label: column that names the SAEs in the legend.
         axis: name of the axis of values.
     """
     saes = list(dict.fromkeys(table[label]))
+    rows_of = {
+        quantity: ", ".join(filter(None, (title, name)))
+        for title, drawn in panels.items()
+        for name, quantity in drawn.items()
+    }
     below = 56 + 22 * len(saes)  # room for the axis title and, on a phone, one line of the legend each
-    fig = theme.figure(
-        axis, height=36 + (16 + 13 * len(saes)) * len(names) + below, margin={"l": 10, "r": 12, "b": below}
-    )
+    height = 36 + (16 + 11 * len(saes)) * len(rows_of) + below
+    fig = theme.figure(axis, height=height, margin={"l": 10, "r": 12, "b": below})
     fig.update_layout(legend={"yref": "container", "y": 0, "yanchor": "bottom"})
-    order = list(names)
+    order = list(rows_of)
     for number, sae in enumerate(saes):
         rows = table[(table[label] == sae) & table["quantity"].isin(order)]
         shift = 0.7 * ((number + 0.5) / len(saes) - 0.5)
+        style = number % len(theme.PALETTE)
         fig.add_scatter(
             x=rows["value"], y=[order.index(quantity) + shift for quantity in rows["quantity"]], mode="markers",
             name=str(sae), text=rows["sae"], hovertemplate="%{text}: %{x:.3f}<extra></extra>",
             error_x=theme.error_bars(rows),
-            marker={
-                "size": 8,
-                "color": theme.PALETTE[number % len(theme.PALETTE)],
-                "symbol": theme.SYMBOLS[number % len(theme.SYMBOLS)],
-            },
+            marker={"size": 8, "color": theme.PALETTE[style], "symbol": theme.SYMBOLS[style]},
         )  # fmt: skip
     fig.update_yaxes(
         tickvals=list(range(len(order))),
-        ticktext=theme.wrapped(names.values()),
+        ticktext=theme.wrapped(rows_of.values()),
         range=[len(order) - 0.5, -0.5],
     )
     return fig
