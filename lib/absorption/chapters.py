@@ -48,7 +48,7 @@ class RecallGapSettings(SaeSettings):
     n_sets: int = Field(4, ge=2, le=64)
     """Seeded sets of in-context examples that the words share."""
     compare: bool = True
-    """Also score the shipped SAEs that read the same model (for the curves against L0 and width)."""
+    """Also score four shipped SAEs that read the same model (for the curves against L0 and width)."""
     selection: str = Field("encoder cosine", pattern="^(encoder cosine|k=1 probing|best F1)$")
     """How the letter's latent is chosen where only one choice is shown."""
 
@@ -61,7 +61,7 @@ class StudySettings(SaeSettings):
     f1_jump: float = Field(0.03, gt=0, lt=1)
     """Rise of F1 by which a further latent counts as a main one (paper: .03)."""
     compare: bool = True
-    """Also study the shipped SAEs that read the same model."""
+    """Also study four shipped SAEs that read the same model."""
 
 
 class MainLatentSettings(StudySettings):

@@ -21,7 +21,7 @@ class ReportSettings(SaeSettings):
     per_letter: int = Field(4, ge=1)
     """Words of a letter for the mediation, with a main latent on, and with none on."""
     compare: bool = True
-    """Also measure the shipped SAEs that read the same model."""
+    """Also measure four shipped SAEs that read the same model."""
 
 
 class SideBySideSettings(Settings):
