@@ -251,8 +251,9 @@ def _grid(rows: int, columns: int, titles: list[str]) -> go.Figure:
 def _heatmap(wide: pd.DataFrame, name: str, **how) -> go.Heatmap:
     values = wide.to_numpy(dtype=np.float64)
     values = np.where(np.abs(values) < 0.005, 0.0, values)  # no "-0.00"
+    text = np.where(np.isnan(values), "", np.vectorize("{:.2f}".format)(values))
     return go.Heatmap(
-        z=values, x=list(wide.columns), y=list(wide.index), text=np.vectorize("{:.2f}".format)(values),
+        z=values, x=list(wide.columns), y=list(wide.index), text=text,
         texttemplate="%{text}", hovertemplate=f"%{{y}}, %{{x}}: {name} %{{z:.3f}}<extra></extra>", **how,
     )  # fmt: skip
 
