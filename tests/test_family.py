@@ -251,5 +251,5 @@ def test_the_figures_show_every_number(data: Path) -> None:
     for trace in fig.data:
         assert list(trace.y) == [value_of(sae) for sae in ("sparse", "base", "dense")]
     table = family.along(found, family.steps(found, family.ARCHITECTURE), family.QUANTITIES)
-    fig: Any = figures.dots(table, family.RATES, "architecture", "rate")
+    fig: Any = dots(table, family.RATES, "architecture", "rate")
     assert [trace.name for trace in fig.data] == ["batchtopk", "matryoshka"]

@@ -1,6 +1,8 @@
-"""Figures of the one-SAE page: several SAEs side by side."""
+"""Figures that set several SAEs side by side: of the one-SAE page, and of the family."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 import pandas as pd
 import plotly.graph_objects as go
@@ -16,31 +18,43 @@ def side_by_side(reports: pd.DataFrame, section: str) -> go.Figure:
         section: which part.
     """
     mine = reports[reports["section"] == section]
-    quantities = list(dict.fromkeys(mine["quantity"]))
-    names = list(dict.fromkeys(mine["report"]))
-    below = 56 + 22 * len(names)  # room for the axis title and, on a phone, one line of the legend each
-    fig = figure(x=section, height=36 + 48 * len(quantities) + below, margin={"l": 10, "r": 12, "b": below})
+    panels = {quantity: {"": quantity} for quantity in dict.fromkeys(mine["quantity"])}
+    return dots(mine, panels, "report", section)
+
+
+def dots(table: pd.DataFrame, panels: Mapping[str, Mapping[str, str]], label: str, axis: str) -> go.Figure:
+    """One row a quantity, one dot an SAE, with 95% intervals.
+
+    Args:
+        table: ``sae``, the label, ``quantity, value, low, high``, one row a number.
+        panels: the quantities, by two names that together call the row (one may be empty).
+        label: column that names the SAEs in the legend.
+        axis: name of the axis of values.
+    """
+    saes = list(dict.fromkeys(table[label]))
+    rows_of = {
+        quantity: ", ".join(filter(None, (title, name)))
+        for title, drawn in panels.items()
+        for name, quantity in drawn.items()
+    }
+    below = 56 + 22 * len(saes)  # room for the axis title and, on a phone, one line of the legend each
+    height = 36 + max(48, 16 + 11 * len(saes)) * len(rows_of) + below
+    fig = figure(axis, height=height, margin={"l": 10, "r": 12, "b": below})
     fig.update_layout(legend={"yref": "container", "y": 0, "yanchor": "bottom"})
-    for number, name in enumerate(names):
-        rows = mine[mine["report"] == name]
-        shift = 0.5 * ((number + 0.5) / len(names) - 0.5)
+    order = list(rows_of)
+    for number, sae in enumerate(saes):
+        rows = table[(table[label] == sae) & table["quantity"].isin(order)]
+        shift = 0.7 * ((number + 0.5) / len(saes) - 0.5)
+        style = number % len(PALETTE)
         fig.add_scatter(
-            x=rows["value"],
-            y=[quantities.index(quantity) + shift for quantity in rows["quantity"]],
-            mode="markers",
-            name=name,
-            text=rows["quantity"],
-            hovertemplate="%{text}: %{x:.3f}",
+            x=rows["value"], y=[order.index(quantity) + shift for quantity in rows["quantity"]], mode="markers",
+            name=str(sae), text=rows["sae"], hovertemplate="%{text}: %{x:.3f}<extra></extra>",
             error_x=error_bars(rows),
-            marker={
-                "size": 8,
-                "color": PALETTE[number % len(PALETTE)],
-                "symbol": SYMBOLS[number % len(SYMBOLS)],
-            },
-        )
+            marker={"size": 8, "color": PALETTE[style], "symbol": SYMBOLS[style]},
+        )  # fmt: skip
     fig.update_yaxes(
-        tickvals=list(range(len(quantities))),
-        ticktext=wrapped(quantities),
-        range=[len(quantities) - 0.5, -0.5],
+        tickvals=list(range(len(order))),
+        ticktext=wrapped(rows_of.values()),
+        range=[len(order) - 0.5, -0.5],
     )
     return fig
