@@ -16,6 +16,7 @@ from absorption.data import data_root
 from absorption.family import check, numbers
 from absorption.family.quantities import PRECISION, QUANTITIES
 from absorption.plots import family as figures
+from absorption.plots.report import dots
 from absorption.report.numbers import COLUMNS
 from absorption.statistics import interval
 
