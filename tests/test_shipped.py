@@ -79,9 +79,9 @@ def test_the_card_says_all_that_a_reader_must_know(folder: Path) -> None:
     text = card["measured"]["held_out_text"]
     assert text["tokens"] > 100_000
     assert text["l0"] > 0
-    assert (
-        card["measured"]["words_in_spelling_prompts"]["l0"] > text["l0"]
-    )  # the task is off the distribution
+    # The task is off the distribution: more latents are on, unless the architecture fixes their number.
+    more = card["measured"]["words_in_spelling_prompts"]["l0"] - text["l0"]
+    assert more == 0 if card["architecture"] == "topk" else more > 0
 
 
 @shipped
