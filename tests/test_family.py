@@ -143,6 +143,20 @@ def test_a_difference_is_paired(data: Path) -> None:
     assert high - low > 0.1  # unpaired it would be wide
 
 
+def test_a_change_is_set_beside_that_of_another_seed(data: Path) -> None:
+    table = family.beside_seed(family.read_family(), ["splits of a letter"]).set_index("change")
+    seed = value_of("seed-1") - value_of("base")
+    assert table["seed"].tolist() == pytest.approx([seed] * 3)
+    assert table.loc["matryoshka minus batchtopk", "value"] == pytest.approx(
+        value_of("matryoshka") - value_of("base")
+    )
+    # By the order of MEMBERS: the slope against L0 is under .05, the seed's difference .25, Matryoshka's .2.
+    assert table["larger"].tolist() == ["no", "no", "no"]
+    found = family.read_family()
+    del found.stamps["seed-1"]
+    assert family.beside_seed(found, ["splits of a letter"])["seed"].isna().all()
+
+
 def test_every_claim_of_the_family_is_in_the_ledgers_file_and_gets_a_verdict(data: Path) -> None:
     table = family.claims_table(family.read_family())
     known = {(claim.id, part.name) for claim in claims.load().values() for part in claim.parts}

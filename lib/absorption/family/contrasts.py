@@ -54,6 +54,29 @@ def differences(family: Family, setting: str) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True)[columns] if tables else pd.DataFrame(columns=columns)
 
 
+def beside_seed(family: Family, quantities: Sequence[str]) -> pd.DataFrame:
+    """Changes with L0, width and architecture beside what another training seed alone changes.
+
+    Returns:
+        ``quantity, change, value, low, high, seed`` (the seed's change; NaN with one seed) and ``larger``: whether
+        the change exceeds the seed's in size.
+    """
+    other = differences(family, ARCHITECTURE)
+    changes = [
+        trends(family, L0).assign(change="each doubling of L0"),
+        trends(family, WIDTH).assign(change="each doubling of the width"),
+        other.assign(change=other[ARCHITECTURE].astype(str) + " minus batchtopk"),
+    ]
+    table = pd.concat([one for one in changes if len(one)], ignore_index=True)
+    table = table[table["quantity"].isin(list(quantities))]
+    seeds = differences(family, SEED)
+    seed = dict(zip(seeds["quantity"], seeds["value"].astype(float), strict=True))
+    table = table.assign(seed=[seed.get(quantity, np.nan) for quantity in table["quantity"]])
+    table["larger"] = np.where(table["value"].abs() > table["seed"].abs(), "yes", "no")
+    columns = ["quantity", "change", "value", "low", "high", "seed", "larger"]
+    return table.sort_values("quantity", kind="stable")[columns].reset_index(drop=True)
+
+
 def claims_table(family: Family) -> pd.DataFrame:
     """What the family says of the paper's claims: ``claim, part, value, low, high, note``, for the ledger."""
     l0, width = trends(family, L0), trends(family, WIDTH)
