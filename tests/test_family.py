@@ -154,7 +154,9 @@ def test_a_change_is_set_beside_that_of_another_seed(data: Path) -> None:
     assert table["larger"].tolist() == ["no", "no", "no"]
     found = family.read_family()
     del found.stamps["seed-1"]
-    assert family.beside_seed(found, ["splits of a letter"])["seed"].isna().all()
+    alone = family.beside_seed(found, ["splits of a letter"])
+    assert alone["seed"].isna().all()
+    assert set(alone["larger"]) == {""}
 
 
 def test_every_claim_of_the_family_is_in_the_ledgers_file_and_gets_a_verdict(data: Path) -> None:

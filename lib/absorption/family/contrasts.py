@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -10,6 +11,8 @@ import pandas as pd
 from absorption.criteria import ABLATION, FULL, RELATIVE
 from absorption.family.numbers import Family, members
 from absorption.family.quantities import PRECISION, QUANTITIES, RECALL, SPLITS
+from absorption.latents import slope_per_doubling
+from absorption.statistics import Estimate
 
 BASE = {"architecture": "batchtopk", "d_sae": 4096, "k": 32, "seed": 0}
 """The setting that the others vary, at the layer that most of the family reads."""
@@ -36,17 +39,20 @@ def trends(family: Family, setting: str) -> pd.DataFrame:
     rows = steps(family, setting)
     if len(rows) < 2:
         return pd.DataFrame(columns=["quantity", "value", "low", "high", "saes"])
-    x = np.log2(rows["l0_text" if setting == L0 else setting].to_numpy(dtype=float))
-    weights = (x - x.mean()) / ((x - x.mean()) ** 2).sum()
-    return _table(family, dict(zip(rows["sae"], weights, strict=True))).assign(saes=len(rows))
+    x = rows["l0_text" if setting == L0 else setting]
+    points = [(float(at), family.scores(sae)) for at, sae in zip(x, rows["sae"], strict=True)]
+    return _table(lambda quantity: slope_per_doubling(points, quantity)).assign(saes=len(rows))
 
 
 def differences(family: Family, setting: str) -> pd.DataFrame:
     """Every SAE of ``steps`` minus the base: ``sae``, the setting, ``quantity, value, low, high``."""
     rows = steps(family, setting)
     base = _base(rows, setting)
+    base_scores = family.scores(base)
     tables = [
-        _table(family, {row["sae"]: 1.0, base: -1.0}).assign(**{"sae": row["sae"], setting: row[setting]})
+        _table(partial(family.scores(row["sae"]).minus, base_scores)).assign(
+            **{"sae": row["sae"], setting: row[setting]}
+        )
         for row in rows.to_dict("records")
         if row["sae"] != base
     ]
@@ -59,7 +65,7 @@ def beside_seed(family: Family, quantities: Sequence[str]) -> pd.DataFrame:
 
     Returns:
         ``quantity, change, value, low, high, seed`` (the seed's change; NaN with one seed) and ``larger``: whether
-        the change exceeds the seed's in size.
+        the change exceeds the seed's in size (empty with one seed).
     """
     other = differences(family, ARCHITECTURE)
     changes = [
@@ -72,7 +78,8 @@ def beside_seed(family: Family, quantities: Sequence[str]) -> pd.DataFrame:
     seeds = differences(family, SEED)
     seed = dict(zip(seeds["quantity"], seeds["value"].astype(float), strict=True))
     table = table.assign(seed=[seed.get(quantity, np.nan) for quantity in table["quantity"]])
-    table["larger"] = np.where(table["value"].abs() > table["seed"].abs(), "yes", "no")
+    larger = np.where(table["value"].abs() > table["seed"].abs(), "yes", "no")
+    table["larger"] = np.where(table["seed"].isna(), "", larger)  # with one seed nobody knows
     columns = ["quantity", "change", "value", "low", "high", "seed", "larger"]
     return table.sort_values("quantity", kind="stable")[columns].reset_index(drop=True)
 
@@ -104,8 +111,9 @@ def _base(rows: pd.DataFrame, setting: str) -> str:
     return str(rows["sae"].iloc[0])
 
 
-def _table(family: Family, weights: dict[str, float]) -> pd.DataFrame:
-    found = {name: family.estimate(weights, name) for name in QUANTITIES}
+def _table(estimate: Callable[[str], Estimate]) -> pd.DataFrame:
+    """One row a quantity."""
+    found = {name: estimate(name) for name in QUANTITIES}
     rows = [(name, one.value, one.low, one.high) for name, one in found.items()]
     return pd.DataFrame(rows, columns=["quantity", "value", "low", "high"])
 

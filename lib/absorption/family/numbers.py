@@ -21,9 +21,9 @@ import pandas as pd
 from absorption import cache
 from absorption.data import data_root
 from absorption.family.quantities import QUANTITIES
+from absorption.latents.score import MeanSamples
 from absorption.report.compare import SUMMARY
 from absorption.saes import shipped_card, shipped_ids
-from absorption.statistics import Estimate, interval
 
 FOLDER = "results/family"
 RESAMPLES = "sae-resamples"
@@ -65,12 +65,13 @@ class Family:
         found = self.resamples.loc[self.resamples["sae"] == sae, quantity].to_numpy(dtype=np.float64)
         return found[: np.flatnonzero(~np.isnan(found)).max() + 1]
 
-    def estimate(self, weights: dict[str, float], quantity: str) -> Estimate:
-        """A weighted sum over SAEs with its paired interval (a difference has the weights 1 and -1)."""
-        value = sum(weight * self.value(sae, quantity) for sae, weight in weights.items())
-        samples = np.stack([weight * self.samples(sae, quantity) for sae, weight in weights.items()])
-        low, high = interval(samples.sum(axis=0))
-        return Estimate(value, float(low), float(high))
+    def scores(self, sae: str) -> MeanSamples:
+        """Every compared quantity with its resamples, in the form that slopes and differences are taken of."""
+        return MeanSamples(
+            sae,
+            {name: self.value(sae, name) for name in QUANTITIES},
+            {name: self.samples(sae, name) for name in QUANTITIES},
+        )
 
 
 def read_family(folder: str | Path = "") -> Family:

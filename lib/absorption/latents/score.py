@@ -42,7 +42,7 @@ def score_latents(
 
 @dataclass(frozen=True)
 class MeanSamples:
-    """Precision, recall and F1, mean over letters, in every bootstrap resample of the test words.
+    """Numbers of one SAE (precision, recall, F1, splits, rates: means over letters) in every resample of the words.
 
     Two of these from the same words and seed share their resamples, so differences are paired.
     """
