@@ -114,7 +114,7 @@ def make_plan(config: dict[str, Any], table: Path, notebooks: Path) -> Plan:
 
 
 def read_samples(table: Path) -> dict[str, dict[str, str]]:
-    """Rows of a tab-separated table by sample, empty cells left out.
+    """Rows of a tab-separated table by sample, empty cells left out; a relative ``sae_path`` is the table's.
 
     Raises:
         PlanError: no such file, no rows, a row of another length, a name that stands twice.
@@ -130,6 +130,8 @@ def read_samples(table: Path) -> dict[str, dict[str, str]]:
                     f"{table.name}: the row {_first(row)!r} has more or fewer cells than the head."
                 )
             filled = {name: cell.strip() for name, cell in row.items() if cell.strip()}
+            if "sae_path" in filled:  # jobs run in the sweep's folder, so a relative path would be lost there
+                filled["sae_path"] = str((table.parent / Path(filled["sae_path"]).expanduser()).resolve())
             name = filled.get("sample", "")
             if name in rows:
                 raise PlanError(

@@ -16,7 +16,9 @@ def main(arguments: list[str]) -> int:
     with Path(os.environ["CALLS"]).open("a") as calls:
         calls.write(json.dumps([arguments[0], record.as_posix(), os.environ["ABSORPTION_BATCH"]]) + "\n")
     time.sleep(float(os.environ.get("PAUSE", "0")))
-    if "bad" in values.get("sae_path", "") or (arguments[0] == "prepare" and "missing" in values["model"]):
+    if "bad" in values.get("sae_path", "").rpartition("/")[2] or (
+        arguments[0] == "prepare" and "missing" in values["model"]
+    ):
         print("a warning of no interest\nthe folder 'bad' has no cfg.json", file=sys.stderr)
         return 1
     if arguments[0] == "run":

@@ -61,15 +61,23 @@ def test_a_run_gets_the_samples_parameters_and_the_chapters(tmp_path: Path) -> N
     plan = plan_of(tmp_path, local("a"), chapter_parameters={CHAPTER: {"compare": False}})
     given = plan.run_arguments("a", CHAPTER).split("-p ")[1:]
     assert {pair.strip() for pair in given} == {
-        "seed 0", "model m", "sae_release local", "sae_path saes/a", "hook_name blocks.1.hook_resid_post",
-        "compare false",
+        "seed 0", "model m", "sae_release local", f"sae_path {tmp_path / 'saes' / 'a'}", "compare false",
+        "hook_name blocks.1.hook_resid_post",
     }  # fmt: skip
+
+
+def test_a_relative_folder_is_the_tables_wherever_the_job_runs(tmp_path: Path) -> None:
+    rows = [["a", "m", "", "local", "", path, ""] for path in ("saes/a", "../b", "/c", "~/d")]
+    rows = [[f"s{number}", *row[1:]] for number, row in enumerate(rows)]
+    plan = plan_of(tmp_path, *rows)
+    found = [row["sae_path"] for row in plan.samples.values()]
+    assert found == [f"{tmp_path}/saes/a", f"{tmp_path.parent}/b", "/c", str(Path.home() / "d")]
 
 
 def test_values_are_quoted_for_the_shell(tmp_path: Path) -> None:
     row = ["a", "m; touch here", "", "local", "", "$(touch here)", ""]
     assert "'m; touch here'" in plan_of(tmp_path, row).run_arguments("a", CHAPTER)
-    assert "'$(touch here)'" in plan_of(tmp_path, row).run_arguments("a", CHAPTER)
+    assert "$(touch here)'" in plan_of(tmp_path, row).run_arguments("a", CHAPTER)
 
 
 def test_a_sample_that_stands_twice_is_refused(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ from absorption.training.trainer import ResumableTrainer, make_trainer
 def main(arguments: list[str] | None = None) -> int:
     """Train the named SAEs, or all of the family that is not shipped yet."""
     parser = argparse.ArgumentParser(prog="absorption saes", description=main.__doc__)
-    parser.add_argument("sae_ids", nargs="*", help="shipped names; default all")
+    parser.add_argument("sae_ids", nargs="*", help="names of recipes; default all that are shipped")
     parser.add_argument("--output", type=Path, default=None, help="folder for the SAEs (default data/saes)")
     parser.add_argument("--model", default=EMBEDDED, help="model name, id or folder")
     parser.add_argument("--device", default="auto")

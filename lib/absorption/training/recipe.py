@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 
@@ -59,6 +59,9 @@ class Recipe:
         return asdict(self) | {"matryoshka_widths": list(self.matryoshka_widths)}
 
 
+STANDARD = Recipe("standard", penalty=1.5, penalty_warm_up_steps=300)
+"""ReLU with an L1 penalty."""
+
 FAMILY = (
     Recipe(),
     Recipe(k=16),
@@ -69,23 +72,32 @@ FAMILY = (
     Recipe(seed=1),
     Recipe("topk"),
     Recipe("matryoshka", matryoshka_widths=(128, 384, 896, 1920, 4096)),
-    Recipe("standard", penalty=1.5, penalty_warm_up_steps=300),
+    STANDARD,
     Recipe(
         "jumprelu", penalty=1.0, penalty_warm_up_steps=200, bandwidth=0.1,
         first_threshold=0.2, threshold_speed=10,
     ),
+    Recipe(hook_name="blocks.4.hook_resid_post"),
+    Recipe(hook_name="blocks.12.hook_resid_post"),
 )  # fmt: skip
 """The shipped SAEs, in the order in which ``make saes`` trains them."""
 
+MEASURED = (
+    Recipe(seed=2),
+    Recipe(seed=3),
+    replace(STANDARD, seed=1),
+)
+"""Trained and measured like the family, but not shipped: their numbers are stored, their weights are this recipe."""
+
 
 def find_recipe(sae_id: str) -> Recipe:
-    """The shipped recipe of that name.
+    """The recipe of that name, of a shipped SAE or of one that is only measured.
 
     Raises:
         ValueError: no such recipe; the message lists them.
     """
-    for recipe in FAMILY:
+    for recipe in FAMILY + MEASURED:
         if recipe.sae_id == sae_id:
             return recipe
-    names = ", ".join(recipe.sae_id for recipe in FAMILY)
+    names = ", ".join(recipe.sae_id for recipe in FAMILY + MEASURED)
     raise ValueError(f"There is no recipe {sae_id!r}; allowed: {names}.")
