@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import statistics
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,12 @@ from absorption import claims, family
 from absorption.data import data_root
 from absorption.family import check, numbers
 from absorption.family.quantities import PRECISION, QUANTITIES
+from absorption.family.seeds import by_chance
 from absorption.plots import family as figures
 from absorption.plots.report import dots
 from absorption.report.numbers import COLUMNS
 from absorption.statistics import interval
+from absorption.training.recipe import Recipe
 
 MEMBERS = {
     "base": {},
@@ -28,7 +31,11 @@ MEMBERS = {
     "matryoshka": {"architecture": "matryoshka"},
     "seed-1": {"seed": 1},
     "deep": {"hook_name": "blocks.12.hook_resid_post"},
+    "batchtopk-4096-l0-32-seed-2": {"seed": 2},
+    "shallow": {"hook_name": "blocks.4.hook_resid_post"},
 }
+UNSHIPPED = Recipe(seed=2).sae_id
+"""Measured from a folder; only its recipe is in the project."""
 N = 50
 PARAMETERS = {
     "n_words": 0, "n_sets": 4, "seed": 0, "max_candidates": 30, "per_letter": 4, "model": "tiny",
@@ -43,19 +50,24 @@ def card(sae: str, changes: dict[str, Any]) -> dict[str, Any]:
     return about | {
         "sae_id": sae,
         "weights_hash": f"hash of {sae}",
-        "recipe": {"seed": changes.get("seed", 0)},
+        "recipe": Recipe(seed=changes.get("seed", 0)).to_dict(),
         "measured": {"held_out_text": text, "dead_latents": 3},
     }
 
 
-def value_of(sae: str) -> float:
-    """Every quantity of an SAE has this value: another for each SAE."""
-    return 0.1 + 0.05 * list(MEMBERS).index(sae)
+SPLITS = "splits of a letter"
+LEAD = "rate, ablation, relative lead"
 
 
-def samples_of(sae: str) -> np.ndarray:
+def value_of(sae: str, quantity: str = SPLITS) -> float:
+    """Another value for each SAE, by another law for each quantity."""
+    power = 1 + [*QUANTITIES, "not kept"].index(quantity) / 10
+    return 0.1 + 0.05 * list(MEMBERS).index(sae) ** power
+
+
+def samples_of(sae: str, quantity: str = SPLITS) -> np.ndarray:
     """Resamples whose noise all SAEs share, so that paired differences have none."""
-    return value_of(sae) + 0.2 * np.random.default_rng(0).normal(size=N)
+    return value_of(sae, quantity) + 0.2 * np.random.default_rng(0).normal(size=N)
 
 
 @pytest.fixture
@@ -63,27 +75,43 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A data folder with cards and a sweep beside it, collected."""
     root = tmp_path / "data"
     for sae, changes in MEMBERS.items():
-        folder = root / "saes" / sae
+        folder = folder_of(tmp_path, sae)
         folder.mkdir(parents=True)
         (folder / "card.json").write_text(json.dumps(card(sae, changes)))
     shutil.copy(data_root() / "claims.yaml", root)
     monkeypatch.setenv("ABSORPTION_DATA", str(root))
+    monkeypatch.setattr(numbers, "MEASURED", (Recipe(seed=2),))
     for sae in MEMBERS:
-        write_run(tmp_path / "sweep", sae)
-    family.collect(tmp_path / "sweep")
+        write_run(sweep_of(tmp_path, sae), sae)
+    family.collect(sweeps(tmp_path))
     return root
+
+
+def folder_of(place: Path, sae: str) -> Path:
+    return place / "own" / sae if sae == UNSHIPPED else place / "data" / "saes" / sae
+
+
+def sweep_of(place: Path, sae: str) -> Path:
+    return place / ("sweep-of-seeds" if sae == UNSHIPPED else "sweep")
+
+
+def sweeps(place: Path) -> list[Path]:
+    return [place / "sweep", place / "sweep-of-seeds"]
 
 
 def write_run(sweep: Path, sae: str, error: str = "", **parameters: Any) -> None:
     results = sweep / "runs" / sae / "your-sae" / "results"
     results.mkdir(parents=True, exist_ok=True)
-    rows = [(sae, "recall gap", name, value_of(sae), 0.0, 1.0) for name in [*QUANTITIES, "not kept"]]
+    rows = [(sae, "recall gap", name, value_of(sae, name), 0.0, 1.0) for name in [*QUANTITIES, "not kept"]]
     pd.DataFrame(rows, columns=COLUMNS).to_parquet(results / "sae-summary.parquet")
-    samples = pd.DataFrame({name: samples_of(sae) for name in QUANTITIES}).astype(np.float32)
-    shorter = pd.Series(samples_of(sae)[: N // 2])
+    samples = pd.DataFrame({name: samples_of(sae, name) for name in QUANTITIES}).astype(np.float32)
+    shorter = pd.Series(samples_of(sae, PRECISION)[: N // 2])
     samples.assign(**{PRECISION: shorter}).to_parquet(results / "sae-resamples.parquet")
+    own = {"sae_release": "local", "sae_path": str(folder_of(sweep.parent, sae))}
+    where = own if sae == UNSHIPPED else {"sae_release": "shipped", "sae_path": ""}
     stamp = {
-        "error": error, "absorption": "0", "commit": "c", "parameters": PARAMETERS | parameters, "packages": {},
+        "error": error, "absorption": "0", "commit": "c", "parameters": PARAMETERS | where | parameters,
+        "packages": {},
         "loaded": {"sae": {"name": sae, "weights_hash": f"hash of {sae}"}}, "seconds": 1, "machine": "m",
         "date": "d",
     }  # fmt: skip
@@ -92,13 +120,13 @@ def write_run(sweep: Path, sae: str, error: str = "", **parameters: Any) -> None
 
 def test_what_a_sweep_measured_comes_back(data: Path) -> None:
     found = family.read_family()
-    order = ["sparse", "base", "dense", "wide", "deep", "seed-1", "matryoshka"]
+    order = ["shallow", "sparse", "base", "dense", "wide", "deep", "seed-1", UNSHIPPED, "matryoshka"]
     assert found.saes == order
     assert found.parameters == PARAMETERS
     for sae in MEMBERS:
-        assert found.value(sae, "not kept") == value_of(sae)
+        assert found.value(sae, "not kept") == value_of(sae, "not kept")
         for quantity in QUANTITIES:
-            expected = samples_of(sae)[: N // 2] if quantity == PRECISION else samples_of(sae)
+            expected = samples_of(sae, quantity)[: N // 2 if quantity == PRECISION else N]
             np.testing.assert_allclose(found.samples(sae, quantity), expected, rtol=1e-6)
     assert np.isnan(found.value("base", "unheard of"))
 
@@ -109,6 +137,7 @@ def test_a_member_is_what_its_card_says(data: Path) -> None:
     assert rows.loc["matryoshka", "architecture"] == "matryoshka"
     assert rows.loc["seed-1", "seed"] == 1
     assert rows.loc["sparse", "l0_text"] == 16
+    assert rows.index[rows["shipped"] == "no"].tolist() == [UNSHIPPED]
 
 
 @pytest.mark.parametrize(
@@ -117,8 +146,8 @@ def test_a_member_is_what_its_card_says(data: Path) -> None:
         (family.L0, ["sparse", "base", "dense"]),
         (family.WIDTH, ["base", "wide"]),
         (family.ARCHITECTURE, ["base", "matryoshka"]),
-        (family.SEED, ["base", "seed-1"]),
-        (family.LAYER, ["base", "deep"]),
+        (family.SEED, ["base", "seed-1", UNSHIPPED]),
+        (family.LAYER, ["shallow", "base", "deep"]),
     ],
 )
 def test_a_step_changes_one_setting_alone(data: Path, setting: str, saes: list[str]) -> None:
@@ -126,7 +155,7 @@ def test_a_step_changes_one_setting_alone(data: Path, setting: str, saes: list[s
 
 
 def test_a_trend_is_the_least_squares_slope_against_the_doublings(data: Path) -> None:
-    table = family.trends(family.read_family(), family.L0).set_index("quantity")
+    table: Any = family.trends(family.read_family(), family.L0).set_index("quantity")
     slope = np.polyfit([4, 5, 6], [value_of(sae) for sae in ("sparse", "base", "dense")], 1)[0]
     assert table.loc["splits of a letter", "value"] == pytest.approx(slope)
     assert table.loc["splits of a letter", "saes"] == 3
@@ -143,20 +172,116 @@ def test_a_difference_is_paired(data: Path) -> None:
     assert high - low > 0.1  # unpaired it would be wide
 
 
-def test_a_change_is_set_beside_that_of_another_seed(data: Path) -> None:
-    table = family.beside_seed(family.read_family(), ["splits of a letter"]).set_index("change")
-    seed = value_of("seed-1") - value_of("base")
-    assert table["seed"].tolist() == pytest.approx([seed] * 3)
-    assert table.loc["matryoshka minus batchtopk", "value"] == pytest.approx(
-        value_of("matryoshka") - value_of("base")
-    )
-    # By the order of MEMBERS: the slope against L0 is under .05, the seed's difference .25, Matryoshka's .2.
-    assert table["larger"].tolist() == ["no", "no", "no"]
+def test_a_layer_is_compared_with_the_one_that_most_read(data: Path) -> None:
+    table = family.differences(family.read_family(), family.LAYER)
+    found = table[table["quantity"] == LEAD].set_index(family.LAYER)["value"].to_dict()
+    base = value_of("base", LEAD)
+    expected = {4: value_of("shallow", LEAD) - base, 12: value_of("deep", LEAD) - base}
+    assert found == pytest.approx(expected)
+
+
+SEEDS = ("base", "seed-1", UNSHIPPED)
+
+
+@pytest.mark.parametrize("quantity", [SPLITS, LEAD])
+def test_the_spread_over_seeds_is_that_of_each_setting_with_several(data: Path, quantity: str) -> None:
     found = family.read_family()
-    del found.stamps["seed-1"]
-    alone = family.beside_seed(found, ["splits of a letter"])
-    assert alone["seed"].isna().all()
-    assert set(alone["larger"]) == {""}
+    assert family.repeated(found)["sae"].tolist() == list(SEEDS)
+    table = family.spread(found, [SPLITS, LEAD])
+    row: Any = table.set_index("quantity").loc[quantity]
+    values = [value_of(sae, quantity) for sae in SEEDS]
+    assert (row["seeds"], row["lowest"], row["highest"]) == (3, min(values), max(values))
+    assert row["mean"] == pytest.approx(statistics.mean(values))
+    assert row["sd"] == pytest.approx(statistics.stdev(values))
+
+
+def test_two_seeds_have_no_standard_deviation_to_speak_of(data: Path) -> None:
+    found = family.read_family()
+    del found.stamps[UNSHIPPED]
+    table = family.spread(found, [SPLITS])
+    assert table["seeds"].tolist() == [2]
+    assert table["sd"].isna().all()
+
+
+@pytest.mark.parametrize("quantity", [SPLITS, LEAD])
+def test_a_change_is_between_seed_means_and_beside_what_seeds_alone_would_make_of_it(
+    data: Path, quantity: str
+) -> None:
+    found = family.read_family()
+    table = family.beside_seeds(found, [SPLITS, LEAD])
+    rows = table[table["quantity"] == quantity].set_index("change")
+    at = {sae: value_of(sae, quantity) for sae in MEMBERS}
+    base = statistics.mean(at[sae] for sae in SEEDS)
+    assert rows["value"].to_dict() == pytest.approx(
+        {
+            "each doubling of L0": (at["dense"] - at["sparse"]) / 2,
+            "each doubling of the width": at["wide"] - base,
+            "matryoshka minus batchtopk": at["matryoshka"] - base,
+            "layer 4 minus layer 8": at["shallow"] - base,
+            "layer 12 minus layer 8": at["deep"] - base,
+        }
+    )
+    # Student's t for 2 degrees of freedom is 4.303; the middle of the L0s has no weight in their slope.
+    reach = 4.303 * statistics.stdev([at[sae] for sae in SEEDS])
+    single = reach * (1 + 1 / 3) ** 0.5
+    expected = dict.fromkeys(rows.index, single) | {"each doubling of L0": reach * 0.5**0.5}
+    assert rows["by_chance_up_to"].to_dict() == pytest.approx(expected, rel=1e-3)
+    assert rows["base"].tolist() == pytest.approx([base] * 5)
+    # The resamples share their noise, so the interval over words has no width.
+    assert rows["low"].tolist() == pytest.approx(rows["value"].tolist(), abs=1e-6)
+
+
+def test_only_a_change_that_exceeds_chance_is_called_more(data: Path) -> None:
+    found = family.read_family()
+    change, rows = "matryoshka minus batchtopk", found.numbers["sae"] == "matryoshka"
+    first = family.beside_seeds(found, [SPLITS]).set_index("change")
+    for factor, expected in ((0.99, "no"), (1.01, "yes"), (-1.01, "yes")):
+        value = first.loc[change, "base"] + factor * first.loc[change, "by_chance_up_to"]
+        found.numbers.loc[rows, "value"] = value
+        table = family.beside_seeds(found, [SPLITS]).set_index("change")
+        assert table.loc[change, "more_than_chance"] == expected
+
+
+def test_seeds_that_change_nothing_stay_within_chance_in_95_of_100_families() -> None:
+    """SAEs that differ in their noise alone, the base in the difference and in the middle of the slope."""
+    rng, inside, n = np.random.default_rng(0), np.zeros(2), 4000
+    for _ in range(n):
+        base, others = rng.normal(size=4), rng.normal(size=2)
+        difference, weights = others[0] - base.mean(), [1.0, *[-0.25] * 4]
+        slope, slope_weights = (others[1] - others[0]) / 2, [-0.5, *[0.0] * 4, 0.5]
+        inside += [
+            abs(difference) < by_chance(base, weights), abs(slope) < by_chance(base, slope_weights)
+        ]  # fmt: skip
+    assert inside / n == pytest.approx([0.95, 0.95], abs=0.012)
+
+
+def test_seeds_without_spread_say_nothing_of_chance(data: Path) -> None:
+    assert np.isnan(by_chance([0.0, 0.0, 0.0], [1.0, -1.0]))
+    assert np.isnan(by_chance([0.1], [1.0, -1.0]))
+
+
+def test_a_claims_note_says_what_seeds_make_of_it(data: Path) -> None:
+    table: Any = family.claims_table(family.read_family()).set_index(["claim", "part"])
+    slope = (value_of("dense") - value_of("sparse")) / 2
+    note = table.loc[("splits-l0", "family"), "note"]
+    assert note.startswith(f"3 SAEs; over seeds {slope:.4f}, seeds alone up to ")
+
+
+def test_with_one_seed_nobody_knows_what_seeds_change(data: Path) -> None:
+    found = family.read_family()
+    del found.stamps["seed-1"], found.stamps[UNSHIPPED]
+    alone = family.beside_seeds(found, [SPLITS])
+    assert alone["by_chance_up_to"].isna().all()
+    assert set(alone["more_than_chance"]) == {""}
+    assert not len(family.spread(found, [SPLITS]))
+    assert "seeds" not in " ".join(family.claims_table(found)["note"])
+
+
+def test_an_sae_alone_has_no_changes(data: Path) -> None:
+    found = family.read_family()
+    for sae in set(MEMBERS) - {"base"}:
+        del found.stamps[sae]
+    assert family.beside_seeds(found, [SPLITS]).empty
 
 
 def test_every_claim_of_the_family_is_in_the_ledgers_file_and_gets_a_verdict(data: Path) -> None:
@@ -174,7 +299,7 @@ def test_every_claim_of_the_family_is_in_the_ledgers_file_and_gets_a_verdict(dat
 def test_the_lowest_rate_is_over_all_of_them(data: Path) -> None:
     table = family.claims_table(family.read_family()).set_index(["claim", "part"])
     row: Any = table.loc[("every-sae", "family-ablation")]
-    assert row["value"] == value_of("base")
+    assert row["value"] == value_of("base", "rate, ablation")
     assert row["note"] == f"lowest of {len(MEMBERS)} SAEs: base"
 
 
@@ -205,14 +330,51 @@ def test_a_shipped_sae_without_numbers_is_named(data: Path) -> None:
 def test_saes_measured_with_different_parameters_are_not_one_family(data: Path, tmp_path: Path) -> None:
     write_run(tmp_path / "sweep", "base", n_words=500)
     with pytest.raises(numbers.StoredNumbersError, match=r"different n_words: .*500 \(base\)"):
-        family.collect(tmp_path / "sweep")
+        family.collect(sweeps(tmp_path))
 
 
 def test_a_failed_run_is_left_out_and_a_sweep_of_none_is_refused(data: Path, tmp_path: Path) -> None:
     write_run(tmp_path / "sweep", "deep", error="stopped")
-    assert "deep" not in family.collect(tmp_path / "sweep", tmp_path / "elsewhere").saes
+    assert "deep" not in family.collect(sweeps(tmp_path), tmp_path / "elsewhere").saes
     with pytest.raises(numbers.StoredNumbersError, match="no finished one-SAE page"):
-        family.collect(tmp_path / "nothing")
+        family.collect([tmp_path / "sweep", tmp_path / "nothing"])
+
+
+def test_an_sae_measured_twice_is_refused(data: Path, tmp_path: Path) -> None:
+    with pytest.raises(numbers.StoredNumbersError, match="more than once: base, "):
+        family.collect([tmp_path / "sweep", tmp_path / "sweep"])
+
+
+def test_an_sae_that_is_not_shipped_goes_by_its_card(data: Path, tmp_path: Path) -> None:
+    stamp = json.loads((data / numbers.FOLDER / "stamps.json").read_text())[UNSHIPPED]
+    assert stamp["card"] == card(UNSHIPPED, MEMBERS[UNSHIPPED])
+    assert "sae_path" not in stamp["parameters"]  # a path of one machine
+    path = folder_of(tmp_path, UNSHIPPED) / "card.json"
+    path.write_text(path.read_text().replace(f"hash of {UNSHIPPED}", "trained again"))
+    with pytest.raises(
+        numbers.StoredNumbersError, match=r"seed-2 are of weights hash of .*-seed-2, its card"
+    ):
+        family.collect(sweeps(tmp_path))
+    path.unlink()
+    with pytest.raises(numbers.StoredNumbersError, match=r"seed-2 is not shipped, and its folder .* no card"):
+        family.collect(sweeps(tmp_path))
+
+
+def test_without_the_numbers_of_a_seed_that_is_a_recipe_the_family_is_refused(
+    data: Path, tmp_path: Path
+) -> None:
+    before = (data / numbers.FOLDER / "stamps.json").read_text()
+    with pytest.raises(numbers.StoredNumbersError, match="differ in: .*seed-2"):
+        family.collect([tmp_path / "sweep"])
+    assert (data / numbers.FOLDER / "stamps.json").read_text() == before
+    family.collect([tmp_path / "sweep"], tmp_path / "elsewhere")
+    assert UNSHIPPED not in family.read_family(tmp_path / "elsewhere").saes
+
+
+def test_numbers_of_another_recipe_are_refused(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(numbers, "MEASURED", (Recipe(seed=2, lr=1e-3),))
+    with pytest.raises(numbers.StoredNumbersError, match="seed-2 are of another recipe"):
+        family.read_family()
 
 
 @pytest.mark.parametrize("name", ["stamps.json", "numbers.parquet", "resamples.parquet"])
@@ -226,14 +388,14 @@ def test_missing_and_damaged_files_are_refused(data: Path, name: str) -> None:
         family.read_family()
 
 
-def measured_now(monkeypatch: pytest.MonkeyPatch, off: float, missing: str = "") -> None:
+def measured_now(monkeypatch: pytest.MonkeyPatch, off: float, missing: str = "", ends: float = 0.0) -> None:
     """Puts a measurement in the place of the real one: the stored values, all off by as much."""
 
     def again(found: numbers.Family, sae: str, lm: object) -> pd.DataFrame:
         rows = found.numbers[found.numbers["sae"] == sae]
         table = rows.assign(stored=rows["value"], now=rows["value"] + off)
         table.loc[table["quantity"] == missing, "now"] = np.nan
-        return table.assign(difference=table["now"] - table["stored"])
+        return table.assign(difference=table["now"] - table["stored"], ends=ends)
 
     monkeypatch.setattr(check, "_again", again)
 
@@ -245,17 +407,35 @@ def test_numbers_that_come_out_the_same_pass_and_others_do_not(
     measured_now(monkeypatch, off=0.9 * check.TOLERANCE)
     table = family.again(found, ["base", "wide"], lm=None)  # type: ignore[arg-type]
     assert set(table["sae"]) == {"base", "wide"}
-    for off, missing in ((1.1 * check.TOLERANCE, ""), (0.0, PRECISION)):
-        measured_now(monkeypatch, off=off, missing=missing)
+    for off, missing, ends in ((1.1 * check.TOLERANCE, "", 0.0), (0.0, PRECISION, 0.0), (0.0, "", 0.011)):
+        measured_now(monkeypatch, off=off, missing=missing, ends=ends)
         with pytest.raises(family.StaleNumbersError, match="come out differently"):
             family.again(found, ["base"], lm=None)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("column", "shift", "difference", "ends"),
+    [("value", 0.02, 0.02, 0.0), ("low", -0.03, 0.0, 0.03), ("high", 0.04, 0.0, 0.04)],
+)
+def test_the_check_compares_a_number_and_both_ends_of_its_interval(
+    data: Path, column: str, shift: float, difference: float, ends: float
+) -> None:
+    stored = family.read_family().numbers.query("sae == 'base'")
+    row = stored["quantity"] == LEAD
+    now = stored.assign(**{column: stored[column].where(~row, stored[column] + shift)})
+    table: Any = check.compare(stored, now).set_index("quantity")
+    assert table.loc[LEAD, "difference"] == pytest.approx(difference)
+    assert table.loc[LEAD, "ends"] == pytest.approx(ends)
+    assert not table.drop(LEAD)[["difference", "ends"]].any(axis=None)
+    gone: Any = check.compare(stored, now[~row]).set_index("quantity")
+    assert np.isnan([gone.loc[LEAD, "difference"], gone.loc[LEAD, "ends"]]).all()
 
 
 def test_the_sample_to_check_follows_from_the_seed_and_reads_the_common_layer(data: Path) -> None:
     found = family.read_family()
     drawn = [family.chosen_for_check(found, 2, seed) for seed in range(30)]
     assert drawn[0] == family.chosen_for_check(found, 2, 0)
-    assert {sae for pair in drawn for sae in pair} == set(MEMBERS) - {"deep"}
+    assert {sae for pair in drawn for sae in pair} == set(MEMBERS) - {"deep", "shallow", UNSHIPPED}
     assert family.chosen_for_check(found, 0, 0) == []
 
 
@@ -265,8 +445,9 @@ def test_the_figures_show_every_number(data: Path) -> None:
     fig: Any = figures.against(table, "l0_text", family.SCORES, "L0")
     assert len(fig.data) == len(family.quantities(family.SCORES)) == 10
     assert [trace.name for trace in fig.data if trace.showlegend] == [*family.SCORES["F1"], "L1 k-sparse"]
-    for trace in fig.data:
-        assert list(trace.y) == [value_of(sae) for sae in ("sparse", "base", "dense")]
+    drawn = {tuple(trace.y) for trace in fig.data}
+    wanted = family.quantities(family.SCORES)
+    assert drawn == {tuple(value_of(sae, name) for sae in ("sparse", "base", "dense")) for name in wanted}
     table = family.along(found, family.steps(found, family.ARCHITECTURE), family.QUANTITIES)
     fig: Any = dots(table, family.RATES, "architecture", "rate")
     assert [trace.name for trace in fig.data] == ["batchtopk", "matryoshka"]

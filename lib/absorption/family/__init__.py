@@ -7,12 +7,11 @@ from absorption.family.contrasts import (
     LAYER,
     SEED,
     WIDTH,
-    beside_seed,
-    claims_table,
     differences,
     steps,
     trends,
 )
+from absorption.family.ledger import claims_table
 from absorption.family.numbers import (
     Family,
     StoredNumbersError,
@@ -21,10 +20,12 @@ from absorption.family.numbers import (
     members,
     read_family,
 )
-from absorption.family.quantities import QUANTITIES, RATES, SCORES, quantities
+from absorption.family.quantities import CLAIMED, QUANTITIES, RATES, SCORES, quantities
+from absorption.family.seeds import beside_seeds, repeated, spread
 
 __all__ = [
     "ARCHITECTURE",
+    "CLAIMED",
     "L0",
     "LAYER",
     "QUANTITIES",
@@ -37,7 +38,7 @@ __all__ = [
     "StoredNumbersError",
     "again",
     "along",
-    "beside_seed",
+    "beside_seeds",
     "chosen_for_check",
     "claims_table",
     "collect",
@@ -45,6 +46,8 @@ __all__ = [
     "members",
     "quantities",
     "read_family",
+    "repeated",
+    "spread",
     "steps",
     "trends",
 ]

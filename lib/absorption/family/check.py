@@ -24,9 +24,9 @@ class StaleNumbersError(StoredNumbersError):
 
 
 def chosen_for_check(family: Family, n: int, seed: int) -> list[str]:
-    """``n`` SAEs at the layer that most of the family reads (whose activations other chapters have made)."""
+    """``n`` shipped SAEs at the layer that most of the family reads (whose activations other chapters have made)."""
     rows = members(family)
-    there = rows.loc[rows[LAYER] == rows[LAYER].mode()[0], "sae"].tolist()
+    there = rows[(rows[LAYER] == rows[LAYER].mode()[0]) & (rows["shipped"] == "yes")]["sae"].tolist()
     order = np.random.default_rng(seed).permutation(len(there))
     return [there[i] for i in order[:n]]
 
@@ -35,20 +35,23 @@ def again(family: Family, saes: Sequence[str], lm: LanguageModel) -> pd.DataFram
     """Measure some SAEs again with the stored parameters.
 
     Returns:
-        ``sae, quantity, stored, now, difference``, every number of the one-SAE page.
+        ``sae, quantity, stored, now, difference``, every number of the one-SAE page, and ``ends``, by how much the
+        end of its interval that differs more does.
 
     Raises:
-        StaleNumbersError: a number differs by more than ``TOLERANCE``.
+        StaleNumbersError: a number or an end of its interval differs by more than ``TOLERANCE``.
     """
     tables = [_again(family, sae, lm) for sae in saes]
-    columns = ["sae", "quantity", "stored", "now", "difference"]
+    columns = ["sae", "quantity", "stored", "now", "difference", "ends"]
     table = pd.concat(tables, ignore_index=True)[columns] if tables else pd.DataFrame(columns=columns)
-    off = table[~(table["difference"].abs() <= TOLERANCE)]
+    size = table[["difference", "ends"]].abs().max(axis=1, skipna=False)
+    off = table[~(size <= TOLERANCE)]
     if len(off):
-        worst = off.sort_values("difference", key=lambda column: column.abs()).iloc[-1]  # NaN comes last
+        worst = off.loc[size[off.index].sort_values().index[-1]]  # NaN comes last
         raise StaleNumbersError(
             f"{len(off)} stored numbers come out differently, such as {worst['quantity']!r} of {worst['sae']}: "
-            f"stored {worst['stored']:.4f}, now {worst['now']:.4f}. Make them: {MAKE}."
+            f"stored {worst['stored']:.4f}, now {worst['now']:.4f}, an end of its interval off by "
+            f"{worst['ends']:.4f}. Make them: {MAKE}."
         )
     return table
 
@@ -63,7 +66,13 @@ def _again(family: Family, name: str, lm: LanguageModel) -> pd.DataFrame:
     thresholds = criteria.Thresholds(max_candidates=given["max_candidates"])
     effects = short.measure_effects(mine, thresholds, per_letter=given["per_letter"], seed=given["seed"])
     now = numbers.summary({name: numbers.numbers(mine, effects)})
-    stored = family.numbers[family.numbers["sae"] == name]
+    return compare(family.numbers[family.numbers["sae"] == name], now)
+
+
+def compare(stored: pd.DataFrame, now: pd.DataFrame) -> pd.DataFrame:
+    """Two measurements of the same numbers: ``stored, now, difference`` and ``ends``, NaN where one is missing."""
     table = stored.merge(now, on=["sae", "quantity"], how="outer", suffixes=("_stored", "_now"))
     table = table.rename(columns={"value_stored": "stored", "value_now": "now"})
-    return table.assign(difference=table["now"] - table["stored"])
+    ends = [(table[f"{end}_now"] - table[f"{end}_stored"]).abs() for end in ("low", "high")]
+    furthest = pd.concat(ends, axis=1).max(axis=1, skipna=False)
+    return table.assign(difference=table["now"] - table["stored"], ends=furthest)

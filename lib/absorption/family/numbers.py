@@ -1,16 +1,18 @@
 """Stored numbers of the family: read with their stamps, and refused where they are of other SAEs.
 
-``make sweep CONFIG=sweep/family.yaml`` runs the one-SAE page on every shipped SAE and ``absorption family`` puts
-what it measured into ``data/results/family``: ``numbers.parquet`` (columns as in ``report.numbers.COLUMNS``),
-``resamples.parquet`` (``sae``, then a column a quantity, one row a bootstrap resample, in one order for all
-SAEs) and ``stamps.json`` (by SAE: hashes, parameters, versions, seconds, machine).
+A sweep runs the one-SAE page on every shipped SAE, another on further seeds, which are trained from their recipes
+and not shipped; ``absorption family`` puts what they measured into ``data/results/family``: ``numbers.parquet``
+(columns as in ``report.numbers.COLUMNS``), ``resamples.parquet`` (``sae``, then a column a quantity, one row a
+bootstrap resample, in one order for all SAEs) and ``stamps.json`` (by SAE: hashes, parameters, versions, seconds,
+machine, and the card if it is not shipped).
 """
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,13 +25,14 @@ from absorption.data import data_root
 from absorption.family.quantities import QUANTITIES
 from absorption.latents.score import MeanSamples
 from absorption.report.compare import SUMMARY
-from absorption.saes import shipped_card, shipped_ids
+from absorption.saes import SHIPPED, shipped_card, shipped_ids
+from absorption.training.recipe import MEASURED, Recipe
 
 FOLDER = "results/family"
 RESAMPLES = "sae-resamples"
 SAME = ("n_words", "n_sets", "seed", "max_candidates", "per_letter", "model", "dtype")
 """Parameters that all stamps share; otherwise the resamples would not be paired."""
-MAKE = "make sweep CONFIG=sweep/family.yaml, then absorption family _build/sweeps/family"
+MAKE = "see 'Hundreds of SAEs' in book/rerun.md (make sweep, then absorption family)"
 
 
 class StoredNumbersError(ValueError):
@@ -95,23 +98,33 @@ def read_family(folder: str | Path = "") -> Family:
     return family
 
 
-def collect(sweep: Path, folder: Path | None = None) -> Family:
-    """Put what a finished sweep of one-SAE pages measured into ``folder`` (default the shipped place).
+def collect(sweeps: Sequence[Path], folder: Path | None = None) -> Family:
+    """Put what finished sweeps of one-SAE pages measured into ``folder`` (default the shipped place).
 
     Raises:
-        StoredNumbersError: the sweep holds no finished page, or pages with different parameters.
+        StoredNumbersError: a sweep holds no finished page; pages with different parameters; an SAE that is measured
+            twice, or that is neither shipped nor a folder with a card; for the shipped place, an SAE that is missing
+            or not of this project.
     """
-    found = [_finished(record) for record in sorted(sweep.glob("runs/*/your-sae/record.json"))]
-    found = [one for one in found if one is not None]
-    if not found:
-        raise StoredNumbersError(f"{sweep} holds no finished one-SAE page. Make them: {MAKE}.")
-    order = sorted(found, key=lambda one: _order(one[0]))
+    found = []
+    for sweep in sweeps:
+        records = sorted(sweep.glob("runs/*/your-sae/record.json"))
+        finished = [one for one in map(_finished, records) if one is not None]
+        if not finished:
+            raise StoredNumbersError(f"{sweep} holds no finished one-SAE page. Make them: {MAKE}.")
+        found += finished
+    twice = sorted({sae for sae, count in Counter(sae for sae, *_ in found).items() if count > 1})
+    if twice:
+        raise StoredNumbersError(f"Measured more than once: {', '.join(twice)}. Give each SAE once.")
+    order = sorted(found, key=lambda one: _order(one[0], card_of(one[0], one[1])))
     family = Family(
         numbers=pd.concat([numbers for _, _, numbers, _ in order], ignore_index=True),
         resamples=pd.concat([samples.assign(sae=sae) for sae, _, _, samples in order], ignore_index=True),
         stamps={sae: stamp for sae, stamp, _, _ in order},
     )
     _check_alike(family)
+    if folder is None:
+        _check_shipped(family)
     place = folder or data_root() / FOLDER
     cache.write_table(place / "numbers.parquet", family.numbers)
     columns = ["sae", *(name for name in QUANTITIES if name in family.resamples)]
@@ -120,14 +133,19 @@ def collect(sweep: Path, folder: Path | None = None) -> Family:
     return family
 
 
+def card_of(sae: str, stamp: Mapping[str, Any]) -> dict[str, Any]:
+    """The card of a shipped SAE, or the one that its stamp keeps."""
+    return stamp["card"] if "card" in stamp else shipped_card(sae)
+
+
 def members(family: Family) -> pd.DataFrame:
     """One row an SAE: what it is, and what its card says of it.
 
-    Columns ``sae, architecture, d_sae, k, layer, seed, l0_text, explained_variance, recovered, dead``.
+    Columns ``sae, architecture, d_sae, k, layer, seed, l0_text, explained_variance, recovered, dead, shipped``.
     """
     rows = []
     for sae in family.saes:
-        card = shipped_card(sae)
+        card = card_of(sae, family.stamps[sae])
         text = card["measured"]["held_out_text"]
         rows.append(
             {
@@ -141,6 +159,7 @@ def members(family: Family) -> pd.DataFrame:
                 "explained_variance": text["explained_variance"],
                 "recovered": text["cross_entropy"]["recovered"],
                 "dead": card["measured"]["dead_latents"],
+                "shipped": "no" if "card" in family.stamps[sae] else "yes",
             }
         )
     return pd.DataFrame(rows)
@@ -158,17 +177,34 @@ def _finished(record: Path) -> tuple[str, dict[str, Any], pd.DataFrame, pd.DataF
         return None
     results = record.parent / "results"
     numbers = pd.read_parquet(results / f"{SUMMARY}.parquet")
-    sae = stamp["loaded"]["sae"]["name"]
+    sae, given = stamp["loaded"]["sae"]["name"], stamp["parameters"]
     kept = {
         name: stamp[name]
         for name in ("absorption", "commit", "parameters", "loaded", "packages", "seconds", "machine", "date")
     }
+    if given["sae_release"] != SHIPPED:
+        kept["card"] = _own_card(sae, given["sae_path"], kept["loaded"]["sae"]["weights_hash"])
+        kept["parameters"] = {name: value for name, value in given.items() if name != "sae_path"}
     return sae, kept, numbers[numbers["sae"] == sae], pd.read_parquet(results / f"{RESAMPLES}.parquet")
 
 
-def _order(sae: str) -> tuple[Any, ...]:
+def _own_card(sae: str, folder: str, weights_hash: str) -> dict[str, Any]:
+    try:
+        card = json.loads((Path(folder) / "card.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise StoredNumbersError(
+            f"{sae} is not shipped, and its folder {folder!r} holds no card ({error}); "
+            f"`absorption saes {sae} --output FOLDER` trains it with one."
+        ) from None
+    if card["weights_hash"] != weights_hash:
+        raise StoredNumbersError(
+            f"The numbers of {sae} are of weights {weights_hash}, its card is of {card['weights_hash']}."
+        )
+    return card
+
+
+def _order(sae: str, card: Mapping[str, Any]) -> tuple[Any, ...]:
     """BatchTopK at the first seed and shallowest layer first, by width and L0."""
-    card = shipped_card(sae)
     layer = int(card["hook_name"].split(".")[1])
     return card["architecture"] != "batchtopk", card["recipe"]["seed"], layer, card["d_sae"], card["k"], sae
 
@@ -182,13 +218,18 @@ def _check_alike(family: Family) -> None:
 
 
 def _check_shipped(family: Family) -> None:
-    missing = sorted(set(shipped_ids()) ^ set(family.saes))
+    """Shipped weights are checked by hash; of the others there is the recipe, which must be the card's."""
+    shipped, recipes = shipped_ids(), {recipe.sae_id: recipe for recipe in MEASURED}
+    missing = sorted({*shipped, *recipes} ^ set(family.saes))
     if missing:
         raise StoredNumbersError(
-            f"Stored numbers and shipped SAEs differ in: {', '.join(missing)}. Make them: {MAKE}."
+            f"Stored numbers and the family's SAEs differ in: {', '.join(missing)}. Make them: {MAKE}."
         )
-    for sae, stamp in family.stamps.items():
-        stored, shipped = stamp["loaded"]["sae"]["weights_hash"], shipped_card(sae)["weights_hash"]
-        if stored != shipped:
-            told = f"The stored numbers of {sae} are of weights {stored}, the shipped ones are {shipped}."
+    for sae in shipped:
+        stored, now = family.stamps[sae]["loaded"]["sae"]["weights_hash"], shipped_card(sae)["weights_hash"]
+        if stored != now:
+            told = f"The stored numbers of {sae} are of weights {stored}, the shipped ones are {now}."
             raise StoredNumbersError(f"{told} Make them: {MAKE}.")
+    for sae, recipe in recipes.items():
+        if Recipe(**card_of(sae, family.stamps[sae])["recipe"]) != recipe:
+            raise StoredNumbersError(f"The stored numbers of {sae} are of another recipe. Make them: {MAKE}.")

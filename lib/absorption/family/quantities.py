@@ -32,3 +32,5 @@ def quantities(panels: Panels) -> list[str]:
 
 QUANTITIES = quantities(SCORES) + quantities(RATES)
 """Everything that is compared."""
+CLAIMED = [*quantities(RATES), PRECISION, RECALL, SPLITS]
+"""What the paper's claims are judged by."""

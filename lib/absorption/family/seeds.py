@@ -1,0 +1,127 @@
+"""What training seeds alone change, and which changes of a setting are larger than that.
+
+A seed decides the initial weights and the order of the training rows. SAEs of the same width with the same seed may
+share something of both, so differences between them may vary less than this module takes them to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from absorption.family.contrasts import ARCHITECTURE, L0, LAYER, SEED, WIDTH, base_setting, doublings, steps
+from absorption.family.numbers import Family, members
+from absorption.statistics import interval
+
+LEVEL = 0.95
+SETTING = [ARCHITECTURE, WIDTH, L0, LAYER]
+"""What two SAEs share that differ in the seed alone."""
+
+PER_L0, PER_WIDTH = "each doubling of L0", "each doubling of the width"
+
+Weights = Mapping[str, float]
+"""A change as a weighted sum over SAEs: the weight of each, by name; they sum to 0."""
+
+
+def repeated(family: Family) -> pd.DataFrame:
+    """Rows of ``members`` whose setting was trained with several seeds, sorted by setting and seed."""
+    rows = members(family)
+    several = rows.groupby(SETTING, sort=False)[SEED].transform("size") > 1
+    return rows[several].sort_values([*SETTING, SEED])
+
+
+def spread(family: Family, quantities: Sequence[str]) -> pd.DataFrame:
+    """Every quantity over the seeds of each setting that has several.
+
+    Returns:
+        ``quantity``, the setting, ``seeds`` (how many), ``mean, lowest, highest`` and ``sd`` (with n - 1; NaN for two
+        seeds, which say next to nothing about it).
+    """
+    mine = repeated(family)
+    names = [quantity for quantity in family.numbers["quantity"].unique() if quantity in set(quantities)]
+    wanted = family.numbers[family.numbers["quantity"].isin(names)]
+    joined = mine.merge(wanted[["sae", "quantity", "value"]], on="sae")
+    order = joined["quantity"].map(names.index)
+    grouped = joined.assign(order=order).groupby(["order", "quantity", *SETTING])["value"]
+    table = grouped.agg(seeds="count", mean="mean", lowest="min", highest="max", sd="std")
+    table["sd"] = table["sd"].where(table["seeds"] > 2)
+    return table.reset_index().drop(columns="order")
+
+
+def beside_seeds(family: Family, quantities: Sequence[str]) -> pd.DataFrame:
+    """Changes with L0, width, architecture and layer, each SAE's number being the mean over its setting's seeds.
+
+    Beside each stands what seeds alone would make of it: half the width of the 95% interval of such a change if the
+    setting changed nothing and every setting's seeds spread normally, independently and as widely as the base's do
+    (Student's t, as that spread is itself estimated). A setting whose rates are higher probably spreads more widely,
+    and then exceeds it more often than in one case of twenty.
+
+    Returns:
+        ``quantity, change, value, low, high`` (over words), ``base`` (the base setting's mean), ``by_chance_up_to``
+        and ``more_than_chance``: whether the change exceeds that in size (``yes``, ``no``, or empty where the base
+        setting's seeds show no spread, or are fewer than two).
+    """
+    base, found = _seeds_of(family, base_setting(family)), changes(family)
+    rows = []
+    for quantity in quantities:
+        values = [family.value(sae, quantity) for sae in base]
+        for change, weights in found.items():
+            value = sum(weight * family.value(sae, quantity) for sae, weight in weights.items())
+            low, high = interval(
+                sum(weight * family.samples(sae, quantity) for sae, weight in weights.items())
+            )
+            chance = by_chance(values, list(weights.values()))
+            verdict = "" if np.isnan([value, chance]).any() else "yes" if abs(value) > chance else "no"
+            rows.append((quantity, change, value, low, high, float(np.mean(values)), chance, verdict))
+    columns = ["quantity", "change", "value", "low", "high", "base", "by_chance_up_to", "more_than_chance"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def changes(family: Family) -> dict[str, Weights]:
+    """Slopes per doubling of L0 and of width, and each architecture and layer minus the base's, over seed means."""
+    found: dict[str, Weights] = {}
+    for setting, name in ((L0, PER_L0), (WIDTH, PER_WIDTH)):
+        rows = steps(family, setting)
+        if len(rows) > 1:
+            x = doublings(rows, setting) - doublings(rows, setting).mean()
+            found[name] = _over_seeds(family, rows, x / (x @ x))
+    base = base_setting(family)
+    for setting, label in ((ARCHITECTURE, "{}"), (LAYER, "layer {}")):
+        rows = steps(family, setting)
+        for value in rows[setting]:
+            if value != base[setting]:
+                pair = rows[rows[setting].isin([value, base[setting]])]
+                signs = np.where(pair[setting] == value, 1.0, -1.0)
+                name = f"{label.format(value)} minus {label.format(base[setting])}"
+                found[name] = _over_seeds(family, pair, signs)
+    return found
+
+
+def by_chance(base: Sequence[float], weights: Sequence[float]) -> float:
+    """How far a weighted sum of single SAEs' numbers reaches in 95% of cases if their seeds alone make them differ.
+
+    Exact if each number is normal with the spread of ``base``, and the numbers in ``base`` are outside the sum or
+    have one weight together (their mean is independent of their spread). NaN without any spread.
+    """
+    sd = float(np.std(base, ddof=1)) if len(base) > 1 else 0.0
+    if not sd > 0:
+        return np.nan
+    return float(stats.t.ppf((1 + LEVEL) / 2, len(base) - 1) * sd * np.linalg.norm(weights))
+
+
+def _over_seeds(family: Family, rows: pd.DataFrame, weights: np.ndarray) -> Weights:
+    """Spread each row's weight evenly over all seeds of its setting."""
+    found = {}
+    for row, weight in zip(rows.to_dict("records"), weights, strict=True):
+        saes = _seeds_of(family, {name: row[name] for name in SETTING})
+        found |= dict.fromkeys(saes, float(weight) / len(saes))
+    return found
+
+
+def _seeds_of(family: Family, setting: Mapping[str, object]) -> list[str]:
+    rows = members(family)
+    same = np.logical_and.reduce([rows[name] == setting[name] for name in SETTING])
+    return rows.loc[same, "sae"].tolist()
