@@ -16,7 +16,7 @@ from absorption import claims, family
 from absorption.data import data_root
 from absorption.family import check, numbers
 from absorption.family.quantities import PRECISION, QUANTITIES
-from absorption.family.seeds import by_chance
+from absorption.family.seeds import by_chance, interval_with_seeds
 from absorption.plots import family as figures
 from absorption.plots.report import dots
 from absorption.report.numbers import COLUMNS
@@ -234,7 +234,7 @@ def test_a_change_is_between_seed_means_and_beside_what_seeds_alone_would_make_o
 def test_only_a_change_that_exceeds_chance_is_called_more(data: Path) -> None:
     found = family.read_family()
     change, rows = "matryoshka minus batchtopk", found.numbers["sae"] == "matryoshka"
-    first = family.beside_seeds(found, [SPLITS]).set_index("change")
+    first: Any = family.beside_seeds(found, [SPLITS]).set_index("change")
     for factor, expected in ((0.99, "no"), (1.01, "yes"), (-1.01, "yes")):
         value = first.loc[change, "base"] + factor * first.loc[change, "by_chance_up_to"]
         found.numbers.loc[rows, "value"] = value
@@ -255,16 +255,38 @@ def test_seeds_that_change_nothing_stay_within_chance_in_95_of_100_families() ->
     assert inside / n == pytest.approx([0.95, 0.95], abs=0.012)
 
 
+def test_the_first_seed_is_placed_among_the_others(data: Path) -> None:
+    found = family.read_family()
+    assert family.below_first_seed(found, LEAD) == (3, 0)
+    found.numbers.loc[found.numbers["sae"] == "seed-1", "value"] = 0.0
+    assert family.below_first_seed(found, LEAD) == (3, 1)
+
+
 def test_seeds_without_spread_say_nothing_of_chance(data: Path) -> None:
     assert np.isnan(by_chance([0.0, 0.0, 0.0], [1.0, -1.0]))
     assert np.isnan(by_chance([0.1], [1.0, -1.0]))
 
 
-def test_a_claims_note_says_what_seeds_make_of_it(data: Path) -> None:
-    table: Any = family.claims_table(family.read_family()).set_index(["claim", "part"])
-    slope = (value_of("dense") - value_of("sparse")) / 2
-    note = table.loc[("splits-l0", "family"), "note"]
-    assert note.startswith(f"3 SAEs; over seeds {slope:.4f}, seeds alone up to ")
+def test_a_claim_is_judged_by_seed_means_over_words_and_seeds(data: Path) -> None:
+    found = family.read_family()
+    table: Any = family.claims_table(found).set_index(["claim", "part"])
+    row: Any = family.beside_seeds(found, [LEAD]).set_index("change").loc["matryoshka minus batchtopk"]
+    claim = table.loc[("matryoshka", "ablation")]
+    assert claim["value"] == pytest.approx(
+        value_of("matryoshka", LEAD) - statistics.mean(value_of(sae, LEAD) for sae in SEEDS)
+    )
+    # The resamples share their noise, so all of the interval is the seeds'.
+    assert claim["high"] - claim["value"] == pytest.approx(row["by_chance_up_to"], rel=1e-4)
+    assert claim["value"] - claim["low"] == pytest.approx(row["by_chance_up_to"], rel=1e-4)
+    assert claim["note"] == "4 SAEs; interval over words and seeds"
+
+
+def test_words_and_seeds_add_in_squares_and_without_seeds_words_are_left() -> None:
+    row = pd.Series({"value": 1.0, "low": 0.7, "high": 1.05, "by_chance_up_to": 0.4})
+    assert interval_with_seeds(row) == pytest.approx((0.5, 1 + (0.05**2 + 0.4**2) ** 0.5))
+    alone = row.copy()
+    alone["by_chance_up_to"] = np.nan
+    assert interval_with_seeds(alone) == pytest.approx((0.7, 1.05))
 
 
 def test_with_one_seed_nobody_knows_what_seeds_change(data: Path) -> None:
@@ -274,7 +296,8 @@ def test_with_one_seed_nobody_knows_what_seeds_change(data: Path) -> None:
     assert alone["by_chance_up_to"].isna().all()
     assert set(alone["more_than_chance"]) == {""}
     assert not len(family.spread(found, [SPLITS]))
-    assert "seeds" not in " ".join(family.claims_table(found)["note"])
+    notes = family.claims_table(found).query("claim != 'every-sae'")["note"]
+    assert all(note.endswith("SAEs; interval over words alone") for note in notes)
 
 
 def test_an_sae_alone_has_no_changes(data: Path) -> None:
@@ -364,7 +387,7 @@ def test_without_the_numbers_of_a_seed_that_is_a_recipe_the_family_is_refused(
     data: Path, tmp_path: Path
 ) -> None:
     before = (data / numbers.FOLDER / "stamps.json").read_text()
-    with pytest.raises(numbers.StoredNumbersError, match="differ in: .*seed-2"):
+    with pytest.raises(numbers.StoredNumbersError, match=r"differ in: .*seed-2"):
         family.collect([tmp_path / "sweep"])
     assert (data / numbers.FOLDER / "stamps.json").read_text() == before
     family.collect([tmp_path / "sweep"], tmp_path / "elsewhere")

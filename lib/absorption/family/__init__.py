@@ -21,7 +21,7 @@ from absorption.family.numbers import (
     read_family,
 )
 from absorption.family.quantities import CLAIMED, QUANTITIES, RATES, SCORES, quantities
-from absorption.family.seeds import beside_seeds, repeated, spread
+from absorption.family.seeds import below_first_seed, beside_seeds, repeated, spread
 
 __all__ = [
     "ARCHITECTURE",
@@ -38,6 +38,7 @@ __all__ = [
     "StoredNumbersError",
     "again",
     "along",
+    "below_first_seed",
     "beside_seeds",
     "chosen_for_check",
     "claims_table",

@@ -3,56 +3,52 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from absorption.criteria import ABLATION, FULL, RELATIVE
-from absorption.family.contrasts import ARCHITECTURE, L0, WIDTH, differences, trends
 from absorption.family.numbers import Family
 from absorption.family.quantities import CLAIMED, PRECISION, RECALL, SPLITS
-from absorption.family.seeds import PER_L0, PER_WIDTH, beside_seeds
+from absorption.family.seeds import PER_L0, PER_WIDTH, beside_seeds, changes, interval_with_seeds
 
-MATRYOSHKA = "matryoshka"
+REMEDY = "matryoshka minus batchtopk"
+CHANGES = [
+    ("pr-l0", "family-precision", PRECISION, PER_L0),
+    ("pr-l0", "family-recall", RECALL, PER_L0),
+    ("splits-l0", "family", SPLITS, PER_L0),
+    ("rate-l0-width", "family-l0", f"rate, {RELATIVE}", PER_L0),
+    ("rate-l0-width", "family-width", f"rate, {RELATIVE}", PER_WIDTH),
+    ("matryoshka", "ablation", f"rate, {RELATIVE}", REMEDY),
+    ("matryoshka", "projection", f"rate, {FULL}", REMEDY),
+]
+"""Claim, part, and the change that it is about."""
 
 
 def claims_table(family: Family) -> pd.DataFrame:
     """One row a part of a claim: ``claim, part, value, low, high, note``.
 
-    Values and intervals are those of the first seed's SAEs, over words; the note says what the mean over seeds is and
-    how far seeds alone would reach.
+    A change is one between means over seeds, and its interval is over words and seeds.
     """
-    l0, width, other = trends(family, L0), trends(family, WIDTH), differences(family, ARCHITECTURE)
-    mine = other[other[ARCHITECTURE] == MATRYOSHKA]
-    rate = {name: f"rate, {name}" for name in (ABLATION, RELATIVE, FULL)}
-    seeds = beside_seeds(family, CLAIMED)
-    remedy = f"{MATRYOSHKA} minus batchtopk"
-    rows = [
-        _claim("pr-l0", "family-precision", l0, PRECISION, seeds, PER_L0),
-        _claim("pr-l0", "family-recall", l0, RECALL, seeds, PER_L0),
-        _claim("splits-l0", "family", l0, SPLITS, seeds, PER_L0),
-        _claim("rate-l0-width", "family-l0", l0, rate[RELATIVE], seeds, PER_L0),
-        _claim("rate-l0-width", "family-width", width, rate[RELATIVE], seeds, PER_WIDTH),
-        _lowest(family, "family-ablation", rate[ABLATION]),
-        _lowest(family, "family-projection", rate[FULL]),
-        _claim("matryoshka", "ablation", mine, rate[RELATIVE], seeds, remedy),
-        _claim("matryoshka", "projection", mine, rate[FULL], seeds, remedy),
+    seeds = beside_seeds(family, CLAIMED).set_index(["quantity", "change"])
+    rows = [_change(family, seeds, *one) for one in CHANGES]
+    rows += [
+        _lowest(family, "family-ablation", f"rate, {ABLATION}"),
+        _lowest(family, "family-projection", f"rate, {FULL}"),
     ]
     return pd.DataFrame(rows, columns=["claim", "part", "value", "low", "high", "note"])
 
 
-def _claim(
-    claim: str, part: str, table: pd.DataFrame, quantity: str, seeds: pd.DataFrame, change: str
+def _change(
+    family: Family, seeds: pd.DataFrame, claim: str, part: str, quantity: str, change: str
 ) -> Sequence[object]:
-    mine = table[table["quantity"] == quantity]
-    if not len(mine):
+    if (quantity, change) not in seeds.index:
         return claim, part, np.nan, np.nan, np.nan, "no such SAE is shipped"
-    row = mine.iloc[0]
-    note = f"{row['saes']} SAEs" if "saes" in row else f"{row['sae']} minus the base"
-    beside = seeds[(seeds["quantity"] == quantity) & (seeds["change"] == change)].iloc[0]
-    if beside["more_than_chance"]:
-        note += f"; over seeds {beside['value']:.4f}, seeds alone up to {beside['by_chance_up_to']:.4f}"
-    return claim, part, row["value"], row["low"], row["high"], note
+    row: Any = seeds.loc[quantity].loc[change]
+    over = "words alone" if np.isnan(row["by_chance_up_to"]) else "words and seeds"
+    note = f"{len(changes(family)[change])} SAEs; interval over {over}"
+    return claim, part, row["value"], *interval_with_seeds(row), note
 
 
 def _lowest(family: Family, part: str, quantity: str) -> Sequence[object]:

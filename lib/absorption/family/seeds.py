@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 from scipy import stats
 
 from absorption.family.contrasts import ARCHITECTURE, L0, LAYER, SEED, WIDTH, base_setting, doublings, steps
@@ -20,6 +21,7 @@ LEVEL = 0.95
 SETTING = [ARCHITECTURE, WIDTH, L0, LAYER]
 """What two SAEs share that differ in the seed alone."""
 
+BESIDE = ["quantity", "change", "value", "low", "high", "base", "by_chance_up_to", "more_than_chance"]
 PER_L0, PER_WIDTH = "each doubling of L0", "each doubling of the width"
 
 Weights = Mapping[str, float]
@@ -69,15 +71,29 @@ def beside_seeds(family: Family, quantities: Sequence[str]) -> pd.DataFrame:
     for quantity in quantities:
         values = [family.value(sae, quantity) for sae in base]
         for change, weights in found.items():
-            value = sum(weight * family.value(sae, quantity) for sae, weight in weights.items())
-            low, high = interval(
-                sum(weight * family.samples(sae, quantity) for sae, weight in weights.items())
-            )
-            chance = by_chance(values, list(weights.values()))
+            sizes = np.array(list(weights.values()))
+            value = float(sizes @ [family.value(sae, quantity) for sae in weights])
+            low, high = interval(sizes @ np.stack([family.samples(sae, quantity) for sae in weights]))
+            chance = by_chance(values, sizes)
             verdict = "" if np.isnan([value, chance]).any() else "yes" if abs(value) > chance else "no"
             rows.append((quantity, change, value, low, high, float(np.mean(values)), chance, verdict))
-    columns = ["quantity", "change", "value", "low", "high", "base", "by_chance_up_to", "more_than_chance"]
-    return pd.DataFrame(rows, columns=columns)
+    return pd.DataFrame(rows, columns=BESIDE)
+
+
+def below_first_seed(family: Family, quantity: str) -> tuple[int, int]:
+    """How many seeds the base setting has, and in how many of the later ones a quantity is lower than in the first."""
+    first, *others = [family.value(sae, quantity) for sae in steps(family, SEED)["sae"]]
+    return 1 + len(others), sum(other < first for other in others)
+
+
+def interval_with_seeds(row: pd.Series) -> tuple[float, float]:
+    """The interval of a row of ``beside_seeds`` over words and seeds: both distances added in squares.
+
+    Over words alone where seeds are not known.
+    """
+    chance = 0.0 if np.isnan(row["by_chance_up_to"]) else row["by_chance_up_to"]
+    below, above = (float(np.hypot(row["value"] - row[end], chance)) for end in ("low", "high"))
+    return row["value"] - below, row["value"] + above
 
 
 def changes(family: Family) -> dict[str, Weights]:
@@ -100,16 +116,17 @@ def changes(family: Family) -> dict[str, Weights]:
     return found
 
 
-def by_chance(base: Sequence[float], weights: Sequence[float]) -> float:
+def by_chance(base: ArrayLike, weights: ArrayLike) -> float:
     """How far a weighted sum of single SAEs' numbers reaches in 95% of cases if their seeds alone make them differ.
 
     Exact if each number is normal with the spread of ``base``, and the numbers in ``base`` are outside the sum or
     have one weight together (their mean is independent of their spread). NaN without any spread.
     """
-    sd = float(np.std(base, ddof=1)) if len(base) > 1 else 0.0
+    values = np.asarray(base, dtype=np.float64)
+    sd = float(values.std(ddof=1)) if len(values) > 1 else 0.0
     if not sd > 0:
         return np.nan
-    return float(stats.t.ppf((1 + LEVEL) / 2, len(base) - 1) * sd * np.linalg.norm(weights))
+    return float(stats.t.ppf((1 + LEVEL) / 2, len(values) - 1) * sd * np.linalg.norm(np.asarray(weights)))
 
 
 def _over_seeds(family: Family, rows: pd.DataFrame, weights: np.ndarray) -> Weights:
