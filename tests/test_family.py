@@ -255,6 +255,25 @@ def test_seeds_that_change_nothing_stay_within_chance_in_95_of_100_families() ->
     assert inside / n == pytest.approx([0.95, 0.95], abs=0.012)
 
 
+def test_the_text_counts_rates_and_other_numbers_apart(data: Path) -> None:
+    found = family.read_family()
+    beside = family.beside_seeds(found, [LEAD, "rate, full absorption", SPLITS])
+    beside["more_than_chance"] = ["yes", *["no"] * 13, "yes"]
+    told = family.in_words(found, beside)
+    assert (told["n_rates"], told["n_rates_more"], told["n_others"], told["n_others_more"]) == (10, 1, 5, 1)
+    assert told["rates_more"] == f"each doubling of L0 ({LEAD})"
+    assert (told["n_rules"], told["n_above"]) == (2, 0)
+    for sae in ("matryoshka", "deep"):  # two seeds of a standard SAE
+        path = data / "saes" / sae / "card.json"
+        path.write_text(json.dumps(card(sae, {"architecture": "standard", "seed": int(sae == "deep")})))
+    rows = found.numbers["sae"].isin(["matryoshka", "deep"]) & (found.numbers["quantity"] == LEAD)
+    highest = max(value_of(sae, LEAD) for sae in SEEDS)
+    for factor, n_above in ((1.01, 1), (0.99, 0)):
+        found.numbers.loc[rows, "value"] = factor * highest
+        found.numbers.loc[~rows & found.numbers["sae"].isin(["matryoshka", "deep"]), "value"] = 0.0
+        assert family.in_words(found, beside)["n_above"] == n_above
+
+
 def test_the_first_seed_is_placed_among_the_others(data: Path) -> None:
     found = family.read_family()
     assert family.below_first_seed(found, LEAD) == (3, 0)

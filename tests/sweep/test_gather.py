@@ -75,7 +75,9 @@ def test_a_log_of_a_run_that_succeeded_after_all_is_no_failure(output: Path) -> 
 def test_seconds_of_stages_are_taken_from_a_sweeps_records(output: Path) -> None:
     basis = cost.measured_in(output)
     assert basis["shared"] == {"activations": 20.0, "probes": 2.0}
-    assert basis["chapters"] == {CHAPTER: {"latent-activations": 4.0, "activations": 0.0, cost.ELSE: 6.0}}
+    assert basis["chapters"] == {
+        CHAPTER: {"latent-activations": 4.0, "activations at all depths": 0.0, cost.ELSE: 6.0}
+    }
     assert basis["sizes"]["d_sae"] == 64
 
 

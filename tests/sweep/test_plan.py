@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import json
 import math
 from pathlib import Path
@@ -226,15 +227,51 @@ def test_the_estimate_counts_shared_jobs_once(tmp_path: Path) -> None:
     assert three["all"] == pytest.approx(three["shared"] + three[CHAPTER])
 
 
-def hours(plan: Any) -> dict[str, float]:
-    table = cost.estimate(plan)
+def test_what_every_run_finds_made_is_counted_once(tmp_path: Path) -> None:
+    rows = [
+        [name, "smollm2-135m-instruct", "", "local", "", "x", "blocks.8.hook_resid_post", "4096"]
+        for name in "abc"
+    ]
+    basis = cost.measured() | {"chapters": {CHAPTER: {"toy.train": 36.0, "everything else": 360.0}}}
+    table = cost.estimate(plan_of(tmp_path, *rows, head=[*HEAD, "d_sae"]), basis).set_index("job")
+    assert table.loc[CHAPTER, "hours"] == pytest.approx(3 * 0.1 + 0.01)
+    assert table.loc[CHAPTER, "longest_minutes"] == pytest.approx(6.6)
+
+
+def test_the_stages_of_a_chapters_record_add_up_and_activations_in_it_are_those_of_all_depths() -> None:
+    stages = [("activations", 3.0), ("labels", 1.0), ("labels", 2.0)]
+    record = {"seconds": 10.0, "stages": [{"stage": stage, "seconds": seconds} for stage, seconds in stages]}
+    assert cost.chapter_stages(record) == {
+        "activations at all depths": 3.0, "labels": 3.0, "everything else": 4.0,
+    }  # fmt: skip
+
+
+def test_what_is_made_at_all_depths_does_not_grow_with_the_saes_depth() -> None:
+    seconds = {"activations at all depths": 10.0, "probes at all depths": 20.0}
+    at = cost.Sizes(n_words=100, d_model=8, depth=2, n_layers=5, block_parameters=1000, d_sae=16)
+    assert cost.scaled(seconds, at, dataclasses.replace(at, depth=4)) == seconds
+    twice = cost.scaled(seconds, at, dataclasses.replace(at, n_layers=10, block_parameters=2000))
+    assert twice == {name: 2 * value for name, value in seconds.items()}
+
+
+def test_every_chapter_that_reads_an_sae_was_measured() -> None:
+    assert set(gemma_sweep().chapters) <= set(cost.measured()["chapters"])
+
+
+def gemma_sweep() -> Any:
+    return cost.load_plan(ROOT / "sweep" / "gemma-scope.yaml", ROOT)
+
+
+def hours(plan: Any, basis: Any = None) -> dict[str, float]:
+    table = cost.estimate(plan, basis)
     return dict(zip(table["job"], table["hours"].astype(float), strict=True))
 
 
 def test_a_chapter_that_was_not_measured_has_no_number_and_is_left_out_of_the_sum(tmp_path: Path) -> None:
     row = ["a", "google/gemma-2-2b", "", "local", "", "x", "blocks.3.hook_resid_post", "16384"]
     plan = plan_of(tmp_path, row, head=[*HEAD, "d_sae"], chapters=[CHAPTER, "05-absorption"])
-    found = hours(plan)
+    chapters = {CHAPTER: cost.measured()["chapters"][CHAPTER]}
+    found = hours(plan, cost.measured() | {"chapters": chapters})
     assert math.isnan(found["05-absorption"])
     assert found["all"] == pytest.approx(found["shared"] + found[CHAPTER])
 

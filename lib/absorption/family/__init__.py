@@ -1,6 +1,6 @@
 """The shipped family of SAEs side by side: stored numbers, their check, and differences along one setting."""
 
-from absorption.family.check import StaleNumbersError, again, chosen_for_check
+from absorption.family.check import TOLERANCE, StaleNumbersError, again, chosen_for_check
 from absorption.family.contrasts import (
     ARCHITECTURE,
     L0,
@@ -21,7 +21,7 @@ from absorption.family.numbers import (
     read_family,
 )
 from absorption.family.quantities import CLAIMED, QUANTITIES, RATES, SCORES, quantities
-from absorption.family.seeds import below_first_seed, beside_seeds, repeated, spread
+from absorption.family.seeds import below_first_seed, beside_seeds, in_words, repeated, spread
 
 __all__ = [
     "ARCHITECTURE",
@@ -32,6 +32,7 @@ __all__ = [
     "RATES",
     "SCORES",
     "SEED",
+    "TOLERANCE",
     "WIDTH",
     "Family",
     "StaleNumbersError",
@@ -44,6 +45,7 @@ __all__ = [
     "claims_table",
     "collect",
     "differences",
+    "in_words",
     "members",
     "quantities",
     "read_family",

@@ -15,6 +15,7 @@ from scipy import stats
 
 from absorption.family.contrasts import ARCHITECTURE, L0, LAYER, SEED, WIDTH, base_setting, doublings, steps
 from absorption.family.numbers import Family, members
+from absorption.family.quantities import RATES, quantities
 from absorption.statistics import interval
 
 LEVEL = 0.95
@@ -35,7 +36,7 @@ def repeated(family: Family) -> pd.DataFrame:
     return rows[several].sort_values([*SETTING, SEED])
 
 
-def spread(family: Family, quantities: Sequence[str]) -> pd.DataFrame:
+def spread(family: Family, wanted: Sequence[str]) -> pd.DataFrame:
     """Every quantity over the seeds of each setting that has several.
 
     Returns:
@@ -43,9 +44,9 @@ def spread(family: Family, quantities: Sequence[str]) -> pd.DataFrame:
         seeds, which say next to nothing about it).
     """
     mine = repeated(family)
-    names = [quantity for quantity in family.numbers["quantity"].unique() if quantity in set(quantities)]
-    wanted = family.numbers[family.numbers["quantity"].isin(names)]
-    joined = mine.merge(wanted[["sae", "quantity", "value"]], on="sae")
+    names = [quantity for quantity in family.numbers["quantity"].unique() if quantity in set(wanted)]
+    rows = family.numbers[family.numbers["quantity"].isin(names)]
+    joined = mine.merge(rows[["sae", "quantity", "value"]], on="sae")
     order = joined["quantity"].map(names.index)
     grouped = joined.assign(order=order).groupby(["order", "quantity", *SETTING])["value"]
     table = grouped.agg(seeds="count", mean="mean", lowest="min", highest="max", sd="std")
@@ -53,7 +54,7 @@ def spread(family: Family, quantities: Sequence[str]) -> pd.DataFrame:
     return table.reset_index().drop(columns="order")
 
 
-def beside_seeds(family: Family, quantities: Sequence[str]) -> pd.DataFrame:
+def beside_seeds(family: Family, wanted: Sequence[str]) -> pd.DataFrame:
     """Changes with L0, width, architecture and layer, each SAE's number being the mean over its setting's seeds.
 
     Beside each stands what seeds alone would make of it: half the width of the 95% interval of such a change if the
@@ -68,7 +69,7 @@ def beside_seeds(family: Family, quantities: Sequence[str]) -> pd.DataFrame:
     """
     base, found = _seeds_of(family, base_setting(family)), changes(family)
     rows = []
-    for quantity in quantities:
+    for quantity in wanted:
         values = [family.value(sae, quantity) for sae in base]
         for change, weights in found.items():
             sizes = np.array(list(weights.values()))
@@ -78,6 +79,25 @@ def beside_seeds(family: Family, quantities: Sequence[str]) -> pd.DataFrame:
             verdict = "" if np.isnan([value, chance]).any() else "yes" if abs(value) > chance else "no"
             rows.append((quantity, change, value, low, high, float(np.mean(values)), chance, verdict))
     return pd.DataFrame(rows, columns=BESIDE)
+
+
+def in_words(family: Family, beside: pd.DataFrame) -> dict[str, object]:
+    """What a text says of ``beside_seeds``: counts of all and larger changes, and the names of larger ones of rates.
+
+    ``n_above`` is the number of rules under which all standard SAEs lie above all SAEs of the base setting.
+    """
+    rules = [quantity for quantity in beside["quantity"].unique() if quantity in quantities(RATES)]
+    rates, others = (beside[beside["quantity"].isin(rules) == of_rates] for of_rates in (True, False))
+    more = rates[rates["more_than_chance"] == "yes"]
+    base = base_setting(family)
+    mine, standard = _seeds_of(family, base), _seeds_of(family, {**base, ARCHITECTURE: "standard"})
+    pairs = [[[family.value(sae, rule) for sae in saes] for saes in (standard, mine)] for rule in rules]
+    return {
+        "n_rates": len(rates), "n_rates_more": len(more), "n_others": len(others),
+        "n_others_more": int((others["more_than_chance"] == "yes").sum()),
+        "rates_more": "; ".join(more["change"] + " (" + more["quantity"] + ")") or "none",
+        "n_rules": len(rules), "n_above": sum(bool(high) and min(high) > max(low) for high, low in pairs),
+    }  # fmt: skip
 
 
 def below_first_seed(family: Family, quantity: str) -> tuple[int, int]:

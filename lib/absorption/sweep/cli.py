@@ -118,7 +118,8 @@ def _estimate(options: argparse.Namespace, _rest: list[str]) -> int:
     except ValueError as error:
         return _refuse(error)
     print(found.to_string(index=False, float_format=lambda value: f"{value:.1f}"))
-    print(f"Scaled from: {basis['basis']}. No number: the chapter was not measured there.")
+    missing = " No number: the chapter was not measured there." if found["hours"].isna().any() else ""
+    print(f"Scaled from: {basis['basis']}.{missing}")
     return 0
 
 

@@ -2,8 +2,11 @@
 
 Each stage grows with a size that is known beforehand: activations with words times the weights that a token
 passes on its way to the SAE; probes with words times the width of the residual stream; encoding with words
-times the weights of the encoder; ablations, whose number the parameters cap, with the weights above the SAE; the
-rest with words. Downloads and waiting are not counted, nor that another SAE has more latents on at a word.
+times the weights of the encoder; ablations, whose number the parameters cap, with the weights above the SAE; toy
+models with nothing; the rest with words. Each chapter counts as if it alone made what the chapters on one SAE share
+beyond activations and probes. Chapter 6's races, whose words are capped too, count with the rest, so for a model with
+more words it is overestimated. Downloads and waiting are not counted, nor that another SAE has more latents on at a
+word.
 """
 
 from __future__ import annotations
@@ -25,6 +28,10 @@ ACTIVATIONS, PROBES, ENCODING = "activations", "probes", "latent-activations"
 """Names of the stages with sizes of their own."""
 ABLATIONS = ("labels", "selections", "effects", "edits", "answers", "mediation")
 """Stages that pass edited states through the blocks above the SAE."""
+AT_ALL_DEPTHS = {name: f"{name} at all depths" for name in (ACTIVATIONS, PROBES)}
+"""What a chapter makes of these beyond the shared job: those of every depth, to follow the letter through the model."""
+ONCE = ("toy.train", *AT_ALL_DEPTHS.values())
+"""Stages whose results do not depend on the SAE: the first run of a sweep finds nothing in the cache, the others do."""
 ELSE = "everything else"
 
 
@@ -48,6 +55,9 @@ class Sizes:
             PROBES: self.n_words * self.d_model,
             ENCODING: self.n_words * self.d_model * self.d_sae,
             **dict.fromkeys(ABLATIONS, above),
+            AT_ALL_DEPTHS[ACTIVATIONS]: self.n_words * self.block_parameters,
+            AT_ALL_DEPTHS[PROBES]: self.n_words * self.d_model * self.n_layers,
+            "toy.train": 1.0,
         }
         return sizes.get(stage, float(self.n_words))
 
@@ -93,16 +103,23 @@ def measured_in(output: Path) -> dict[str, Any]:
     }
 
 
+def chapter_stages(record: Mapping[str, Any]) -> dict[str, float]:
+    """Seconds of each stage of a chapter's run, and of everything else in it."""
+    stages: dict[str, float] = {}
+    for row in record["stages"]:
+        name = str(AT_ALL_DEPTHS.get(row["stage"], row["stage"]))
+        stages[name] = stages.get(name, 0.0) + row["seconds"]
+    return {**stages, ELSE: record["seconds"] - sum(stages.values())}
+
+
 def _mean_stages(output: Path, plan: Mapping[str, Any], chapter: str) -> dict[str, float]:
-    """Mean seconds of a chapter's stages, and of everything else in its runs."""
+    """Mean seconds of a chapter's stages over its runs; of those that are made once, all of them."""
     paths = [output / "runs" / sample / chapter / "record.json" for sample in plan["samples"]]
     records = [_read(path) for path in paths if path.exists()]
     totals: dict[str, float] = {}
     for record in records:
-        stages = {row["stage"]: row["seconds"] for row in record["stages"]}
-        stages[ELSE] = record["seconds"] - sum(stages.values())
-        for stage, value in stages.items():
-            totals[stage] = totals.get(stage, 0.0) + value / len(records)
+        for stage, value in chapter_stages(record).items():
+            totals[stage] = totals.get(stage, 0.0) + value / (1 if stage in ONCE else len(records))
     return totals
 
 
@@ -148,9 +165,10 @@ def estimate(plan: Any, basis: Mapping[str, Any] | None = None) -> pd.DataFrame:
         rows.append(("shared", key, sum(scaled(basis["shared"], at, wanted).values())))
     for chapter in plan.chapters:
         stages = basis["chapters"].get(chapter, {ELSE: math.nan})
-        for name, row in plan.samples.items():
+        later = {stage: seconds for stage, seconds in stages.items() if stage not in ONCE}
+        for number, (name, row) in enumerate(plan.samples.items()):
             wanted = _sizes(row, plan.config["parameters"], row.get("d_sae", ""))
-            rows.append((chapter, name, sum(scaled(stages, at, wanted).values())))
+            rows.append((chapter, name, sum(scaled(later if number else stages, at, wanted).values())))
     jobs = pd.DataFrame(rows, columns=["job", "name", "seconds"])
     grouped = jobs.groupby("job", sort=False)["seconds"]
     table = grouped.agg(
