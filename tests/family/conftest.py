@@ -1,0 +1,32 @@
+"""The made-up family, collected into a data folder of its own."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from tests.family.made_up import MEMBERS, card, folder_of, sweep_of, sweeps, write_run
+
+from absorption import family
+from absorption.data import data_root
+from absorption.family import numbers
+from absorption.training.recipe import Recipe
+
+
+@pytest.fixture
+def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A data folder with cards and a sweep beside it, collected."""
+    root = tmp_path / "data"
+    for sae, changes in MEMBERS.items():
+        folder = folder_of(tmp_path, sae)
+        folder.mkdir(parents=True)
+        (folder / "card.json").write_text(json.dumps(card(sae, changes)))
+    shutil.copy(data_root() / "claims.yaml", root)
+    monkeypatch.setenv("ABSORPTION_DATA", str(root))
+    monkeypatch.setattr(numbers, "MEASURED", (Recipe(seed=2),))
+    for sae in MEMBERS:
+        write_run(sweep_of(tmp_path, sae), sae)
+    family.collect(sweeps(tmp_path))
+    return root

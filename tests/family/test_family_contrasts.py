@@ -1,0 +1,53 @@
+"""Steps, slopes and differences along one setting, by hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from tests.family.made_up import LEAD, UNSHIPPED, samples_of, value_of
+
+from absorption import family
+from absorption.statistics import interval
+
+
+@pytest.mark.parametrize(
+    ("setting", "saes"),
+    [
+        (family.L0, ["sparse", "base", "dense"]),
+        (family.WIDTH, ["base", "wide"]),
+        (family.ARCHITECTURE, ["base", "matryoshka"]),
+        (family.SEED, ["base", "seed-1", UNSHIPPED]),
+        (family.LAYER, ["shallow", "base", "deep"]),
+    ],
+)
+def test_a_step_changes_one_setting_alone(data: Path, setting: str, saes: list[str]) -> None:
+    assert family.steps(family.read_family(), setting)["sae"].tolist() == saes
+
+
+def test_a_trend_is_the_least_squares_slope_against_the_doublings(data: Path) -> None:
+    table: Any = family.trends(family.read_family(), family.L0).set_index("quantity")
+    slope = np.polyfit([4, 5, 6], [value_of(sae) for sae in ("sparse", "base", "dense")], 1)[0]
+    assert table.loc["splits of a letter", "value"] == pytest.approx(slope)
+    assert table.loc["splits of a letter", "saes"] == 3
+    # The noise is shared, so the paired interval has no width.
+    assert table.loc["splits of a letter", "low"] == pytest.approx(slope, abs=1e-6)
+
+
+def test_a_difference_is_paired(data: Path) -> None:
+    table = family.differences(family.read_family(), family.ARCHITECTURE).set_index("quantity")
+    expected = value_of("matryoshka") - value_of("base")
+    for end in ("value", "low", "high"):
+        assert table.loc["splits of a letter", end] == pytest.approx(expected, abs=1e-6)
+    low, high = interval(samples_of("base"))
+    assert high - low > 0.1  # unpaired it would be wide
+
+
+def test_a_layer_is_compared_with_the_one_that_most_read(data: Path) -> None:
+    table = family.differences(family.read_family(), family.LAYER)
+    found = table[table["quantity"] == LEAD].set_index(family.LAYER)["value"].to_dict()
+    base = value_of("base", LEAD)
+    expected = {4: value_of("shallow", LEAD) - base, 12: value_of("deep", LEAD) - base}
+    assert found == pytest.approx(expected)

@@ -1,0 +1,126 @@
+"""The stored numbers: what was measured comes back, and no number of another SAE passes for a shipped one."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.family.made_up import (
+    MEMBERS,
+    PARAMETERS,
+    UNSHIPPED,
+    N,
+    card,
+    folder_of,
+    samples_of,
+    sweeps,
+    value_of,
+    write_run,
+)
+
+from absorption import family
+from absorption.family import numbers
+from absorption.family.quantities import PRECISION, QUANTITIES
+from absorption.training.recipe import Recipe
+
+
+def test_what_a_sweep_measured_comes_back(data: Path) -> None:
+    found = family.read_family()
+    order = ["shallow", "sparse", "base", "dense", "wide", "deep", "seed-1", UNSHIPPED, "matryoshka"]
+    assert found.saes == order
+    assert found.parameters == PARAMETERS
+    for sae in MEMBERS:
+        assert found.value(sae, "not kept") == value_of(sae, "not kept")
+        for quantity in QUANTITIES:
+            expected = samples_of(sae, quantity)[: N // 2 if quantity == PRECISION else N]
+            np.testing.assert_allclose(found.samples(sae, quantity), expected, rtol=1e-6)
+    assert np.isnan(found.value("base", "unheard of"))
+
+
+def test_a_member_is_what_its_card_says(data: Path) -> None:
+    rows = family.members(family.read_family()).set_index("sae")
+    assert rows.loc["deep", "layer"] == 12
+    assert rows.loc["matryoshka", "architecture"] == "matryoshka"
+    assert rows.loc["seed-1", "seed"] == 1
+    assert rows.loc["sparse", "l0_text"] == 16
+    assert rows.index[rows["shipped"] == "no"].tolist() == [UNSHIPPED]
+
+
+def test_numbers_of_other_weights_are_refused(data: Path) -> None:
+    path = data / "saes" / "base" / "card.json"
+    path.write_text(path.read_text().replace("hash of base", "trained again"))
+    with pytest.raises(
+        numbers.StoredNumbersError, match=r"of base are of weights hash of base, .* trained again"
+    ):
+        family.read_family()
+
+
+def test_a_shipped_sae_without_numbers_is_named(data: Path) -> None:
+    folder = data / "saes" / "new"
+    folder.mkdir()
+    (folder / "card.json").write_text(json.dumps(card("new", {})))
+    with pytest.raises(numbers.StoredNumbersError, match="differ in: new"):
+        family.read_family()
+
+
+def test_saes_measured_with_different_parameters_are_not_one_family(data: Path, tmp_path: Path) -> None:
+    write_run(tmp_path / "sweep", "base", n_words=500)
+    with pytest.raises(numbers.StoredNumbersError, match=r"different n_words: .*500 \(base\)"):
+        family.collect(sweeps(tmp_path))
+
+
+def test_a_failed_run_is_left_out_and_a_sweep_of_none_is_refused(data: Path, tmp_path: Path) -> None:
+    write_run(tmp_path / "sweep", "deep", error="stopped")
+    assert "deep" not in family.collect(sweeps(tmp_path), tmp_path / "elsewhere").saes
+    with pytest.raises(numbers.StoredNumbersError, match="no finished one-SAE page"):
+        family.collect([tmp_path / "sweep", tmp_path / "nothing"])
+
+
+def test_an_sae_measured_twice_is_refused(data: Path, tmp_path: Path) -> None:
+    with pytest.raises(numbers.StoredNumbersError, match="more than once: base, "):
+        family.collect([tmp_path / "sweep", tmp_path / "sweep"])
+
+
+def test_an_sae_that_is_not_shipped_goes_by_its_card(data: Path, tmp_path: Path) -> None:
+    stamp = json.loads((data / numbers.FOLDER / "stamps.json").read_text())[UNSHIPPED]
+    assert stamp["card"] == card(UNSHIPPED, MEMBERS[UNSHIPPED])
+    assert "sae_path" not in stamp["parameters"]  # a path of one machine
+    path = folder_of(tmp_path, UNSHIPPED) / "card.json"
+    path.write_text(path.read_text().replace(f"hash of {UNSHIPPED}", "trained again"))
+    with pytest.raises(
+        numbers.StoredNumbersError, match=r"seed-2 are of weights hash of .*-seed-2, its card"
+    ):
+        family.collect(sweeps(tmp_path))
+    path.unlink()
+    with pytest.raises(numbers.StoredNumbersError, match=r"seed-2 is not shipped, and its folder .* no card"):
+        family.collect(sweeps(tmp_path))
+
+
+def test_without_the_numbers_of_a_seed_that_is_a_recipe_the_family_is_refused(
+    data: Path, tmp_path: Path
+) -> None:
+    before = (data / numbers.FOLDER / "stamps.json").read_text()
+    with pytest.raises(numbers.StoredNumbersError, match=r"differ in: .*seed-2"):
+        family.collect([tmp_path / "sweep"])
+    assert (data / numbers.FOLDER / "stamps.json").read_text() == before
+    family.collect([tmp_path / "sweep"], tmp_path / "elsewhere")
+    assert UNSHIPPED not in family.read_family(tmp_path / "elsewhere").saes
+
+
+def test_numbers_of_another_recipe_are_refused(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(numbers, "MEASURED", (Recipe(seed=2, lr=1e-3),))
+    with pytest.raises(numbers.StoredNumbersError, match="seed-2 are of another recipe"):
+        family.read_family()
+
+
+@pytest.mark.parametrize("name", ["stamps.json", "numbers.parquet", "resamples.parquet"])
+def test_missing_and_damaged_files_are_refused(data: Path, name: str) -> None:
+    path = data / numbers.FOLDER / name
+    path.write_bytes(path.read_bytes()[:40])
+    with pytest.raises(numbers.StoredNumbersError, match="holds no stored numbers"):
+        family.read_family()
+    path.unlink()
+    with pytest.raises(numbers.StoredNumbersError, match="holds no stored numbers"):
+        family.read_family()
