@@ -21,8 +21,8 @@ def test_a_claim_is_judged_by_seed_means_over_words_and_seeds(data: Path) -> Non
         value_of("matryoshka", LEAD) - statistics.mean(value_of(sae, LEAD) for sae in SEEDS)
     )
     # The resamples share their noise, so all of the interval is the seeds'.
-    assert claim["high"] - claim["value"] == pytest.approx(row["by_chance_up_to"], rel=1e-4)
-    assert claim["value"] - claim["low"] == pytest.approx(row["by_chance_up_to"], rel=1e-4)
+    assert claim["high"] - claim["value"] == pytest.approx(row["chance"], rel=1e-4)
+    assert claim["value"] - claim["low"] == pytest.approx(row["chance"], rel=1e-4)
     assert claim["note"] == "4 SAEs; interval over words and seeds"
 
 

@@ -58,7 +58,7 @@ def test_a_change_is_between_seed_means_and_beside_what_seeds_alone_would_make_o
     reach = 4.303 * statistics.stdev([at[sae] for sae in SEEDS])
     single = reach * (1 + 1 / 3) ** 0.5
     expected = dict.fromkeys(rows.index, single) | {"each doubling of L0": reach * 0.5**0.5}
-    assert rows["by_chance_up_to"].to_dict() == pytest.approx(expected, rel=1e-3)
+    assert rows["chance"].to_dict() == pytest.approx(expected, rel=1e-3)
     assert rows["base"].tolist() == pytest.approx([base] * 5)
     # The resamples share their noise, so the interval over words has no width.
     assert rows["low"].tolist() == pytest.approx(rows["value"].tolist(), abs=1e-6)
@@ -69,10 +69,10 @@ def test_only_a_change_that_exceeds_chance_is_called_more(data: Path) -> None:
     change, rows = "matryoshka minus batchtopk", found.numbers["sae"] == "matryoshka"
     first: Any = family.beside_seeds(found, [SPLITS]).set_index("change")
     for factor, expected in ((0.99, "no"), (1.01, "yes"), (-1.01, "yes")):
-        value = first.loc[change, "base"] + factor * first.loc[change, "by_chance_up_to"]
+        value = first.loc[change, "base"] + factor * first.loc[change, "chance"]
         found.numbers.loc[rows, "value"] = value
         table = family.beside_seeds(found, [SPLITS]).set_index("change")
-        assert table.loc[change, "more_than_chance"] == expected
+        assert table.loc[change, "larger"] == expected
 
 
 def test_seeds_that_change_nothing_stay_within_chance_in_95_of_100_families() -> None:
@@ -91,7 +91,7 @@ def test_seeds_that_change_nothing_stay_within_chance_in_95_of_100_families() ->
 def test_the_text_counts_rates_and_other_numbers_apart(data: Path) -> None:
     found = family.read_family()
     beside = family.beside_seeds(found, [LEAD, "rate, full absorption", SPLITS])
-    beside["more_than_chance"] = ["yes", *["no"] * 13, "yes"]
+    beside["larger"] = ["yes", *["no"] * 13, "yes"]
     told = family.in_words(found, beside)
     assert (told["n_rates"], told["n_rates_more"], told["n_others"], told["n_others_more"]) == (10, 1, 5, 1)
     assert told["rates_more"] == f"each doubling of L0 ({LEAD})"
@@ -120,10 +120,10 @@ def test_seeds_without_spread_say_nothing_of_chance(data: Path) -> None:
 
 
 def test_words_and_seeds_add_in_squares_and_without_seeds_words_are_left() -> None:
-    row = pd.Series({"value": 1.0, "low": 0.7, "high": 1.05, "by_chance_up_to": 0.4})
+    row = pd.Series({"value": 1.0, "low": 0.7, "high": 1.05, "chance": 0.4})
     assert interval_with_seeds(row) == pytest.approx((0.5, 1 + (0.05**2 + 0.4**2) ** 0.5))
     alone = row.copy()
-    alone["by_chance_up_to"] = np.nan
+    alone["chance"] = np.nan
     assert interval_with_seeds(alone) == pytest.approx((0.7, 1.05))
 
 
@@ -131,8 +131,8 @@ def test_with_one_seed_nobody_knows_what_seeds_change(data: Path) -> None:
     found = family.read_family()
     del found.stamps["seed-1"], found.stamps[UNSHIPPED]
     alone = family.beside_seeds(found, [SPLITS])
-    assert alone["by_chance_up_to"].isna().all()
-    assert set(alone["more_than_chance"]) == {""}
+    assert alone["chance"].isna().all()
+    assert set(alone["larger"]) == {""}
     assert not len(family.spread(found, [SPLITS]))
     notes = family.claims_table(found).query("claim != 'every-sae'")["note"]
     assert all(note.endswith("SAEs; interval over words alone") for note in notes)

@@ -46,7 +46,7 @@ def _change(
     if (quantity, change) not in seeds.index:
         return claim, part, np.nan, np.nan, np.nan, "no such SAE is shipped"
     row: Any = seeds.loc[quantity].loc[change]
-    over = "words alone" if np.isnan(row["by_chance_up_to"]) else "words and seeds"
+    over = "words alone" if np.isnan(row["chance"]) else "words and seeds"
     note = f"{len(changes(family)[change])} SAEs; interval over {over}"
     return claim, part, row["value"], *interval_with_seeds(row), note
 

@@ -22,7 +22,7 @@ LEVEL = 0.95
 SETTING = [ARCHITECTURE, WIDTH, L0, LAYER]
 """What two SAEs share that differ in the seed alone."""
 
-BESIDE = ["quantity", "change", "value", "low", "high", "base", "by_chance_up_to", "more_than_chance"]
+BESIDE = ["quantity", "change", "value", "low", "high", "base", "chance", "larger"]
 PER_L0, PER_WIDTH = "each doubling of L0", "each doubling of the width"
 
 Weights = Mapping[str, float]
@@ -63,8 +63,8 @@ def beside_seeds(family: Family, wanted: Sequence[str]) -> pd.DataFrame:
     and then exceeds it more often than in one case of twenty.
 
     Returns:
-        ``quantity, change, value, low, high`` (over words), ``base`` (the base setting's mean), ``by_chance_up_to``
-        and ``more_than_chance``: whether the change exceeds that in size (``yes``, ``no``, or empty where the base
+        ``quantity, change, value, low, high`` (over words), ``base`` (the base setting's mean), ``chance``
+        and ``larger``: whether the change exceeds that in size (``yes``, ``no``, or empty where the base
         setting's seeds show no spread, or are fewer than two).
     """
     base, found = _seeds_of(family, base_setting(family)), changes(family)
@@ -88,13 +88,13 @@ def in_words(family: Family, beside: pd.DataFrame) -> dict[str, object]:
     """
     rules = [quantity for quantity in beside["quantity"].unique() if quantity in quantities(RATES)]
     rates, others = (beside[beside["quantity"].isin(rules) == of_rates] for of_rates in (True, False))
-    more = rates[rates["more_than_chance"] == "yes"]
+    more = rates[rates["larger"] == "yes"]
     base = base_setting(family)
     mine, standard = _seeds_of(family, base), _seeds_of(family, {**base, ARCHITECTURE: "standard"})
     pairs = [[[family.value(sae, rule) for sae in saes] for saes in (standard, mine)] for rule in rules]
     return {
         "n_rates": len(rates), "n_rates_more": len(more), "n_others": len(others),
-        "n_others_more": int((others["more_than_chance"] == "yes").sum()),
+        "n_others_more": int((others["larger"] == "yes").sum()),
         "rates_more": "; ".join(more["change"] + " (" + more["quantity"] + ")") or "none",
         "n_rules": len(rules), "n_above": sum(bool(high) and min(high) > max(low) for high, low in pairs),
     }  # fmt: skip
@@ -111,7 +111,7 @@ def interval_with_seeds(row: pd.Series) -> tuple[float, float]:
 
     Over words alone where seeds are not known.
     """
-    chance = 0.0 if np.isnan(row["by_chance_up_to"]) else row["by_chance_up_to"]
+    chance = 0.0 if np.isnan(row["chance"]) else row["chance"]
     below, above = (float(np.hypot(row["value"] - row[end], chance)) for end in ("low", "high"))
     return row["value"] - below, row["value"] + above
 
