@@ -43,7 +43,7 @@ def trends(family: Family, setting: str) -> pd.DataFrame:
     rows = steps(family, setting)
     if len(rows) < 2:
         return pd.DataFrame(columns=["quantity", "value", "low", "high", "saes"])
-    x = _position(rows, setting)
+    x = position(rows, setting)
     points = [(float(at), family.scores(sae)) for at, sae in zip(x, rows["sae"], strict=True)]
     return _table(lambda quantity: slope_per_doubling(points, quantity)).assign(saes=len(rows))
 
@@ -64,12 +64,8 @@ def differences(family: Family, setting: str) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True)[columns] if tables else pd.DataFrame(columns=columns)
 
 
-def doublings(rows: pd.DataFrame, setting: str) -> np.ndarray:
-    """Where each SAE is on the axis that a trend is the slope along: log2 of L0 (measured on text) or of width."""
-    return np.log2(_position(rows, setting).to_numpy(dtype=np.float64))
-
-
-def _position(rows: pd.DataFrame, setting: str) -> pd.Series:
+def position(rows: pd.DataFrame, setting: str) -> pd.Series:
+    """Where each SAE is on the axis of a trend: L0 as measured on text, or the width."""
     return rows["l0_text" if setting == L0 else setting]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -32,7 +32,8 @@ def claims_table(family: Family) -> pd.DataFrame:
     A change is one between means over seeds, and its interval is over words and seeds.
     """
     seeds = beside_seeds(family, CLAIMED).set_index(["quantity", "change"])
-    rows = [_change(family, seeds, *one) for one in CHANGES]
+    saes = {change: len(weights) for change, weights in changes(family).items()}
+    rows = [_change(seeds, saes, *one) for one in CHANGES]
     rows += [
         _lowest(family, "family-ablation", f"rate, {ABLATION}"),
         _lowest(family, "family-projection", f"rate, {FULL}"),
@@ -41,13 +42,13 @@ def claims_table(family: Family) -> pd.DataFrame:
 
 
 def _change(
-    family: Family, seeds: pd.DataFrame, claim: str, part: str, quantity: str, change: str
+    seeds: pd.DataFrame, saes: Mapping[str, int], claim: str, part: str, quantity: str, change: str
 ) -> Sequence[object]:
     if (quantity, change) not in seeds.index:
         return claim, part, np.nan, np.nan, np.nan, "no such SAE is shipped"
     row: Any = seeds.loc[quantity].loc[change]
     over = "words alone" if np.isnan(row["chance"]) else "words and seeds"
-    note = f"{len(changes(family)[change])} SAEs; interval over {over}"
+    note = f"{saes[change]} SAEs; interval over {over}"
     return claim, part, row["value"], *interval_with_seeds(row), note
 
 

@@ -13,9 +13,10 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy import stats
 
-from absorption.family.contrasts import ARCHITECTURE, L0, LAYER, SEED, WIDTH, base_setting, doublings, steps
+from absorption.family.contrasts import ARCHITECTURE, L0, LAYER, SEED, WIDTH, base_setting, position, steps
 from absorption.family.numbers import Family, members
 from absorption.family.quantities import RATES, quantities
+from absorption.latents import doubling_weights
 from absorption.statistics import interval
 
 LEVEL = 0.95
@@ -122,8 +123,7 @@ def changes(family: Family) -> dict[str, Weights]:
     for setting, name in ((L0, PER_L0), (WIDTH, PER_WIDTH)):
         rows = steps(family, setting)
         if len(rows) > 1:
-            x = doublings(rows, setting) - doublings(rows, setting).mean()
-            found[name] = _over_seeds(family, rows, x / (x @ x))
+            found[name] = _over_seeds(family, rows, doubling_weights(position(rows, setting)))
     base = base_setting(family)
     for setting, label in ((ARCHITECTURE, "{}"), (LAYER, "layer {}")):
         rows = steps(family, setting)

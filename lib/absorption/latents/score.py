@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 import torch
+from numpy.typing import ArrayLike
 from torch import Tensor
 
 from absorption.latents.select import select_latents
@@ -95,6 +96,12 @@ def latent_samples(
     }
 
 
+def doubling_weights(at: ArrayLike) -> np.ndarray:
+    """Weights whose sum over values at ``at`` is their least-squares change each time ``at`` doubles."""
+    x = np.log2(np.asarray(at, dtype=np.float64))
+    return (x - x.mean()) / ((x - x.mean()) ** 2).sum()
+
+
 def slope_per_doubling(points: list[tuple[float, MeanSamples]], metric: str) -> Estimate:
     """Least-squares change of a metric each time L0 doubles, paired over SAEs; NaN for one SAE.
 
@@ -104,8 +111,7 @@ def slope_per_doubling(points: list[tuple[float, MeanSamples]], metric: str) -> 
     """
     if len(points) < 2:
         return Estimate(np.nan, np.nan, np.nan)
-    x = np.log2([l0 for l0, _ in points])
-    x = (x - x.mean()) / ((x - x.mean()) ** 2).sum()
+    x = doubling_weights([l0 for l0, _ in points])
     value = float(x @ [p.values[metric] for _, p in points])
     low, high = interval(x @ np.stack([p.samples[metric] for _, p in points]))
     return Estimate(value, float(low), float(high))
