@@ -41,11 +41,21 @@ class Recipe:
     first_threshold: float = 0.0
     threshold_speed: float = 1.0
     """JumpReLU: learning rate of the thresholds over that of the weights."""
+    first_k: float = 0.0
+    """TopK and its kin: active latents a token at the first step; 0: ``k`` from the start."""
+    k_warm_up_steps: int = 0
+    """Steps over which the active latents fall from ``first_k`` to ``k``, evenly in the logarithm."""
     seed: int = 0
 
     def __post_init__(self) -> None:
         """A card holds a list where a recipe has a tuple."""
         object.__setattr__(self, "matryoshka_widths", tuple(self.matryoshka_widths))
+
+    def k_at(self, step: int) -> float:
+        """Active latents a token asked for at a step (counted from 0)."""
+        if not self.first_k or step >= self.k_warm_up_steps:
+            return self.k
+        return self.first_k * (self.k / self.first_k) ** (step / self.k_warm_up_steps)
 
     @property
     def sae_id(self) -> str:

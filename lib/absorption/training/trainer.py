@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -79,8 +79,11 @@ class ResumableTrainer(SAETrainer):
         folder: Path,
         every: int,
         threshold_speed: float = 1.0,
+        k_at: Callable[[int], float] | None = None,
     ) -> None:
+        """``k_at``: active latents a token asked for at each step, of an SAE whose configuration has a ``k``."""
         super().__init__(cfg=cfg, sae=sae, data_provider=rows)
+        self.k_at = k_at
         if threshold_speed != 1:
             self._speed_up_thresholds(threshold_speed)
         self.folder = folder
@@ -121,6 +124,7 @@ class ResumableTrainer(SAETrainer):
         bar = tqdm(total=total, initial=self.n_training_steps, desc=self.folder.name, unit="step")
         clock = time.monotonic()
         while self.n_training_steps < end:
+            self._set_k()
             output = self.step(next(self.data_provider))
             self.n_training_steps += 1
             bar.update()
@@ -131,9 +135,15 @@ class ResumableTrainer(SAETrainer):
                 self.seconds += time.monotonic() - clock
                 clock = time.monotonic()
                 self.checkpoint()
+        self._set_k()
         bar.close()
         self.set_final_sae_metadata()
         return self.sae
+
+    def _set_k(self) -> None:
+        if self.k_at is not None:
+            k = self.k_at(self.n_training_steps)
+            self.sae.cfg.k = int(round(k)) if isinstance(self.sae.cfg.k, int) else k
 
     def checkpoint(self) -> None:
         """Write weights, optimiser, schedulers, counters, data position and random state as one file."""
@@ -205,7 +215,13 @@ def make_trainer(
     )
     rows = ShuffledRows(activations, recipe.batch, recipe.seed, scale)
     return ResumableTrainer(
-        cfg=cfg, sae=sae, rows=rows, folder=folder, every=every, threshold_speed=recipe.threshold_speed
+        cfg=cfg,
+        sae=sae,
+        rows=rows,
+        folder=folder,
+        every=every,
+        threshold_speed=recipe.threshold_speed,
+        k_at=recipe.k_at if recipe.first_k else None,
     )
 
 

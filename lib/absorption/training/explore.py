@@ -1,0 +1,122 @@
+"""``absorption explore``: short trainings along the axes, each judged by the rule of fitness; resumes where it stopped.
+
+The table holds no absorption rate, and the rule was fixed before the first of these SAEs was trained. Weights stay
+in the cache folder: what is kept is the table.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import pandas as pd
+
+from absorption import cache
+from absorption.data import data_root
+from absorption.models import EMBEDDED, LanguageModel, load_model
+from absorption.saes import LOCAL, load_sae
+from absorption.study import StudyWords, prepare_words
+from absorption.training.cli import train
+from absorption.training.fitness import RULE, as_row, measure_fitness
+from absorption.training.recipe import Recipe
+
+SHORT = Recipe(n_tokens=2_000_000, n_passes=2, k=8)
+"""Where the exploration starts: 2 million distinct tokens, seen twice."""
+JUMPRELU = replace(
+    SHORT, architecture="jumprelu", penalty=1.0, penalty_warm_up_steps=200, bandwidth=0.1,
+    first_threshold=0.2, threshold_speed=10,
+)  # fmt: skip
+STANDARD = replace(SHORT, architecture="standard", penalty=1.5, penalty_warm_up_steps=300)
+MATRYOSHKA = replace(SHORT, architecture="matryoshka", matryoshka_widths=(128, 384, 896, 1920, 4096))
+WIDE = replace(SHORT, d_sae=16_384, lr=8e-4, aux_stride=8)
+FALLING = {"first_k": 64, "k_warm_up_steps": 600}
+"""Active latents fall from 64 to k over the first steps, so that latents are born before they must compete."""
+
+EXPLORATION: tuple[Recipe, ...] = (
+    SHORT,
+    replace(SHORT, k=4),
+    replace(SHORT, k=16),
+    replace(SHORT, **FALLING),
+    JUMPRELU,
+    replace(SHORT, architecture="topk"),
+    replace(SHORT, k=12),
+    replace(SHORT, d_sae=8192, **FALLING),
+    replace(SHORT, k=6),
+    replace(SHORT, k=32),
+    STANDARD,
+    MATRYOSHKA,
+    replace(WIDE, **FALLING),
+    replace(SHORT, seed=1),
+    replace(JUMPRELU, d_sae=8192),
+    WIDE,
+    replace(SHORT, n_passes=6),
+    replace(SHORT, k=2),
+    replace(JUMPRELU, k=12),
+    replace(JUMPRELU, d_sae=16_384, lr=8e-4),
+)
+"""One axis at a time from ``SHORT``, in the order in which they are trained."""
+
+
+def explored_id(recipe: Recipe) -> str:
+    """A name that tells apart recipes with equal architecture, width, L0, layer and seed."""
+    return f"{recipe.sae_id}-{cache.key_of(recipe.to_dict())[:6]}"
+
+
+def table_path() -> Path:
+    """Where the exploration's table is kept."""
+    return data_root() / "results" / "exploration.csv"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Train and judge what the exploration still lacks; a finished SAE is written into the table at once."""
+    parser = argparse.ArgumentParser(prog="absorption explore", description=main.__doc__)
+    parser.add_argument("--model", default=EMBEDDED, help="model name, id or folder")
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--table", type=Path, default=None, help="where the table is kept")
+    parser.add_argument("--most", type=int, default=len(EXPLORATION), help="train at most so many")
+    chosen = parser.parse_args(arguments)
+    path = chosen.table or table_path()
+    model = load_model(chosen.model, chosen.device)
+    explore(model, EXPLORATION[: chosen.most], path)
+    table = pd.read_csv(path)
+    print(table.to_string(index=False, float_format="{:.3f}".format))
+    print(f"the base by the rule: {RULE.choose(table)['sae']}")
+    return 0
+
+
+def explore(model: LanguageModel, recipes: Iterable[Recipe], path: Path) -> None:
+    """Train each recipe unless it is done, measure its fitness, and write the table anew."""
+    words: dict[str, StudyWords] = {}
+    rows = []
+    for recipe in recipes:
+        folder = cache.root() / "exploration" / explored_id(recipe)
+        if not (folder / "card.json").exists():
+            train(recipe, model, folder)
+        if not (folder / "fitness.json").exists():
+            if recipe.hook_name not in words:
+                words[recipe.hook_name] = prepare_words(model, recipe.hook_name)
+            sae = _with_card(model, folder)
+            row = as_row(sae, measure_fitness(sae, words[recipe.hook_name]))
+            cache.write_json(folder / "fitness.json", row | {"sae": explored_id(recipe), **_changes(recipe)})
+        rows.append(json.loads((folder / "fitness.json").read_text(encoding="utf-8")))
+        cache.write_text(path, pd.DataFrame(rows)[_columns(rows)].to_csv(index=False, float_format="%.4f"))
+
+
+def _changes(recipe: Recipe) -> dict[str, str]:
+    """What is set otherwise than in ``SHORT``, in words."""
+    plain = asdict(SHORT)
+    changed = {name: value for name, value in asdict(recipe).items() if value != plain[name]}
+    return {"changes": ", ".join(f"{name} {value}" for name, value in changed.items())}
+
+
+def _columns(rows: list[dict]) -> list[str]:
+    first = ["sae", "architecture", "d_sae", "k", "hook_name", "n_tokens", "n_passes", "seed", "changes"]
+    return first + [name for name in sorted(rows[0]) if name not in first]
+
+
+def _with_card(model: LanguageModel, folder: Path):
+    card = json.loads((folder / "card.json").read_text(encoding="utf-8"))
+    return replace(load_sae(LOCAL, card["sae_id"], model, path=str(folder)), card=card)
