@@ -143,7 +143,7 @@ class ResumableTrainer(SAETrainer):
     def _set_k(self) -> None:
         if self.k_at is not None:
             k = self.k_at(self.n_training_steps)
-            self.sae.cfg.k = int(round(k)) if isinstance(self.sae.cfg.k, int) else k
+            self.sae.cfg.k = round(k) if isinstance(self.sae.cfg.k, int) else k
 
     def checkpoint(self) -> None:
         """Write weights, optimiser, schedulers, counters, data position and random state as one file."""
