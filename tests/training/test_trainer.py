@@ -70,7 +70,8 @@ def test_killed_and_resumed_equals_uninterrupted(tmp_path: Path, monkeypatch: py
 def test_every_architecture_resumes_to_the_same_bits(
     architecture: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    recipe = tiny_recipe(architecture)
+    falling = {} if architecture in ("standard", "jumprelu") else {"first_k": 16, "k_warm_up_steps": 20}
+    recipe = tiny_recipe(architecture, **falling)
     whole = tiny_trainer(tmp_path / "whole", recipe)
     whole.fit()
     kill_after(tiny_trainer(tmp_path / "killed", recipe), 11, monkeypatch)
@@ -216,3 +217,28 @@ def test_the_number_of_steps_follows_from_rows_and_passes(tmp_path: Path) -> Non
 def test_an_architecture_without_a_recipe_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="architecture 'gated' has no recipe"):
         tiny_trainer(tmp_path, dataclasses.replace(RECIPE, architecture="gated"))
+
+
+def test_active_latents_fall_evenly_in_the_logarithm_and_stay_at_k() -> None:
+    recipe = tiny_recipe("topk", first_k=16, k_warm_up_steps=20)
+    assert [recipe.k_at(step) for step in (0, 10, 20, 500)] == [16, 8, 4, 4]
+    assert tiny_recipe("topk").k_at(0) == 4
+
+
+def test_the_steps_ask_for_as_many_latents_as_the_recipe_says(tmp_path: Path) -> None:
+    recipe = tiny_recipe("topk", first_k=16, k_warm_up_steps=20)
+    trainer = tiny_trainer(tmp_path, recipe)
+    asked: list[int] = []
+    step = trainer.step
+
+    def noted(batch: torch.Tensor):
+        output = step(batch)
+        asked.append(trainer.sae.cfg.k)
+        return output
+
+    trainer.step = noted  # type: ignore[method-assign]
+    sae = trainer.fit()
+    assert asked[0] == 16
+    assert asked[10] == 8
+    assert asked == sorted(asked, reverse=True)
+    assert asked[-1] == sae.cfg.k == 4

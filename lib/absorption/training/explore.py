@@ -17,8 +17,9 @@ import pandas as pd
 from absorption import cache
 from absorption.data import data_root
 from absorption.models import EMBEDDED, LanguageModel, load_model
+from absorption.probes import ProbedWords
 from absorption.saes import LOCAL, load_sae
-from absorption.study import StudyWords, prepare_words
+from absorption.study import prepare_words
 from absorption.training.cli import train
 from absorption.training.fitness import RULE, as_row, measure_fitness
 from absorption.training.recipe import Recipe
@@ -89,7 +90,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def explore(model: LanguageModel, recipes: Iterable[Recipe], path: Path) -> None:
     """Train each recipe unless it is done, measure its fitness, and write the table anew."""
-    words: dict[str, StudyWords] = {}
+    words: dict[str, ProbedWords] = {}
     rows = []
     for recipe in recipes:
         folder = cache.root() / "exploration" / explored_id(recipe)
@@ -97,7 +98,7 @@ def explore(model: LanguageModel, recipes: Iterable[Recipe], path: Path) -> None
             train(recipe, model, folder)
         if not (folder / "fitness.json").exists():
             if recipe.hook_name not in words:
-                words[recipe.hook_name] = prepare_words(model, recipe.hook_name)
+                words[recipe.hook_name] = prepare_words(model, recipe.hook_name).probed
             sae = _with_card(model, folder)
             row = as_row(sae, measure_fitness(sae, words[recipe.hook_name]))
             cache.write_json(folder / "fitness.json", row | {"sae": explored_id(recipe), **_changes(recipe)})

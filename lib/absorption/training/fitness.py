@@ -18,8 +18,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from absorption.latents.sparse import ACTIVE, SparseActs, encode_words, ones_like, take_rows, weighted_sums
+from absorption.probes import ProbedWords
 from absorption.saes import LoadedSae
-from absorption.study import StudyWords
 
 
 @dataclass(frozen=True)
@@ -95,22 +95,22 @@ class Fitness:
     dead_share: float
 
 
-def measure_fitness(sae: LoadedSae, words: StudyWords) -> Fitness:
+def measure_fitness(sae: LoadedSae, probed: ProbedWords) -> Fitness:
     """Fitness of an SAE with a card, on the training words.
 
     Args:
         sae: a trained SAE; its card holds what was measured on held-out text.
-        words: the words at the SAE's hook, with their probes.
+        probed: the words at the SAE's hook, with their probes.
     """
-    train = torch.from_numpy(np.flatnonzero(words.table["split"].to_numpy() == "train"))
-    labels = words.probed.labels[train]
-    mine = take_rows(encode_words(sae, words.acts).csr, train)
-    cosines = words.probed.probes.directions @ sae.encoder_directions.float().cpu().T
+    train = torch.from_numpy(np.flatnonzero(probed.words["split"].to_numpy() == "train"))
+    labels = probed.labels[train]
+    mine = take_rows(encode_words(sae, probed.acts).csr, train)
+    cosines = probed.probes.directions @ sae.encoder_directions.float().cpu().T
     f1 = on_f1(mine, labels)
     by_cosine = cosines.argmax(dim=1)
     on = SparseActs(mine).dense(by_cosine) > ACTIVE
     own = f1.gather(1, by_cosine[:, None])[:, 0]
-    right = torch.from_numpy(words.probed.right)[train]
+    right = torch.from_numpy(probed.right)[train]
     text = sae.card["measured"]["held_out_text"]
     return Fitness(
         f1_encoder_cosine=float(own.mean()),
@@ -120,9 +120,9 @@ def measure_fitness(sae: LoadedSae, words: StudyWords) -> Fitness:
         recall=float(((on & labels).sum(0) / labels.sum(0)).mean()),
         precision=float(((on & labels).sum(0) / on.sum(0).clamp_min(1)).mean()),
         on_share=float(on.float().mean(0).median()),
-        candidate_share=float(1 - (on & labels).any(dim=1)[right].float().mean()),
+        candidate_share=float((~(on & labels).any(dim=1))[right].double().mean()),
         l0_words=float(SparseActs(mine).l0.mean()),
-        explained_variance_words=explained_variance(sae, words.acts[train]),
+        explained_variance_words=explained_variance(sae, probed.acts[train]),
         l0_text=text["l0"],
         explained_variance_text=text["explained_variance"],
         recovered=text["cross_entropy"]["recovered"],

@@ -1,0 +1,57 @@
+"""The exploration: each SAE is trained and judged once, and the table holds what is done."""
+
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from absorption.training import explore as module
+from absorption.training.explore import EXPLORATION, SHORT, explored_id
+from absorption.training.fitness import Fitness
+
+NUMBERS = {name: 0.5 for name in Fitness.__dataclass_fields__}
+
+
+@pytest.fixture
+def trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Training, loading and measuring stand-ins that note what was trained."""
+    monkeypatch.setenv("ABSORPTION_CACHE", str(tmp_path / "cache"))
+    done: list[str] = []
+
+    def train(recipe: Any, _model: Any, folder: Path) -> None:
+        done.append(explored_id(recipe))
+        folder.mkdir(parents=True)
+        (folder / "card.json").write_text("{}")
+
+    monkeypatch.setattr(module, "train", train)
+    monkeypatch.setattr(module, "prepare_words", lambda *_: SimpleNamespace(probed=None))
+    monkeypatch.setattr(module, "_with_card", lambda _model, folder: folder.name)
+    monkeypatch.setattr(module, "measure_fitness", lambda *_: None)
+    monkeypatch.setattr(module, "as_row", lambda *_: {"architecture": "batchtopk", "d_sae": 1, **NUMBERS})
+    monkeypatch.setattr(module, "_columns", lambda rows: ["sae", "changes", *NUMBERS])
+    return done
+
+
+def test_every_recipe_has_a_name_of_its_own() -> None:
+    assert len({explored_id(recipe) for recipe in EXPLORATION}) == len(EXPLORATION)
+
+
+def test_an_interrupted_exploration_goes_on_where_it_was(tmp_path: Path, trained: list[str]) -> None:
+    path, model = tmp_path / "table.csv", object()
+    module.explore(model, EXPLORATION[:2], path)  # type: ignore[arg-type]
+    first = path.read_text()
+    module.explore(model, EXPLORATION[:3], path)  # type: ignore[arg-type]
+    assert trained == [explored_id(recipe) for recipe in EXPLORATION[:3]]
+    assert path.read_text().startswith(first)
+    table = pd.read_csv(path, keep_default_na=False)
+    assert table["changes"].tolist() == ["", "k 4", "k 16"]
+
+
+def test_the_exploration_varies_sparsity_width_architecture_and_seed() -> None:
+    assert {recipe.k for recipe in EXPLORATION} == {2, 4, 6, 8, 12, 16, 32}
+    assert {recipe.d_sae for recipe in EXPLORATION} == {4096, 8192, 16_384}
+    assert len({recipe.architecture for recipe in EXPLORATION}) == 5
+    assert replace(SHORT, seed=1) in EXPLORATION
