@@ -57,6 +57,8 @@ def _parser() -> argparse.ArgumentParser:
     book.set_defaults(command=_book)
     saes = commands.add_parser("saes", help="train the shipped SAEs", add_help=False)
     saes.set_defaults(command=_saes, takes_rest=True)
+    explore = commands.add_parser("explore", help="train short SAEs and judge their fitness", add_help=False)
+    explore.set_defaults(command=_explore, takes_rest=True)
     bench = commands.add_parser("bench", help="measure seconds and memory", description=_bench.__doc__)
     _add_output(bench)
     bench.add_argument("--warm", action="store_true", help="use the present cache, not an empty one")
@@ -135,6 +137,13 @@ def _saes(_options: argparse.Namespace, rest: list[str]) -> int:
     from absorption.training.cli import main as train
 
     return train(rest)
+
+
+def _explore(_options: argparse.Namespace, rest: list[str]) -> int:
+    """Train short SAEs along the axes and judge each by the rule of fitness."""
+    from absorption.training.explore import main as explore
+
+    return explore(rest)
 
 
 def _stop(_signal: int, _frame: object) -> NoReturn:
