@@ -8,13 +8,13 @@ import nbformat
 import pytest
 from nbformat import NotebookNode
 
-from absorption.runner import one_file
+from absorption.runner import glued as glued_numbers
 from absorption.runner.one_file import to_html
 
 
 def glued(name: str, text: str) -> NotebookNode:
-    data = {f"{one_file.PREFIX}text/plain": text}
-    metadata = {"scrapbook": {"name": name, "mime_prefix": one_file.PREFIX}}
+    data = {f"{glued_numbers.PREFIX}text/plain": text}
+    metadata = {"scrapbook": {"name": name, "mime_prefix": glued_numbers.PREFIX}}
     return nbformat.v4.new_output("display_data", data=data, metadata=metadata)
 
 
@@ -65,3 +65,35 @@ def test_the_file_needs_nothing_else() -> None:
 def test_a_failed_cell_is_shown_with_its_error() -> None:
     error = nbformat.v4.new_output("error", ename="ValueError", evalue="n_words is <b>", traceback=[])
     assert "<pre>ValueError: n_words is &lt;b&gt;</pre>" in to_html(page("x", error), "t")
+
+
+def test_formulas_are_left_to_a_script_that_is_in_the_file() -> None:
+    html = to_html(page("With $p_{11}$ and $p_{10} < 1$:\n\n$$ L_a(d) = *x* $$"), "t")
+    assert r'<span class="math">\(p_{11}\)</span> and <span class="math">\(p_{10} &lt; 1\)</span>' in html
+    assert r"\[ L_a(d) = *x* \]" in html
+    assert len(html) > 1_000_000, "the script that draws formulas"
+    assert not re.search(r"<(script|link|img)[^>]+(src|href)=", html)
+
+
+def test_exercises_and_solutions_read_without_the_books_builder() -> None:
+    exercise = "```{exercise} Absorb *by* hand\n:label: a-b\n\n*Easy.* Write $d$.\n```"
+    assert "<strong>Exercise: Absorb <em>by</em> hand</strong></p>\n<p><em>Easy.</em>" in to_html(
+        page(exercise), "t"
+    )
+    start = to_html(page("```{solution-start} a-b\n:class: dropdown\n```\n\nAt one."), "t")
+    assert "<details><summary>Solution</summary>\n<p>At one.</p>" in start
+    assert "<body>\n</details>\n" in to_html(page("```{solution-end}\n```"), "t")
+
+
+@pytest.mark.parametrize(
+    ("kind", "data", "part"),
+    [
+        ("image/svg+xml", '<?xml version="1.0"?>\n<svg><g/></svg>', "<figure><svg><g/></svg></figure>"),
+        ("image/png", "QUJD\n", '<img alt="" src="data:image/png;base64,QUJD">'),
+    ],
+)
+def test_an_image_is_in_the_file(kind: str, data: str, part: str) -> None:
+    output = nbformat.v4.new_output("display_data", data={kind: data, "text/plain": "<Figure>"})
+    html = to_html(page("x", output), "t")
+    assert part in html
+    assert "&lt;Figure&gt;" not in html

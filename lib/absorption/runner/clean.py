@@ -49,6 +49,13 @@ def mark_failure(notebook: NotebookNode, headline: str) -> None:
     notebook.cells.insert(0, notice)
 
 
+def title(notebook: NotebookNode) -> str:
+    """The first heading; empty if there is none."""
+    texts = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    found = re.search(r"^# +(.+)$", texts, re.MULTILINE)
+    return found[1].strip() if found else ""
+
+
 def numbered(notebook: NotebookNode) -> Iterator[tuple[int, NotebookNode]]:
     """Code cells with the number that Jupyter shows beside them after a run from top to bottom."""
     code = [cell for cell in notebook.cells if cell.cell_type == "code" and cell.source.strip()]

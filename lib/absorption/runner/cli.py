@@ -43,7 +43,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     run = commands.add_parser("run", help="run one notebook with parameters", description=_run.__doc__)
     run.add_argument("notebook", type=Path, help="a notebook of this book")
-    run.add_argument("out", type=Path, help="where the executed page goes")
+    run.add_argument("out", type=Path, help="where the executed page goes: NAME.ipynb or NAME.html")
     run.add_argument("-p", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"), dest="pairs",
                      help="set one parameter; wins over presets")  # fmt: skip
     run.add_argument("-f", action="append", default=[], metavar="PRESET", dest="presets", type=Path,
@@ -86,7 +86,9 @@ def _run(options: argparse.Namespace, _rest: list[str]) -> int:
         from absorption.runner import execute
 
         progress = sys.stderr.isatty()
-        outcome = execute.run(options.notebook, options.out, values, progress=progress, variables=variables)
+        outcome = execute.run(
+            options.notebook, options.out, values, progress, variables, numbers_in_text=True
+        )
     except parameters.ParameterError as error:
         print(error, file=sys.stderr)
         return REFUSED

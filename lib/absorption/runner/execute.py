@@ -17,9 +17,10 @@ import nbformat
 from nbformat import NotebookNode
 
 from absorption import batches, timing
-from absorption.runner import clean, kernels, parameters, stamp
+from absorption.runner import clean, glued, kernels, parameters, stamp
 
 INJECTED_ID = "injected-parameters"
+HTML = ".html"
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,7 @@ def run(
     values: Mapping[str, Any],
     progress: bool = False,
     variables: Mapping[str, str] | None = None,
+    numbers_in_text: bool = False,
 ) -> Outcome:
     """Run a notebook in its own kernel, in the current folder, and write the page to ``out``.
 
@@ -70,10 +72,12 @@ def run(
 
     Args:
         source: the notebook; it is not changed.
-        out: where the page goes; ``<out>.log`` beside it takes what was printed to standard error.
+        out: where the page goes, as a notebook, or as one HTML file that needs nothing else if its name ends in
+            ``.html``; ``<out>.log`` beside it takes what was printed to standard error.
         values: parameters to inject, already checked.
         progress: show papermill's progress bar.
         variables: environment variables for the kernel, besides this process's own.
+        numbers_in_text: write glued numbers into the text; without it that is left to who makes HTML of the page.
 
     Raises:
         ParameterError: ``source`` is not a notebook with parameters, or ``out`` cannot be written.
@@ -84,7 +88,8 @@ def run(
         scratch = Path(folder)
         reports = scratch / "timings"
         start = time.perf_counter()
-        with environment({timing.VARIABLE: str(reports), **(variables or {})}), timing.PeakMemory() as memory:
+        given = {timing.VARIABLE: str(reports), **_of_format(out), **(variables or {})}
+        with environment(given), timing.PeakMemory() as memory:
             page, headline = _execute(prepare(source, values), scratch, source.stem, progress)
         stages = timing.total(timing.read(reports))
         died = kernels.last_words(scratch / "stderr") if headline else ""
@@ -96,6 +101,8 @@ def run(
         clean.mark_failure(page, headline)
         kept = f"The partial page is {out}" + (f", the traceback {log}." if log else ".")
         headline = f"{headline}\n{kept}"
+    if numbers_in_text:
+        glued.fill(page)
     page.cells.append(stamp.cell(facts))
     _write_page(out, page)
     return Outcome(out, log, headline, facts)
@@ -170,10 +177,23 @@ def environment(added: Mapping[str, str]) -> Iterator[None]:
                 os.environ[name] = value
 
 
+def _of_format(out: Path) -> dict[str, str]:
+    """Environment of a page of this format: in one HTML file the figures share one copy of plotly's script."""
+    if out.suffix != HTML:
+        return {}
+    from absorption.plots.show import BOOK
+
+    return {BOOK: "1"}
+
+
 def _write_page(out: Path, page: NotebookNode) -> None:
     from absorption import cache
+    from absorption.runner import one_file
 
-    cache.write_text(out, nbformat.writes(page) + "\n")
+    if out.suffix == HTML:
+        cache.write_text(out, one_file.to_html(page, clean.title(page) or out.stem))
+    else:
+        cache.write_text(out, nbformat.writes(page) + "\n")
 
 
 def _write_log(out: Path, text: str) -> Path | None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import ast
 import re
+from collections.abc import Callable
 from html import escape
 from importlib import resources
 from typing import Any
@@ -11,11 +11,16 @@ from typing import Any
 from markdown_it import MarkdownIt
 from nbformat import NotebookNode
 
-from absorption.runner import stamp
+from absorption import repository
+from absorption.runner import glued, stamp
 
-GLUE = re.compile(r"\{glue:text\}`([^`:]+)(?::([^`]*))?`")
-PREFIX = "application/papermill.record/"
-"""How glue marks an output that is kept, not shown."""
+MATH = re.compile(r"\$\$(.+?)\$\$|\$([^\s$](?:[^$\n]*[^\s$])?)\$", re.DOTALL)
+DIRECTIVE = re.compile(
+    r"^(```+)\{([a-z-]+)\} *([^\n]*)\n((?::[a-z]+:[^\n]*\n)*)\n*(.*?)^\1 *$", re.DOTALL | re.MULTILINE
+)
+"""What only the book's builder knows: fences, name, title, options, text."""
+FORMULA = '<span class="math">'
+IMAGES = ("image/svg+xml", "image/png", "image/jpeg")
 STYLE = """body{font:16px/1.55 system-ui,sans-serif;max-width:62rem;margin:2rem auto;padding:0 1rem;color:#222}
 h1,h2{line-height:1.25}code{background:#f2f2f2;padding:.1em .3em;border-radius:3px}table{border-collapse:collapse}
 th,td{padding:.2rem .6rem;text-align:left}.abs-scroll{overflow:auto;max-height:32rem}pre{overflow:auto}
@@ -29,9 +34,11 @@ def to_html(page: NotebookNode, title: str) -> str:
         page: executed by the runner with ``plots.show.BOOK`` set, so that no figure brings plotly's script.
         title: of the file; escaped.
     """
-    glued = glue_values(page)
-    body = "\n".join(part for cell in page.cells for part in _cell(cell, glued))
-    script = f"<script>{_plotly()}</script>" if "Plotly.newPlot" in body else ""
+    known = glued.values(page)
+    body = "\n".join(part for cell in page.cells for part in _cell(cell, known))
+    scripts = [_plotly()] if "Plotly.newPlot" in body else []
+    scripts += _mathjax() if FORMULA in body else []
+    script = "".join(f"<script>{text}</script>" for text in scripts)
     return (
         f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
         f'<meta name="viewport" content="width=device-width, initial-scale=1">'
@@ -43,46 +50,46 @@ def _plotly() -> str:
     return (resources.files("plotly") / "package_data" / "plotly.min.js").read_text(encoding="utf-8")
 
 
-def glue_values(page: NotebookNode) -> dict[str, Any]:
-    """What the cells glued, by name."""
-    found: dict[str, Any] = {}
-    for cell in page.cells:
-        for output in cell.get("outputs", []):
-            name = output.get("metadata", {}).get("scrapbook", {}).get("name")
-            if name:
-                text = output["data"].get(f"{PREFIX}text/plain", output["data"].get("text/plain", ""))
-                found[name] = _literal(text)
-    return found
+def _mathjax() -> list[str]:
+    """The script that the book ships, without its menu, which would fetch from elsewhere."""
+    script = repository.root() / "book" / "_static" / "mathjax" / "tex-svg.js"
+    return ["MathJax={options:{enableMenu:false}}", script.read_text(encoding="utf-8")]
 
 
-def _literal(text: str) -> Any:
-    try:
-        return ast.literal_eval(text)
-    except (ValueError, SyntaxError):
-        return text
-
-
-def _cell(cell: NotebookNode, glued: dict[str, Any]) -> list[str]:
+def _cell(cell: NotebookNode, known: dict[str, Any]) -> list[str]:
     if cell.cell_type == "markdown":
         is_ours = cell.get("id") == stamp.CELL_ID  # the runner's own HTML, escaped where it was made
-        return [cell.source if is_ours else _markdown(cell.source, glued)]
+        return [cell.source if is_ours else _markdown(cell.source, known)]
     return [shown for output in cell.get("outputs", []) if (shown := _output(output))]
 
 
-def _markdown(source: str, glued: dict[str, Any]) -> str:
-    """Rendered with HTML switched off; glued values are put in afterwards, as text."""
-    values: list[str] = []
+def _markdown(source: str, known: dict[str, Any]) -> str:
+    """Rendered with HTML switched off; what the renderer must not read is held and put in afterwards."""
+    held: list[str] = []
 
-    def hold(match: re.Match[str]) -> str:
-        value = glued.get(match[1], f"({match[1]} was not measured)")
-        try:
-            values.append(format(value, match[2] or ""))
-        except (ValueError, TypeError):
-            values.append(str(value))
-        return f"\ue000{len(values) - 1}\ue001"
+    def hold(html: str) -> str:
+        held.append(html)
+        return f"\ue000{len(held) - 1}\ue001"
 
-    html = MarkdownIt("commonmark", {"html": False}).enable("table").render(GLUE.sub(hold, source))
-    return re.sub("\ue000(\\d+)\ue001", lambda match: escape(values[int(match[1])]), html)
+    def formula(match: re.Match[str]) -> str:
+        text = f"\\[{match[1]}\\]" if match[1] else f"\\({match[2]}\\)"
+        return hold(f"{FORMULA}{escape(text)}</span>")
+
+    text = glued.replace(source, known, lambda text: hold(escape(text)))
+    text = MATH.sub(formula, DIRECTIVE.sub(lambda match: _directive(match, hold), text))
+    html = MarkdownIt("commonmark", {"html": False}).enable("table").render(text)
+    shown = re.sub("\ue000(\\d+)\ue001", lambda match: held[int(match[1])], html)
+    return re.sub("<p>(</?details.*?)</p>", r"\1", shown)
+
+
+def _directive(match: re.Match[str], hold: Callable[[str], str]) -> str:
+    """An exercise under its title; a solution that opens on a click, from its start to its end."""
+    name, title, text = match[2], match[3], match[5]
+    if name == "solution-start":
+        return hold("<details><summary>Solution</summary>")
+    if name == "solution-end":
+        return hold("</details>")
+    return f"**{f'{name.capitalize()}: {title}'.removesuffix(': ')}**\n\n{text}"
 
 
 def _output(output: NotebookNode) -> str:
@@ -95,4 +102,12 @@ def _output(output: NotebookNode) -> str:
         return ""
     if "text/html" in data:
         return data["text/html"]
+    if found := [kind for kind in IMAGES if kind in data]:
+        return _image(found[0], data[found[0]])
     return f"<pre>{escape(data['text/plain'])}</pre>" if "text/plain" in data else ""
+
+
+def _image(kind: str, data: str) -> str:
+    if kind == "image/svg+xml":
+        return f"<figure>{data[data.index('<svg') :]}</figure>"
+    return f'<img alt="" src="data:{kind};base64,{data.strip()}">'
