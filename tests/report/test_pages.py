@@ -91,3 +91,28 @@ def test_comparing_a_folder_without_reports_is_refused(
 ) -> None:
     assert main(["compare", str(tmp_path)]) == 2
     assert "holds no report" in capsys.readouterr().err
+
+
+def test_two_local_saes_whose_folders_are_called_alike_leave_two_reports(
+    tmp_path: Path, given: list, capsys: pytest.CaptureFixture
+) -> None:
+    out = tmp_path / "reports"
+    for place in ("one", "two"):
+        sae = tmp_path / place / "sae"
+        command = ["report", "--sae_release", "local", "--sae_id", str(sae), "--book", "--out", str(out)]
+        assert main(command) == 0
+    said = capsys.readouterr()
+    assert said.out.split() == [str(out / "sae.html"), str(out / "two-sae.html")]
+    assert said.err.strip() == "'sae' is another SAE's report; this one is called 'two-sae'"
+    assert len({values["results_dir"] for values in given}) == 2
+    assert {path.name for path in (tmp_path / stage.YOUR_SAES).iterdir()} == {"sae.ipynb", "two-sae.ipynb"}
+
+
+def test_a_chosen_name_of_another_report_is_refused_before_anything_runs(
+    tmp_path: Path, given: list, capsys: pytest.CaptureFixture
+) -> None:
+    command = ["report", "--name", "mine", "--out", str(tmp_path), "--sae_release", "local", "--sae_id"]
+    assert main([*command, "a/sae"]) == 0
+    assert main([*command, "b/sae"]) == 2
+    assert "name 'mine' is that of another report" in capsys.readouterr().err
+    assert len(given) == 1

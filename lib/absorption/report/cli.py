@@ -51,6 +51,8 @@ def _report(options: argparse.Namespace, _rest: list[str]) -> int:
 
 def _said(made: pages.Made) -> int:
     """Print where the page is, or what went wrong; the exit status."""
+    if made.note:
+        print(made.note, file=sys.stderr)
     if made.error:
         print(made.error, file=sys.stderr)
         return FAILED

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ import nbformat
 
 from absorption import cache
 from absorption.plots.show import BOOK
+from absorption.report import names
 from absorption.runner import execute, one_file, parameters
 from absorption.runner.stage import YOUR_SAES
 
@@ -24,6 +24,8 @@ class Made:
 
     html: Path
     error: str
+    note: str = ""
+    """Why the report has a longer name than usual; empty if it has not."""
 
 
 def report(
@@ -42,26 +44,28 @@ def report(
         out: folder of reports.
         pairs: parameters of the notebook.
         presets: preset files.
-        name: of the report; default the SAE's id or folder.
+        name: of the report; default the SAE's id or folder, made longer where another SAE's report has that name.
         in_book: also leave page and tables where ``absorption book --output`` (the folder above ``out``) finds
             them.
 
     Raises:
-        ParameterError: an unknown parameter, or an ill-typed value.
+        ParameterError: an unknown parameter, an ill-typed value, or a ``name`` that another SAE's report has.
     """
     from absorption import presets as preset_files
 
     defaults = parameters.declared(parameters.read_notebook(root / NOTEBOOK))
     values = parameters.resolve(defaults, pairs, presets)
-    name = _safe(name or values.get("sae_id") or Path(values.get("sae_path", "")).name or defaults["sae_id"])
+    wanted = names.safe(name) if name else names.usual(values, defaults)
+    name = names.take(out, wanted, names.owner(values, defaults), chosen=bool(name))
     folder = out / name
     values["results_dir"] = str(folder / "results")
     variables = {**preset_files.variables(presets), BOOK: "1"}
-    made = execute.run(root / NOTEBOOK, folder / "page.ipynb", values, variables=variables)
+    made = execute.run(root / NOTEBOOK, folder / names.PAGE, values, variables=variables)
     html = _write_html(made.notebook, out / f"{name}.html", name)
     if in_book and not made.error:
         _into_book(folder, out.parent, name)
-    return Made(html, made.error)
+    note = "" if name == wanted else f"{wanted!r} is another SAE's report; this one is called {name!r}"
+    return Made(html, made.error, note)
 
 
 def compare(folders: Sequence[Path], out: Path, root: Path) -> Made:
@@ -86,11 +90,5 @@ def _write_html(notebook: Path, html: Path, title: str) -> Path:
 def _into_book(folder: Path, output: Path, name: str) -> None:
     page = output / YOUR_SAES / f"{name}.ipynb"
     page.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copy(folder / "page.ipynb", page)
+    shutil.copy(folder / names.PAGE, page)
     shutil.copytree(folder / "results", output / "results" / YOUR_SAES / name, dirs_exist_ok=True)
-
-
-def _safe(name: str) -> str:
-    """A file name that is no path and not digits alone (Sphinx would lose such a page)."""
-    safe = re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.") or "sae"
-    return f"sae-{safe}" if safe.isdigit() else safe
