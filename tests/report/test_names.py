@@ -48,7 +48,9 @@ def test_a_folder_named_in_two_ways_is_one_sae(tmp_path: Path, monkeypatch: pyte
 
 def test_a_chosen_name_of_another_sae_is_refused(tmp_path: Path) -> None:
     names.take(tmp_path, "mine", local(tmp_path / "a"), chosen=True)
-    with pytest.raises(ParameterError, match=r"name 'mine' is that of another report, of '.*/a'; allowed: any"):
+    with pytest.raises(
+        ParameterError, match=r"name 'mine' is that of another report, of '.*/a'; allowed: any"
+    ):
         names.take(tmp_path, "mine", local(tmp_path / "b"), chosen=True)
 
 
