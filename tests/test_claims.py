@@ -9,7 +9,7 @@ import pytest
 from pydantic import TypeAdapter
 
 from absorption import claims
-from absorption.claims import catalogue, rules
+from absorption.claims import catalogue, history, rules
 from absorption.settings import Settings
 
 ABOVE_0 = {"kind": "greater_than", "than": 0}
@@ -83,10 +83,22 @@ TWO_CLAIMS = """\
 """
 
 
+HISTORY = """\
+simple:
+  - {set_on: 2026-01-02, number_seen: "no", measures: a share, rule: {kind: greater_than, than: 0}}
+double.falls:
+  - {set_on: 2026-01-02, number_seen: unrecorded, measures: a slope, rule: {kind: less_than, than: 0}}
+double.rises:
+  - {set_on: 2026-01-02, number_seen: "no", measures: a step, rule: {kind: greater_than, than: 0}}
+  - {set_on: 2026-02-03, number_seen: "yes", measures: a slope, rule: {kind: greater_than, than: 0}, why: a < b}
+"""
+
+
 @pytest.fixture
 def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     file = tmp_path / "claims.yaml"
     file.write_text(TWO_CLAIMS)
+    (tmp_path / "claims-history.yaml").write_text(HISTORY)
     monkeypatch.setattr(catalogue, "claims_file", lambda: file)
     return Settings(results_dir=str(tmp_path / "results"))
 
@@ -129,12 +141,13 @@ def test_what_a_run_cannot_measure_is_kept_as_such(settings: Settings) -> None:
 def test_a_verdict_follows_from_todays_rule_not_from_the_stored_word(settings: Settings) -> None:
     claims.record(settings, "simple", 0.4, 0.3, 0.5)
     catalogue.claims_file().write_text(TWO_CLAIMS.replace("than: 0}", "than: 0.45}", 1))
+    history.history_file().write_text(HISTORY.replace("than: 0}", "than: 0.45}", 1))
     assert "unclear" in set(claims.ledger(settings.results_dir)["verdict"])
 
 
 def test_without_a_results_folder_a_record_only_judges(tmp_path: Path, settings: Settings) -> None:
     assert claims.record(Settings(), "simple", 1, 1, 1) == "reproduced"
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["claims.yaml"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["claims-history.yaml", "claims.yaml"]
 
 
 @pytest.mark.parametrize(
@@ -206,3 +219,66 @@ def test_the_books_own_claims_can_be_read() -> None:
         "family-precision",
         "family-recall",
     ]
+
+
+def test_every_rule_of_the_book_is_the_newest_entry_of_its_history() -> None:
+    changed = history.changed(claims.load(), history.load_history())
+    assert changed == [], "data/claims-history.yaml lacks entries:\n" + "\n".join(changed)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line"),
+    [
+        ("than: 0}}]", "than: 0.2}}]", 'simple: changed since 2026-01-02; add set_on: ..., number_seen: ..., '
+         'measures: "a share", rule: {kind: greater_than, than: 0.2}, why: ...'),
+        ("measures: a slope, rule: {kind: greater", "measures: a rise, rule: {kind: greater",
+         'double.rises: changed since 2026-02-03'),
+        ("name: falls", "name: sinks", "double.sinks: no entry"),
+        ("name: falls", "name: sinks", "double.falls: no such part in the claims"),
+    ],
+)  # fmt: skip
+def test_a_rule_that_changed_without_an_entry_is_named_and_stops_the_ledger(
+    settings: Settings, old: str, new: str, line: str
+) -> None:
+    assert history.changed(claims.load(), history.load_history()) == []
+    catalogue.claims_file().write_text(TWO_CLAIMS.replace(old, new, 1))
+    changed = history.changed(claims.load(), history.load_history())
+    assert any(found.startswith(line) for found in changed), changed
+    with pytest.raises(ValueError, match=r"claims-history\.yaml: (simple|double\.\w+): "):
+        claims.ledger(settings.results_dir)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("set_on: 2026-02-03", "set_on: 2026-01-01", "double.rises: the dates do not ascend"),
+        (", why: a < b", "", "double.rises: a later entry has no reason"),
+        ("unrecorded", "perhaps", "double.falls, number_seen"),
+        ("kind: less_than", "kind: under", "double.falls, rule"),
+    ],
+)
+def test_a_history_with_a_mistake_is_refused(settings: Settings, old: str, new: str, message: str) -> None:
+    history.history_file().write_text(HISTORY.replace(old, new, 1))
+    with pytest.raises(ValueError, match=message):
+        history.load_history()
+
+
+def test_the_page_dates_every_rule_and_marks_those_restated_after_a_number_was_seen(
+    settings: Settings,
+) -> None:
+    table = claims.ledger(settings.results_dir)
+    assert list(table["rule_set"]) == ["2026-01-02", "2026-01-02", "2026-02-03"]
+    assert claims.restated(table) == {"all": 3, "before": 1, "after": 1, "unrecorded": 1}
+    html = claims.page(table).html
+    assert "<small>rule of 2026-01-02</small>" in html
+    assert "rule of 2026-01-02, set with the chapter&#x27;s first draft" in html
+    assert "rule of 2026-02-03, ↻ restated after a number was seen: a &lt; b" in html
+    assert html.count("↻") == 1
+
+
+def test_the_history_of_the_book_tells_the_rules_that_drafts_had_shaped() -> None:
+    past = history.load_history()
+    known = ("split.a-letter-does-not", "matryoshka.ablation", "matryoshka.projection", "best-l0")
+    for key in known:
+        assert len(past[key]) > 1
+        assert "yes" in [entry.number_seen for entry in past[key]]

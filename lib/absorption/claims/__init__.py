@@ -2,7 +2,7 @@
 
 from absorption.claims.catalogue import Claim, Part, load
 from absorption.claims.page import page
-from absorption.claims.records import ledger, record, record_table, summary, tally
+from absorption.claims.records import ledger, record, record_table, restated, summary, tally
 from absorption.claims.rules import Rule, judge
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "page",
     "record",
     "record_table",
+    "restated",
     "summary",
     "tally",
 ]

@@ -12,6 +12,8 @@ import pandas as pd
 
 SIGNS = {"reproduced": "✓", "not reproduced": "✗", "unclear": "?", "not measured": "–"}
 """A sign beside the word, so that no verdict rests on colour."""
+AFTER = "↻"
+"""Beside rules that were set or restated after a number was seen."""
 HEADINGS = ("Claim", "Published", "Measured here", "Verdict", "Chapter")
 EMPTY = "Nothing has been measured yet: no chapter has left results here."
 STYLE = """<style>
@@ -75,8 +77,14 @@ def _part(part: dict[Hashable, Any]) -> str:
     note = f"<small>{escape(part['note'])}</small>" if part["note"] else ""
     return (
         f"<p>{_interval(part)} <small>{escape(part['measures'])}</small>"
-        f"<small>predicted: {escape(part['rule'])}: {_signed(part['part_verdict'])}</small>{note}</p>"
+        f"<small>predicted: {escape(part['rule'])}: {_signed(part['part_verdict'])}</small>{note}"
+        f"<small>rule of {escape(part['rule_set'])}{_mark(part)}</small></p>"
     )
+
+
+def _mark(part: dict[Hashable, Any]) -> str:
+    sign = f"{AFTER} " if part["number_seen"] == "yes" else ""
+    return f", {sign}{escape(part['restated'])}" if part["restated"] else ""
 
 
 def _interval(part: dict[Hashable, Any]) -> str:

@@ -9,16 +9,17 @@ from typing import Any, get_args
 
 import pandas as pd
 
-from absorption.claims import catalogue
+from absorption.claims import catalogue, history
 from absorption.claims.catalogue import Claim, Part
 from absorption.claims.rules import Verdict, combine, judge
 from absorption.settings import Settings
 
 LEDGER_COLUMNS = [
     "id", "part", "chapter", "where", "statement", "published", "measures", "rule",
-    "measured", "low", "high", "part_verdict", "verdict", "note",
+    "measured", "low", "high", "part_verdict", "verdict", "note", "rule_set", "number_seen", "restated",
 ]  # fmt: skip
-"""One row a part of a claim. ``verdict`` is the whole claim's; ``measured`` is NaN where nothing ran."""
+"""One row a part of a claim. ``verdict`` is the whole claim's; ``measured`` is NaN where nothing ran;
+``rule_set`` is the day of today's rule, ``number_seen`` and ``restated`` what ``history`` says of it."""
 SUMMARY_COLUMNS = ["id", "part", "chapter", "where", "published", "measured", "low", "high", "verdict"]
 """One row a claim, with the part that decides its verdict."""
 
@@ -81,10 +82,14 @@ def ledger(results_dir: str | Path) -> pd.DataFrame:
 
     Verdicts follow from the stored numbers and today's rules. Records of ids no longer in the file are
     left out; an empty ``results_dir`` gives every claim as not measured.
+
+    Raises:
+        ValueError: a rule that is not the newest entry of its history, or a damaged record.
     """
+    past = history.load_history()
     rows: list[dict[str, Any]] = []
     for claim in catalogue.load().values():
-        parts = [_row(claim, part, results_dir) for part in claim.parts]
+        parts = [_row(claim, part, results_dir) | _dated(claim, part, past) for part in claim.parts]
         verdict = combine([row["part_verdict"] for row in parts])
         rows += [{**row, "verdict": verdict} for row in parts]
     return pd.DataFrame(rows, columns=LEDGER_COLUMNS)
@@ -118,6 +123,22 @@ def _row(claim: Claim, part: Part, results_dir: str | Path) -> dict[str, Any]:
         "part_verdict": judge(part.rule, numbers["low"], numbers["high"]),
         "note": entry.get("note", ""),
     }
+
+
+def _dated(claim: Claim, part: Part, past: history.History) -> dict[str, Any]:
+    entries = history.entries_of(claim, part, past)
+    return {
+        "rule_set": entries[-1].set_on.isoformat(),
+        "number_seen": history.number_seen(entries),
+        "restated": history.mark(entries),
+    }
+
+
+def restated(table: pd.DataFrame) -> dict[str, int]:
+    """Number of rules, and of those set before their number was seen, after it, and with no record of which."""
+    seen = list(table["number_seen"])
+    names = {"before": "no", "after": "yes", "unrecorded": "unrecorded"}
+    return {"all": len(seen), **{name: seen.count(value) for name, value in names.items()}}
 
 
 def _read(results_dir: str | Path, claim: str, part: str) -> dict[str, Any]:

@@ -85,6 +85,7 @@ def write_claims(folders: Folders) -> None:
     for entry in _plain(claims.summary(table)):
         parts = table[table["id"] == entry["id"]]
         columns = ["part", "chapter", "measures", "rule", "measured", "low", "high", "part_verdict", "note"]
+        columns += ["rule_set", "number_seen", "restated"]
         entries.append({**entry, "parts": _plain(parts[columns])})
     cache.write_json(folders.output / "claims.json", entries)
 
