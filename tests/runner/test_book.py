@@ -31,6 +31,10 @@ CLAIMS = """\
   published: "1"
   parts: [{measures: one, rule: {kind: greater_than, than: 0}}]
 """
+HISTORY = """\
+bigger:
+  - {set_on: 2026-01-02, number_seen: "yes", measures: one, rule: {kind: greater_than, than: 0}}
+"""
 CHAPTER = """\
 import pandas as pd
 from absorption.settings import Settings
@@ -88,6 +92,7 @@ def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Clone:
     cache.write_text(made.root / "_toc.yml", TOC)
     cache.write_text(made.root / "intro.md", "# Intro\n")
     cache.write_text(made.root / "claims.yaml", CLAIMS)
+    cache.write_text(made.root / "claims-history.yaml", HISTORY)
     made.write("one", CHAPTER)
     made.write("two")
     made.write("what-reproduced", absorption={"reads_results": True})
@@ -143,7 +148,7 @@ def test_changed_code_data_or_packages_make_everything_run_again(
 def test_library_and_claims_are_among_the_inputs() -> None:
     inputs = book._common_inputs()
     assert {"cache.py", "runner/book.py"} <= set(inputs["code"])
-    assert "claims.yaml" in inputs["data"]
+    assert {"claims.yaml", "claims-history.yaml"} <= set(inputs["data"])
 
 
 @pytest.mark.parametrize("lost", ["results/one.parquet", "executed/notebooks/one.ipynb"])
@@ -205,6 +210,8 @@ def test_a_build_leaves_the_claims_and_their_verdicts(clone: Clone) -> None:
     wanted = {"id": "bigger", "where": "Section 1", "published": "1", "verdict": "reproduced"}
     assert wanted.items() <= entry.items()
     assert (entry["measured"], entry["low"], entry["high"]) == (1.0, 0.5, 1.5)
+    (part,) = entry["parts"]
+    assert (part["rule_set"], part["restated"]) == ("2026-01-02", "set after a number was seen")
 
 
 def test_the_command_exits_with_1_and_names_the_failure(
