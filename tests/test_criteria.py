@@ -162,10 +162,11 @@ def test_the_same_seed_gives_the_same_table_and_the_order_of_words_does_not_matt
     [
         ([-3.0, -1.0, 0.5], {}, 1.0, ""),
         ([-3.0, -1.0, 0.5], {"is_main": np.array([False, True, False])}, 1.0, r.MAIN_ON),
-        ([3.0, -1.0, 0.5], {}, 1.0, r.AGAINST),
+        ([3.0, 1.0, 0.5], {}, 1.0, r.AGAINST),
         ([-3.0, -1.0, -9.0], {}, 1.0, r.NOT_ALIGNED),
         ([-3.0, -2.5, 0.5], {}, 1.0, r.NO_LEAD),
-        ([-3.0, 2.5, 0.5], {}, 1.0, r.NO_LEAD),  # a rival of the other sign counts by its size
+        ([-3.0, 2.5, 0.5], {}, 1.0, ""),  # a latent that speaks against the letter is no rival
+        ([-3.0, 9.0, 0.5], {}, 3.0, ""),  # not even a stronger one
         ([-3.0, -2.5, 0.5], {}, 0.5, ""),
         ([-3.0, -1.0, 0.5], {}, 2.1, r.NO_LEAD),
     ],

@@ -88,7 +88,7 @@ class AbsorptionSettings(MainLatentSettings):
     min_cosine: float = Field(0.025, ge=0, lt=1)
     """Least decoder cosine of an absorbing latent with the probe (paper: .025)."""
     min_lead: float = Field(1.0, gt=0)
-    """Least lead of the strongest effect, in logits (paper: 1.0, on Gemma-2-2B)."""
+    """Least lead of the most negative effect, in logits (paper: 1.0, on Gemma-2-2B)."""
     min_share: float = Field(0.4, gt=0, le=1)
     """Least share of the projection that absorbers carry (SAEBench: .4)."""
     scale_words: int = Field(500, ge=20)

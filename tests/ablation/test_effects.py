@@ -9,6 +9,8 @@ import torch
 from tests.ablation.conftest import WORDS, Tiny, whole_pass_metric
 
 from absorption.ablation import (
+    MAGNITUDE,
+    MOST_NEGATIVE,
     AblationEngine,
     active_rows,
     all_effects,
@@ -94,25 +96,33 @@ def test_a_word_given_twice_is_refused(llama: Tiny) -> None:
         active_rows(llama.csr, torch.tensor([3, 3]))
 
 
-def _label_from_all(effects: pd.DataFrame, cosines: torch.Tensor, floor: float, lead: float) -> bool:
+def _label_from_all(
+    effects: pd.DataFrame, cosines: torch.Tensor, floor: float, lead: float, ranking: str
+) -> bool:
     """The rule written out on the table of all effects."""
     letters = "abcdefghijklmnopqrstuvwxyz"
-    order = effects.reindex(effects["effect"].abs().sort_values(ascending=False).index)
+    strength = effects["effect"].abs() if ranking == MAGNITUDE else (-effects["effect"]).clip(lower=0)
+    order = effects.assign(strength=strength).sort_values("strength", ascending=False)
     top, second = order.iloc[0], order.iloc[1]
     if top["effect"] >= 0:
         return False
     if cosines[letters.index(top["letter"]), top["latent"]] < floor:
         return False
-    return abs(top["effect"]) - abs(second["effect"]) >= lead
+    return top["strength"] - second["strength"] >= lead
 
 
+@pytest.mark.parametrize("ranking", [MOST_NEGATIVE, MAGNITUDE])
 @pytest.mark.parametrize("lead", [0.02, 0.1, 0.2])
-def test_the_label_alone_is_the_label_of_all_effects_in_fewer_passes(llama: Tiny, lead: float) -> None:
+def test_the_label_alone_is_the_label_of_all_effects_in_fewer_passes(
+    llama: Tiny, lead: float, ranking: str
+) -> None:
     words = torch.arange(0, 1040, 4)
     cosines = torch.rand(26, llama.sae.d_sae, generator=torch.Generator().manual_seed(0)) - 0.6
-    labels = label_words(llama.engine, llama.csr, words, cosines, min_cosine=0.0, min_lead=lead)
+    labels = label_words(
+        llama.engine, llama.csr, words, cosines, min_cosine=0.0, min_lead=lead, ranking=ranking
+    )
     effects = all_effects(llama.engine, llama.csr, words, progress=False)
-    expected = [_label_from_all(mine, cosines, 0.0, lead) for _, mine in effects.groupby("word")]
+    expected = [_label_from_all(mine, cosines, 0.0, lead, ranking) for _, mine in effects.groupby("word")]
     assert labels["absorbed"].tolist() == expected
     assert 5 < sum(expected) < len(words) - 5
     assert labels["passes"].sum() < labels["active"].sum()

@@ -20,6 +20,7 @@ from absorption.ablation.effects import all_effects
 from absorption.ablation.engine import FULL, AblationEngine
 from absorption.ablation.gradients import integrated_gradients
 from absorption.ablation.labels import label_words
+from absorption.ablation.ranking import MOST_NEGATIVE, leader
 from absorption.ablation.rows import active_rows
 from absorption.vocab import LETTERS
 
@@ -38,6 +39,7 @@ class Contest:
     cosines: Float[Tensor, "26 latent"]
     min_cosine: float
     min_lead: float
+    ranking: str = MOST_NEGATIVE
 
 
 def race(
@@ -138,18 +140,17 @@ def _compare_labels(effects: pd.DataFrame, labels: pd.DataFrame, contest: Contes
 def _rule(effects: pd.DataFrame, contest: Contest) -> bool:
     """The paper's rule on all effects of one word."""
     values, latents = effects["effect"].to_numpy(), effects["latent"].to_numpy()
-    order = np.argsort(-np.abs(values), kind="stable")
-    top = order[0]
-    second = abs(values[order[1]]) if len(order) > 1 else 0.0
+    top = leader(values, contest.ranking)
     letter = LETTERS.index(effects["letter"].iloc[0])
-    aligned = contest.cosines[letter, int(latents[top])] >= contest.min_cosine
-    return bool(values[top] < 0 and aligned and abs(values[top]) - second >= contest.min_lead)
+    aligned = contest.cosines[letter, int(latents[top.at])] >= contest.min_cosine
+    return bool(top.effect < 0 and aligned and top.lead >= contest.min_lead)
 
 
 def _labels(engine: AblationEngine, contest: Contest, words: Int[Tensor, " word"]) -> pd.DataFrame:
     return label_words(
-        engine, contest.csr, words, contest.cosines, min_cosine=contest.min_cosine, min_lead=contest.min_lead
-    )
+        engine, contest.csr, words, contest.cosines,
+        min_cosine=contest.min_cosine, min_lead=contest.min_lead, ranking=contest.ranking,
+    )  # fmt: skip
 
 
 def _warm_up(engine: AblationEngine, rival: AblationEngine, contest: Contest) -> None:

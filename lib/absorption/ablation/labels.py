@@ -1,8 +1,8 @@
 """One word's label without all of its effects.
 
 A word is absorbed only if one *eligible* latent (decoder cosine with the probe above the threshold) has the
-strongest effect, a negative one, and leads every other latent by the required margin. So the eligible
-latents are removed first, and the others only until one comes too close. Words that are called absorbed
+most negative effect and leads every other latent by the required margin. So the eligible latents are removed
+first, and the others only until one comes too close. Words that are called absorbed
 have had all their latents removed: the label is the one that all effects give.
 """
 
@@ -17,6 +17,7 @@ from torch import Tensor
 
 from absorption.ablation.effects import clean_metrics, removal_effects
 from absorption.ablation.engine import AblationEngine
+from absorption.ablation.ranking import MOST_NEGATIVE, strengths
 from absorption.ablation.rows import LatentRows, active_rows
 from absorption.vocab import LETTERS
 
@@ -32,6 +33,16 @@ class _Open:
     effect: Float[Tensor, " word"]
     rival: Float[Tensor, " word"]
     passes: Int[Tensor, " word"]
+    ranking: str
+
+    @property
+    def lead(self) -> Float[Tensor, " word"]:
+        """By how much the strongest is ahead of every rival seen."""
+        return strengths(self.effect, self.ranking).double() - self.rival
+
+    def leads(self, min_lead: float) -> Bool[Tensor, " word"]:
+        """Strongest effect negative, and ahead of every rival seen by enough."""
+        return (self.effect < 0) & (self.lead >= min_lead)
 
 
 def label_words(
@@ -42,6 +53,7 @@ def label_words(
     *,
     min_cosine: float,
     min_lead: float,
+    ranking: str = MOST_NEGATIVE,
 ) -> pd.DataFrame:
     """Whether the paper's ablation rule (section 5.3) calls each word absorbed, in as few passes as possible.
 
@@ -52,11 +64,12 @@ def label_words(
         cosines: of each letter's probe direction with each latent's decoder row.
         min_cosine: what makes a latent eligible.
         min_lead: by how much it must lead every other, in logits; above 0.
+        ranking: what competes for the lead: negative effects (published), or all by ``magnitude``.
 
     Returns:
-        ``word, letter, absorbed, latent, effect, rival, passes, active``: ``latent`` is the strongest
-        eligible one (-1 if there is none), ``passes`` counts the ablations made, ``active`` those that all
-        effects would take.
+        ``word, letter, absorbed, latent, effect, lead, passes, active``: ``latent`` is the strongest eligible one
+        (-1 if there is none), ``lead`` is over the others that were removed (so it may be too large where the word
+        is not absorbed), ``passes`` counts the ablations made, ``active`` those that all effects would take.
     """
     if min_lead <= 0:
         raise ValueError(f"min_lead is {min_lead}; above 0 is needed, or the order of passes could decide.")
@@ -66,45 +79,42 @@ def label_words(
     where = place[rows.words]
     before = clean_metrics(engine, words)
     eligible = cosines[engine.prompts.letters[rows.words], rows.latents] >= min_cosine
-    found = _strongest(engine, rows[eligible], where[eligible], before, len(words))
+    found = _strongest(engine, rows[eligible], where[eligible], before, len(words), ranking)
     _try_rivals(engine, rows[~eligible], where[~eligible], before, found, min_lead)
     return pd.DataFrame(
         {
             "word": words.numpy(),
             "letter": [LETTERS[i] for i in engine.prompts.letters[words].tolist()],
-            "absorbed": _leads(found, min_lead).numpy(),
+            "absorbed": found.leads(min_lead).numpy(),
             "latent": found.latent.numpy(),
             "effect": found.effect.numpy(),
-            "rival": found.rival.numpy(),
+            "lead": found.lead.numpy(),
             "passes": found.passes.numpy(),
             "active": torch.bincount(where, minlength=len(words)).numpy(),
         }
     )
 
 
-def _leads(found: _Open, min_lead: float) -> Bool[Tensor, " word"]:
-    """Strongest effect negative, and ahead of every rival seen."""
-    return (found.effect < 0) & (found.effect.abs() - found.rival >= min_lead)
-
-
 def _strongest(
-    engine: AblationEngine, rows: LatentRows, where: Tensor, before: Tensor, n_words: int
+    engine: AblationEngine, rows: LatentRows, where: Tensor, before: Tensor, n_words: int, ranking: str
 ) -> _Open:
-    """Remove every eligible latent; keep the strongest of each word and the size of the next."""
+    """Remove every eligible latent; keep the strongest of each word and the strength of the next."""
     effects = removal_effects(engine, rows, before[where])
     found = _Open(
         latent=torch.full((n_words,), -1),
         effect=torch.zeros(n_words),
         rival=torch.zeros(n_words),
         passes=torch.bincount(where, minlength=n_words),
+        ranking=ranking,
     )
-    order = effects.abs().argsort(stable=True)
+    strength = strengths(effects, ranking)
+    order = strength.argsort(stable=True)
     order = order[where[order].argsort(stable=True)]
     last = order[found.passes.cumsum(0)[found.passes > 0] - 1]  # each word's rows end with its strongest
     found.latent[where[last]] = rows.latents[last]
     found.effect[where[last]] = effects[last]
     second = rows.latents != found.latent[where]
-    found.rival.scatter_reduce_(0, where[second], effects[second].abs(), "amax")
+    found.rival.scatter_reduce_(0, where[second], strength[second], "amax")
     return found
 
 
@@ -120,8 +130,8 @@ def _try_rivals(
     rank[order] = torch.arange(len(rows)) - (counts.cumsum(0) - counts)[where[order]]
     low, high = 0, FIRST_RIVALS
     while len(rows) and low < int(counts.max()):
-        now = _leads(found, min_lead)[where] & (rank >= low) & (rank < high)
+        now = found.leads(min_lead)[where] & (rank >= low) & (rank < high)
         effects = removal_effects(engine, rows[now], before[where[now]])
-        found.rival.scatter_reduce_(0, where[now], effects.abs(), "amax")
+        found.rival.scatter_reduce_(0, where[now], strengths(effects, found.ranking), "amax")
         found.passes += torch.bincount(where[now], minlength=len(before))
         low, high = high, 3 * high

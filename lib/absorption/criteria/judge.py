@@ -93,7 +93,7 @@ def judge_by_labels(
             verdicts.append(Verdict(MAIN_ON if latents.is_main.any() else NOT_CHOSEN))
             continue
         row = by_word.loc[word]
-        lead = abs(float(row["effect"])) - float(row["rival"])
+        lead = float(row["lead"])
         cosine = (
             float(subject.cosines[subject.letters[word], int(row["latent"])])
             if row["latent"] >= 0
@@ -133,8 +133,9 @@ def judge(
     else:
         smallest = min(leads.values())
         labels = label_words(
-            engine, subject.csr, words, subject.cosines, min_cosine=thresholds.min_cosine, min_lead=smallest
-        )
+            engine, subject.csr, words, subject.cosines,
+            min_cosine=thresholds.min_cosine, min_lead=smallest, ranking=thresholds.ranking,
+        )  # fmt: skip
         tables = [judge_by_labels(subject, labels, lead, name) for name, lead in leads.items()]
     return pd.concat([*tables, judge_by_projection(subject, thresholds)], ignore_index=True)
 

@@ -11,14 +11,15 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
+from absorption.ablation.ranking import leader
 from absorption.criteria.subject import WordLatents
 from absorption.criteria.thresholds import Thresholds
 
 MAIN_ON = "a main latent is on"
 NOTHING_ON = "no latent is on"
-AGAINST = "the strongest effect is not negative"
+AGAINST = "the leading effect is not negative"
 NOT_ALIGNED = "the leading latent is not aligned with the probe"
-NO_LEAD = "the strongest effect does not lead by enough"
+NO_LEAD = "the leading effect does not lead by enough"
 NOT_POSITIVE = "the word does not project on the probe"
 SHARE_TOO_SMALL = "too small a share of the projection"
 MAIN_CARRIES_ALL = "the main latents carry the whole projection"
@@ -38,7 +39,7 @@ class Verdict:
     """Ablation: its effect. Full absorption: its share of the word's projection. Fraction: the absorbers'
     share."""
     lead: float = np.nan
-    """Ablation: by how much it leads the second strongest effect."""
+    """Ablation: by how much it leads the runner-up (``ablation.ranking``)."""
     value: float = 0.0
     """1 for absorbed and 0 for not; the absorption fraction may lie between."""
 
@@ -48,7 +49,10 @@ def ablation_rule(
 ) -> Verdict:
     """The paper's metric (section 5.3): one aligned latent without which the answer suffers far more.
 
-    Strength is compared by magnitude, whatever the sign, as in the reference code.
+    Only negative effects compete for the lead, as in the reference code (``ablation.ranking``), unless
+    ``thresholds.ranking`` says otherwise. One difference is left: the reference takes as candidates only words whose
+    k-sparse probe also scores at most 0. With all its latents off that score is the probe's intercept, one number a
+    letter, so the clause keeps all candidates of a letter or none.
 
     Args:
         word: its active latents.
@@ -60,16 +64,13 @@ def ablation_rule(
         return Verdict(MAIN_ON)
     if len(effects) == 0:
         return Verdict(NOTHING_ON)
-    order = np.argsort(-np.abs(effects), kind="stable")
-    top = int(order[0])
-    second = abs(float(effects[order[1]])) if len(order) > 1 else 0.0
-    lead = abs(float(effects[top])) - second
-    about = (int(word.latents[top]), float(word.cosines[top]), float(effects[top]), lead)
-    if effects[top] >= 0:
+    top = leader(effects, thresholds.ranking)
+    about = (int(word.latents[top.at]), float(word.cosines[top.at]), top.effect, top.lead)
+    if top.effect >= 0:
         return Verdict(AGAINST, *about)
-    if word.cosines[top] < thresholds.min_cosine:
+    if word.cosines[top.at] < thresholds.min_cosine:
         return Verdict(NOT_ALIGNED, *about)
-    if lead < min_lead:
+    if top.lead < min_lead:
         return Verdict(NO_LEAD, *about)
     return Verdict("", *about, value=1.0)
 

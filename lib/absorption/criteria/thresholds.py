@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 
+from absorption.ablation.ranking import MOST_NEGATIVE, check_ranking
+
 
 @dataclass(frozen=True)
 class Thresholds:
@@ -15,7 +17,9 @@ class Thresholds:
     """Least decoder cosine with the probe, for the ablation metric (paper, section 5.3) and for full
     absorption (SAEBench's code)."""
     min_lead: float = 1.0
-    """Least lead of the strongest effect over the second, in logits of Gemma-2-2B (paper, section 5.3)."""
+    """Least lead of the most negative effect over the next, in logits of Gemma-2-2B (paper, section 5.3)."""
+    ranking: str = MOST_NEGATIVE
+    """What competes for the lead: negative effects only (reference code), or all effects by ``magnitude``."""
     lead_share: float = 1 / 6
     """The lead as a share of the model's own scale, which is the mean metric of the words used, unchanged:
     what would be lost if the word's token said nothing. The paper's clearest absorber moves the metric by
@@ -33,8 +37,11 @@ class Thresholds:
     """Letters on which the LR probe does worse are left out (SAEBench's code)."""
 
     def __post_init__(self) -> None:
+        check_ranking(self.ranking)
         for field in fields(self):
             value = getattr(self, field.name)
+            if field.name == "ranking":
+                continue
             if value < 0 or (field.name == "min_lead" and value == 0):
                 raise ValueError(
                     f"{field.name} is {value}; allowed: {'above' if value == 0 else 'at least'} 0."

@@ -66,7 +66,7 @@ class Study:
         engine = AblationEngine(self.words.model, self.sae, self.words.prompts)
         lead = thresholds.relative_lead(model_scale(engine, words, n_words=len(words)).value)
         cosines = self.subject(selection).cosines
-        return Contest(self.acts.csr, words, cosines, thresholds.min_cosine, lead)
+        return Contest(self.acts.csr, words, cosines, thresholds.min_cosine, lead, thresholds.ranking)
 
     def unconverged(self) -> Subject:
         """The same words under main latents ranked by a probe that has not converged."""
