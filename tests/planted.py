@@ -227,6 +227,7 @@ def planted_subject() -> Subject:
         csr=truth.csr,
         letters=letter_index(truth.words),
         words=torch.arange(len(truth.words)),
+        train=torch.arange(len(truth.words)),
         acts=truth.features,
         directions=truth.directions,
         decoder=truth.sae.W_dec,

@@ -22,6 +22,7 @@ from absorption.criteria import (
     FULL,
     MEAN,
     RELATIVE,
+    Subject,
     Thresholds,
     WordLatents,
     ablation_rule,
@@ -367,3 +368,14 @@ def test_the_relative_lead_is_a_share_of_the_models_own_scale() -> None:
     scale = model_scale(engine(), torch.arange(0, 1040, 10), n_words=50)
     assert scale.low < scale.value < scale.high
     assert scale.value > GAIN / 2
+
+
+def test_mean_directions_come_from_training_words_only() -> None:
+    acts = torch.tensor([[3.0, 0.0], [1.0, 0.0], [0.0, 4.0], [0.0, 2.0], [9.0, 9.0]])
+    letters = torch.tensor([0, 0, 1, 1, 0])  # the last word is a test word
+    made = Subject(
+        csr=torch.zeros(5, 1).to_sparse_csr(), letters=letters, words=torch.tensor([4]), train=torch.arange(4),
+        acts=acts, directions=torch.eye(2), decoder=torch.ones(1, 2), main={}, names=("a", "b"),
+    )  # fmt: skip
+    wanted = torch.tensor([[2.0, -3.0], [-2.0, 3.0]]) / 13**0.5  # means (2, 0) and (0, 3)
+    torch.testing.assert_close(made.mean_directions, wanted)

@@ -144,7 +144,8 @@ def test_absorption_is_judged_by_every_definition_and_effects_are_those_of_whole
     right = criteria.probed_right(probed.probes.predict(acts), letters, torch.from_numpy(probed.test))
     main = {letter: [number] for number, letter in enumerate(LETTERS)}
     directions = probed.probes.directions
-    subject = criteria.Subject(csr, letters, right[:12], acts, directions, sae.W_dec, main)
+    train = torch.from_numpy(probed.train)
+    subject = criteria.Subject(csr, letters, right[:12], train, acts, directions, sae.W_dec, main)
     engine = AblationEngine(model, sae, prompts)
     table = criteria.judge(engine, subject, criteria.Thresholds(max_candidates=2), mean_metric=6.0)
     assert set(table["definition"]) == set(criteria.DEFINITIONS)

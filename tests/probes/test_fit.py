@@ -3,17 +3,15 @@
 import warnings
 
 import numpy as np
-import pandas as pd
 import pytest
 import torch
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 
-from absorption.probes import ProbeSet, difference_in_means, fit_probes, one_hot, probe_words
+from absorption.probes import ProbeSet, fit_probes
 from absorption.probes import fit as module
 from absorption.probes.fit import L2, balanced_weights
-from absorption.vocab import LETTERS
 
 D = 40
 
@@ -113,67 +111,9 @@ def test_balanced_weights_give_each_side_half() -> None:
     torch.testing.assert_close((weights * ~labels).sum(0), torch.full((2,), 0.5))
 
 
-def test_difference_in_means_and_its_cut_by_hand() -> None:
-    acts = torch.tensor([[4.0, 1.0], [6.0, 1.0], [1.0, 1.0], [0.0, 1.0], [2.0, 1.0], [5.0, 1.0]])
-    labels = torch.tensor([[1], [1], [0], [0], [0], [0]]).bool()
-    found = difference_in_means(acts, labels)
-    # Means (5, 1) and (2, 1). Along (3, 0) the scores are 18, 15 (a word of the rest), 12, 6, ...
-    torch.testing.assert_close(found.weights, torch.tensor([[3.0, 0.0]]))
-    # Saying the best 1, 2, 3, 4 words gives F1 2/3, 2/4, 4/5, 4/6: cut halfway between 12 and 6.
-    torch.testing.assert_close(found.biases, torch.tensor([-9.0]))
-    assert found.predict(acts)[:, 0].tolist() == [True, True, False, False, False, True]
-
-
-def test_where_saying_every_word_is_best_every_word_is_said() -> None:
-    acts = torch.tensor([[0.0], [3.0], [1.0]])  # two of three words; the lowest is one of them
-    labels = torch.tensor([[1], [1], [0]]).bool()
-    found = difference_in_means(acts, labels)
-    assert found.predict(acts).all()  # F1 4/5, against 2/3 for the best word alone
-
-
 def test_directions_have_unit_norm_and_predictions_are_positive_logits() -> None:
     probes = ProbeSet(torch.tensor([[3.0, 4.0], [0.0, 2.0]]), torch.tensor([-1.0, 0.0]))
     torch.testing.assert_close(probes.directions, torch.tensor([[0.6, 0.8], [0.0, 1.0]]))
     acts = torch.tensor([[1.0, 0.0], [0.0, -1.0]])
     torch.testing.assert_close(probes.logits(acts), torch.tensor([[2.0, 0.0], [-5.0, -2.0]]))
     assert probes.predict(acts).tolist() == [[True, False], [False, False]]
-
-
-def words_with_acts(n_each: int = 10) -> tuple[pd.DataFrame, Tensor]:
-    """Ten words a letter whose activations are their letter's dimension and noise."""
-    letters = np.repeat(LETTERS, n_each)
-    words = pd.DataFrame({"word": [f"{a}{n}" for n, a in enumerate(letters)], "letter": letters})
-    noise = torch.randn(len(words), 30, generator=torch.Generator().manual_seed(0))
-    return words, torch.nn.functional.pad(3.0 * one_hot(words).float(), (0, 4)) + 0.1 * noise
-
-
-def test_one_hot_marks_the_first_letter() -> None:
-    labels = one_hot(pd.DataFrame({"letter": ["b", "z", "a"]}))
-    assert labels.nonzero().tolist() == [[0, 1], [1, 25], [2, 0]]
-
-
-def test_probes_are_fitted_on_training_words_and_cached(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ABSORPTION_CACHE", str(tmp_path))
-    words, acts = words_with_acts()
-    found = probe_words(words, acts, seed=1)
-    assert found.words["split"].value_counts().to_dict() == {"train": 208, "test": 52}
-    assert (found.words.groupby("letter")["split"].apply(lambda s: (s == "test").sum()) == 2).all()
-    train = torch.from_numpy(np.flatnonzero(found.words["split"] == "train"))
-    expected = fit_probes(acts[train], one_hot(words)[train])
-    torch.testing.assert_close(found.probes.weights, expected.weights)
-    assert found.right[found.test].mean() > 0.95
-    monkeypatch.setattr(module, "fit_probes", None)  # the second call reads the cache
-    again = probe_words(words, acts, seed=1)
-    assert torch.equal(again.probes.weights, found.probes.weights)
-    with pytest.raises(TypeError):
-        probe_words(words, acts, seed=2)
-
-
-def test_a_word_is_right_if_its_own_probe_says_yes_whatever_the_others_say() -> None:
-    words = pd.DataFrame({"word": ["a", "b", "c"], "letter": ["a", "b", "c"], "split": "test"})
-    weights = torch.zeros(26, 2)
-    weights[0, 0] = weights[1, 0] = 1.0  # the probes of a and of b say yes where dimension 0 is positive
-    acts = torch.tensor([[1.0, 0.0], [-1.0, 0.0], [1.0, 0.0]])
-    probed = module.ProbedWords(words, acts, ProbeSet(weights, torch.zeros(26)))
-    assert probed.right.tolist() == [True, False, False]
-    assert probed.test.tolist() == [0, 1, 2]

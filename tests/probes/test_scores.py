@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 import torch
 from sklearn.metrics import precision_recall_fscore_support, roc_auc_score
-from tests.probes.test_fit import words_with_acts
+from tests.probes.test_probed_words import words_with_acts
 
 from absorption.probes import letter_scores, mean_scores, prevalence_f1
 from absorption.probes.scores import METRICS, auroc_samples, score_probes

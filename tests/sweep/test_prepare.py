@@ -40,7 +40,7 @@ def test_chapters_find_activations_and_probes_of_a_shared_job(
         raise AssertionError("computed again")
 
     monkeypatch.setattr(activations, "_compute", again)
-    monkeypatch.setattr(fit, "fit_probes", again)
+    monkeypatch.setattr(fit, "_fit_one", again)
     # The place under its other name, as another SAE's metadata may have it.
     model = load_model(str(folder))
     hook = model.site("blocks.2.hook_resid_pre").name

@@ -130,8 +130,9 @@ def labelled_toy() -> tuple[labelled.Labelled, pd.DataFrame]:
         for i, letter in enumerate("abcdefghijklmnopqrstuvwxyz")
     }  # fmt: skip
     subject = Subject(
-        csr=acts.csr, letters=letters, words=torch.arange(len(letters)), acts=SMALL.acts,
-        directions=SMALL.directions[:26], decoder=sae.W_dec, main=main,
+        csr=acts.csr, letters=letters, words=torch.arange(len(letters)),
+        train=torch.arange(len(letters)), acts=SMALL.acts, directions=SMALL.directions[:26], decoder=sae.W_dec,
+        main=main,
     )  # fmt: skip
     found = labelled.labelled_pairs(sae, subject, acts, list(main))
     areas = roc.areas(found.pairs, list(SCORES), unit="letter")

@@ -42,6 +42,8 @@ class Subject:
     """Index of each word's letter in ``names``."""
     words: Int[Tensor, " right"]
     """Rows to judge: test words that the LR probe of their own letter gets right."""
+    train: Int[Tensor, " train"]
+    """Rows of the training words: means and directions come from them only."""
     acts: Float[Tensor, "word d_model"]
     """Residual stream at each word's token."""
     directions: Float[Tensor, "letter d_model"]
@@ -62,9 +64,9 @@ class Subject:
 
     @cached_property
     def mean_directions(self) -> Float[Tensor, "letter d_model"]:
-        """Unit vectors from the mean of all other words to the mean of each letter's words."""
-        labels = torch.nn.functional.one_hot(self.letters, len(self.names)).bool()
-        return difference_in_means(self.acts.float(), labels).directions
+        """Unit vectors from the mean of all other training words to that of each letter's training words."""
+        labels = torch.nn.functional.one_hot(self.letters[self.train], len(self.names)).bool()
+        return difference_in_means(self.acts[self.train].float(), labels).directions
 
     @cached_property
     def totals(self) -> Float[np.ndarray, " right"]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
@@ -27,7 +26,7 @@ def select_latents(
       that speaks against the letter (negative weight) is not considered.
     - ``best F1``: highest F1 of "the latent is on".
     """
-    train = torch.from_numpy(np.flatnonzero(probed.words["split"].to_numpy() == "train"))
+    train = torch.from_numpy(probed.train)
     labels = probed.labels[train]
     inputs = {
         "sae": sae.weights_hash, "acts": cache.array_hash(probed.acts.numpy()),

@@ -1,4 +1,4 @@
-"""One probe per letter on the activations of the word's token, in the activations' own space."""
+"""One probe per letter on the activations of the word's token, and the converged logistic regression."""
 
 from __future__ import annotations
 
@@ -15,15 +15,13 @@ from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from absorption import cache
 from absorption.prompts import letter_index
-from absorption.vocab import LETTERS, split_words
+from absorption.vocab import LETTERS
 
 L2 = 1e-4
 """Penalty on the weights of standardised activations; the loss is a mean over words. The reference code's
 weight decay, which it applies to raw activations."""
 MAX_STEPS = 2000
-VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -94,69 +92,3 @@ def _fit_one(features: np.ndarray, truth: np.ndarray, l2: float) -> LogisticRegr
             raise RuntimeError(
                 f"A probe did not converge in {MAX_STEPS} steps; raise l2 (now {l2:g})."
             ) from problem
-
-
-def difference_in_means(acts: Float[Tensor, "word d_model"], labels: Bool[Tensor, "word letter"]) -> ProbeSet:
-    """Baseline: the direction between two class means, cut where F1 on the training words is best."""
-    share = labels.float()
-    inside = share.T @ acts / share.sum(0)[:, None]
-    outside = (1 - share).T @ acts / (1 - share).sum(0)[:, None]
-    weights = inside - outside
-    biases = -_best_f1_cut(acts @ weights.T, labels)
-    return ProbeSet(weights=weights, biases=biases)
-
-
-def _best_f1_cut(scores: Float[Tensor, "word letter"], labels: Tensor) -> Float[Tensor, " letter"]:
-    ordered, order = scores.sort(dim=0, descending=True)
-    hits = labels.gather(0, order).cumsum(0).double()
-    said = torch.arange(1, len(scores) + 1, device=scores.device)[:, None]
-    best = (2 * hits / (said + labels.sum(0))).argmax(dim=0)
-    ordered = torch.cat([ordered, ordered[-1:] - 1])  # a cut below all: every word is said
-    below = ordered.gather(0, best[None] + 1)[0]
-    return (ordered.gather(0, best[None])[0] + below) / 2
-
-
-@dataclass(frozen=True)
-class ProbedWords:
-    """Words with their activations at one hook, the split, and the probes fitted on the training words."""
-
-    words: pd.DataFrame
-    """The vocabulary table with a ``split`` column."""
-    acts: Float[Tensor, "word d_model"]
-    probes: ProbeSet
-
-    @cached_property
-    def test(self) -> np.ndarray:
-        """Row numbers of the test words: everything is scored on them only."""
-        return np.flatnonzero(self.words["split"].to_numpy() == "test")
-
-    @cached_property
-    def right(self) -> np.ndarray:
-        """Whether the letter's own probe says yes, for every word (the denominator of absorption rates)."""
-        said = self.probes.predict(self.acts)
-        return (said & self.labels).any(dim=1).numpy()
-
-    @cached_property
-    def labels(self) -> Bool[Tensor, "word letter"]:
-        """Truth of every word."""
-        return one_hot(self.words)
-
-
-def probe_words(
-    words: pd.DataFrame, acts: Float[Tensor, "word d_model"], *, seed: int = 0, l2: float = L2
-) -> ProbedWords:
-    """Split the words 80/20 by letter, fit the probes on the training words, cached on disk."""
-    split = split_words(words, seed)
-    train = torch.from_numpy(np.flatnonzero(split.to_numpy() == "train"))
-    labels = one_hot(words)
-    inputs = {
-        "acts": cache.array_hash(acts.numpy()), "labels": cache.array_hash(labels.numpy()),
-        "seed": seed, "l2": l2, "version": VERSION,
-    }  # fmt: skip
-
-    def compute() -> dict[str, Tensor]:
-        probes = fit_probes(acts[train], labels[train], l2=l2)
-        return {"weights": probes.weights, "biases": probes.biases}
-
-    found = cache.cached_tensors("probes", inputs, compute)
-    return ProbedWords(words.assign(split=split), acts, ProbeSet(found["weights"], found["biases"]))

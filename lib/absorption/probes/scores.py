@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from absorption.models import LanguageModel
-from absorption.probes.fit import ProbedWords, difference_in_means, probe_words
+from absorption.probes.words import MEANS, ProbedWords, probe_words
 from absorption.statistics import confusion_scores, interval, resample_counts, score_samples
 from absorption.vocab import LETTERS
 
@@ -91,12 +91,11 @@ def mean_scores(table: pd.DataFrame) -> pd.DataFrame:
 
 def score_probes(probed: ProbedWords, *, seed: int = 0) -> pd.DataFrame:
     """LR probe and difference in means on the test words: ``method, letter, metric, value, low, high``."""
-    train = torch.from_numpy(np.flatnonzero(probed.words["split"].to_numpy() == "train"))
     test = torch.from_numpy(probed.test)
-    means = difference_in_means(probed.acts[train], probed.labels[train])
+    means = probed.under(MEANS).probes
     tables = [
         letter_scores(found.logits(probed.acts[test]), probed.labels[test], seed=seed).assign(method=name)
-        for name, found in (("LR probe", probed.probes), ("difference in means", means))
+        for name, found in (("LR probe", probed.probes), (MEANS, means))
     ]
     return pd.concat(tables, ignore_index=True)
 

@@ -98,6 +98,7 @@ class Study:
             csr=self.acts.csr,
             letters=words.letters,
             words=words.right,
+            train=train_rows(words),
             acts=words.acts,
             directions=words.probed.probes.directions,
             decoder=self.sae.W_dec.detach().float().cpu(),
@@ -138,4 +139,4 @@ def _k_sparse(words: StudyWords, acts: SparseActs, probe: SparseProbe, max_k: in
 
 def train_rows(words: StudyWords) -> torch.Tensor:
     """Row numbers of the training words."""
-    return torch.from_numpy(np.flatnonzero(words.table["split"].to_numpy() == "train"))
+    return torch.from_numpy(words.probed.train)

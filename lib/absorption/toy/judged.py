@@ -102,7 +102,7 @@ def gather(case: Case, *, seed: int = 0) -> Evidence:
     alphabet, sae = case.alphabet, case.sae()
     probed = probe_words(alphabet.words[["word", "letter"]], alphabet.acts, seed=seed)
     acts = encode_words(sae, alphabet.acts)
-    train = torch.from_numpy(np.flatnonzero(probed.words["split"].to_numpy() == "train"))
+    train = torch.from_numpy(probed.train)
     test = torch.from_numpy(probed.test)
     ksparse = probe_k_sparse(acts.csr, probed.labels, train, test, seed=seed)
     subject = _subject(case, probed, acts.csr, ksparse)
@@ -117,6 +117,7 @@ def _subject(case: Case, probed: ProbedWords, csr: torch.Tensor, ksparse: KSpars
         csr=csr,
         letters=letters,
         words=probed_right(probed.probes.predict(probed.acts), letters, test),
+        train=torch.from_numpy(probed.train),
         acts=probed.acts,
         directions=probed.probes.directions,
         decoder=case.sae().W_dec,
