@@ -12,7 +12,7 @@ from absorption.cache import file_sha256
 from absorption.data import data_root
 from absorption.models import LanguageModel, load_model
 from absorption.prompts import make_prompts
-from absorption.saes import SHIPPED, load_sae, shipped_ids
+from absorption.saes import SHIPPED, load_sae, shipped_configuration, shipped_ids
 from absorption.settings import DEFAULT_SAE
 from absorption.training.card import N_SPELLING_WORDS
 from absorption.training.recipe import FAMILY, Recipe, find_recipe
@@ -127,4 +127,5 @@ def test_l0_and_explained_variance_on_words_are_those_of_the_card(
     assert active.mean() == pytest.approx(expected["l0"], abs=0.02)
     assert 1 - unexplained.mean() == pytest.approx(expected["explained_variance"], abs=5e-4)
     assert sae.weights_hash == card["weights_hash"]
+    assert sae.configuration_hash == shipped_configuration(folder.name)
     assert model.weights_hash == card["model_weights_hash"]

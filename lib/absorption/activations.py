@@ -40,7 +40,7 @@ def depth_activations(
 ) -> dict[int, Float[Tensor, "word d_model"]]:
     """The same, by depth: 0 is the embedding, ``n_layers`` the input of the final norm."""
     inputs = {
-        "model": model.weights_hash,
+        "model": model.identity,
         "dtype": str(model.dtype),
         "prefixes": cache.array_hash(prompts.prefixes.numpy()),
         "words": cache.array_hash(torch.stack([prompts.word_ids, prompts.example_set]).numpy()),

@@ -120,7 +120,7 @@ def answer_words(
     """
     prompts = make_prompts(model, words, n_examples=n_examples, n_sets=n_sets, seed=seed)
     inputs = {
-        "model": model.weights_hash, "dtype": str(model.dtype),
+        "model": model.identity, "dtype": str(model.dtype),
         "prefixes": cache.array_hash(prompts.prefixes.numpy()),
         "words": cache.array_hash(torch.stack([prompts.word_ids, prompts.example_set]).numpy()),
         "question": cache.array_hash(torch.cat([prompts.suffix, prompts.answer_ids]).numpy()),

@@ -1,19 +1,23 @@
 """Disk cache: one folder, one key for every input of a stage, atomic writes, damage is recomputed.
 
-A stage's result is stored under ``<root>/<stage>/<key>`` where the key is a hash of *all* its inputs
-(weights' hash, parameters, the stage's version). Readers never see a half-written entry: everything is
+A stage's result is stored under ``<root>/<stage>/<key>`` where the key is a hash of *all* its inputs: the
+``identity`` of a model or SAE (weights and configuration), hashes of arrays, parameters, the stage's version, and
+the versions of the packages that compute. Device and machine are left out: they change a result by rounding only,
+and a sweep's jobs on different machines share their work. Readers never see a half-written entry: everything is
 written beside its final place and renamed into it.
 """
 
 from __future__ import annotations
 
 import hashlib
+import importlib.metadata
 import json
 import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +30,12 @@ from safetensors.torch import load_file, save_file
 
 from absorption import timing
 
+PACKAGES = (
+    "numpy", "sae-lens", "scikit-learn", "scipy", "tokenizers", "torch", "transformer-lens", "transformers",
+)  # fmt: skip
+"""Packages whose code decides stored results. All are in every key: which of them a stage calls is easily got wrong,
+and versions are pinned, so within one environment nothing is computed twice."""
+
 
 def root() -> Path:
     """Cache folder: ``$ABSORPTION_CACHE`` if set, else the user's cache folder (``~/.cache/absorption``)."""
@@ -34,8 +44,19 @@ def root() -> Path:
 
 
 def key_of(inputs: Mapping[str, Any]) -> str:
-    """16 hex digits that change when any input does; inputs must be JSON values."""
-    canonical = json.dumps(inputs, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    """16 hex digits that change when any input or any of ``PACKAGES`` does; inputs must be JSON values."""
+    return json_hash({"inputs": inputs, "packages": versions()})
+
+
+@cache
+def versions() -> dict[str, str]:
+    """Installed version of each of ``PACKAGES``."""
+    return {name: importlib.metadata.version(name) for name in PACKAGES}
+
+
+def json_hash(value: Any) -> str:
+    """16 hex digits of a JSON value; the order of a mapping's keys does not count."""
+    canonical = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 
 
@@ -142,3 +163,18 @@ def array_hash(array: np.ndarray) -> str:
     digest = hashlib.sha256(f"{array.shape}{array.dtype}".encode())
     digest.update(np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()[:16]
+
+
+def tensors_hash(tensors: Mapping[str, torch.Tensor]) -> str:
+    """16 hex digits of named tensors' shapes, types and values, in name order."""
+    digest = hashlib.sha256()
+    for name, value in sorted(tensors.items()):
+        digest.update(f"{name}{tuple(value.shape)}{value.dtype}".encode())
+        digest.update(value.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy())
+    return digest.hexdigest()[:16]
+
+
+def csr_hash(csr: torch.Tensor) -> str:
+    """16 hex digits of a sparse CSR matrix: its shape, the places of its entries, and their values."""
+    parts = {"rows": csr.crow_indices(), "columns": csr.col_indices(), "values": csr.values()}
+    return json_hash([list(csr.shape), tensors_hash(parts)])

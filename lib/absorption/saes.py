@@ -7,7 +7,6 @@ Parameters follow SAELens: a release and an id. Two releases are ours: ``shipped
 from __future__ import annotations
 
 import difflib
-import hashlib
 import json
 import warnings
 from dataclasses import dataclass, field
@@ -18,13 +17,16 @@ from typing import Any
 import torch
 from jaxtyping import Float
 from sae_lens import SAE
+from sae_lens.loading.pretrained_sae_loaders import get_sae_lens_config_from_disk, handle_config_defaulting
 from sae_lens.loading.pretrained_saes_directory import get_pretrained_saes_directory
 from torch import Tensor
 
+from absorption import cache
 from absorption.data import data_root
 from absorption.models import LanguageModel, Site, resolve_site
 from absorption.models.language_model import DTYPES
 from absorption.sae_formats import ARCHITECTURES, find_format
+from absorption.sae_identity import check_values, configuration, is_centred
 from absorption.settings import DEFAULT_SAE
 
 SHIPPED, LOCAL = "shipped", "local"
@@ -73,22 +75,26 @@ class LoadedSae:
 
     @cached_property
     def weights_hash(self) -> str:
-        """16 hex digits over all weights."""
-        digest = hashlib.sha256()
-        for name, value in sorted(self.sae.state_dict().items()):
-            digest.update(f"{name}{tuple(value.shape)}{value.dtype}".encode())
-            digest.update(value.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy())
-        return digest.hexdigest()[:16]
+        """16 hex digits over all weights, as a card holds them."""
+        return cache.tensors_hash(self.sae.state_dict())
+
+    @property
+    def configuration_hash(self) -> str:
+        """16 hex digits over all that decides the outputs besides the weights, see ``sae_identity``."""
+        return cache.json_hash(configuration(self.sae))
+
+    @property
+    def identity(self) -> str:
+        """16 hex digits over weights and configuration: what a cache key holds of the SAE."""
+        return cache.json_hash([self.weights_hash, self.configuration_hash])
 
     @property
     def centred(self) -> bool:
-        """Whether the SAE was made for a residual stream whose mean over dimensions was taken out.
+        """Whether the residual stream's mean over dimensions is taken off what the SAE reads, and put back after it.
 
-        TransformerLens does so to GPT-2 (``center_writing_weights``); its layer norms do not notice. The
-        bridge leaves the model as it is, so the mean is taken off what the SAE reads, and put back after it.
+        The bridge leaves a model as it is, so this is done here for SAEs that were made without that mean.
         """
-        made_for = self.sae.cfg.metadata.model_from_pretrained_kwargs or {}
-        return bool(made_for.get("center_writing_weights"))
+        return is_centred(self.sae)
 
     @torch.inference_mode()
     def encode(self, acts: Float[Tensor, "row d_model"], batch: int = 4096) -> Float[Tensor, "row d_sae"]:
@@ -136,6 +142,15 @@ def shipped_card(sae_id: str) -> dict[str, Any]:
         ValueError: no such SAE is shipped; the message lists the nearest.
     """
     return json.loads((_shipped_folder(sae_id) / "card.json").read_text(encoding="utf-8"))
+
+
+def shipped_configuration(sae_id: str) -> str:
+    """The ``configuration_hash`` that a shipped SAE has when loaded, from its ``cfg.json`` alone."""
+    config = get_sae_lens_config_from_disk(_shipped_folder(sae_id), cfg_overrides={"dtype": "float32"})
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        sae = SAE.from_dict({**handle_config_defaulting(config), "device": "meta"})  # no memory for weights
+    return cache.json_hash(configuration(sae))
 
 
 def load_sae(
@@ -251,6 +266,7 @@ def _check_kind(sae: SAE[Any], name: str) -> None:
     """Only SAEs whose latents each write activation times decoder row are measured rightly here."""
     if (kind := sae.cfg.architecture()) not in ARCHITECTURES:
         raise ValueError(f"SAE {name!r} has architecture {kind!r}; allowed: {', '.join(ARCHITECTURES)}.")
+    check_values(sae, name)
     if sae.cfg.normalize_activations in ("expected_average_only_in", "covariance_whitening"):
         raise ValueError(
             f"SAE {name!r} expects inputs scaled by {sae.cfg.normalize_activations!r}, which its files do not hold; "

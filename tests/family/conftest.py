@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from tests.family.made_up import MEMBERS, card, folder_of, sweep_of, sweeps, write_run
+from tests.family.made_up import MEMBERS, card, configuration, folder_of, sweep_of, sweeps, write_run
 
 from absorption import family
 from absorption.data import data_root
@@ -23,6 +23,7 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         folder = folder_of(tmp_path, sae)
         folder.mkdir(parents=True)
         (folder / "card.json").write_text(json.dumps(card(sae, changes)))
+        (folder / "cfg.json").write_text(json.dumps(configuration(sae).to_dict()))
     shutil.copy(data_root() / "claims.yaml", root)
     monkeypatch.setenv("ABSORPTION_DATA", str(root))
     monkeypatch.setattr(numbers, "MEASURED", (Recipe(seed=2),))

@@ -8,9 +8,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from sae_lens import StandardSAE, StandardSAEConfig
 
 from absorption.family.quantities import PRECISION, QUANTITIES
+from absorption.models import Site
 from absorption.report.numbers import COLUMNS
+from absorption.saes import LoadedSae
 from absorption.training.recipe import Recipe
 
 MEMBERS = {
@@ -50,6 +53,16 @@ LEAD = "rate, ablation, relative lead"
 SEEDS = ("base", "seed-1", UNSHIPPED)
 
 
+def configuration(sae: str) -> StandardSAEConfig:
+    """Another one for each SAE."""
+    return StandardSAEConfig(d_in=4, d_sae=5 + list(MEMBERS).index(sae))
+
+
+def configuration_hash(sae: str) -> str:
+    """As a page reports it."""
+    return LoadedSae(sae, StandardSAE(configuration(sae)), Site(1)).configuration_hash
+
+
 def value_of(sae: str, quantity: str = SPLITS) -> float:
     """Another value for each SAE, by another law for each quantity."""
     power = 1 + [*QUANTITIES, "not kept"].index(quantity) / 10
@@ -83,10 +96,10 @@ def write_run(sweep: Path, sae: str, error: str = "", **parameters: Any) -> None
     samples.assign(**{PRECISION: shorter}).to_parquet(results / "sae-resamples.parquet")
     own = {"sae_release": "local", "sae_path": str(folder_of(sweep.parent, sae))}
     where = own if sae == UNSHIPPED else {"sae_release": "shipped", "sae_path": ""}
+    about = {"name": sae, "weights_hash": f"hash of {sae}", "configuration_hash": configuration_hash(sae)}
     stamp = {
         "error": error, "absorption": "0", "commit": "c", "parameters": PARAMETERS | where | parameters,
         "packages": {},
-        "loaded": {"sae": {"name": sae, "weights_hash": f"hash of {sae}"}}, "seconds": 1, "machine": "m",
-        "date": "d",
+        "loaded": {"sae": about}, "seconds": 1, "machine": "m", "date": "d",
     }  # fmt: skip
     (results.parent / "record.json").write_text(json.dumps(stamp))

@@ -57,6 +57,24 @@ def test_numbers_of_other_weights_are_refused(data: Path) -> None:
         family.read_family()
 
 
+def test_numbers_of_another_configuration_are_refused(data: Path) -> None:
+    path = data / "saes" / "base" / "cfg.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"apply_b_dec_to_input": False}))
+    with pytest.raises(
+        numbers.StoredNumbersError, match=r"of base are of configuration \w{16}, the shipped one"
+    ):
+        family.read_family()
+
+
+def test_numbers_that_do_not_say_their_configuration_are_refused(data: Path) -> None:
+    path = data / numbers.FOLDER / "stamps.json"
+    stamps = json.loads(path.read_text())
+    del stamps["base"]["loaded"]["sae"]["configuration_hash"]
+    path.write_text(json.dumps(stamps))
+    with pytest.raises(numbers.StoredNumbersError, match="of base are of configuration None"):
+        family.read_family()
+
+
 def test_a_shipped_sae_without_numbers_is_named(data: Path) -> None:
     folder = data / "saes" / "new"
     folder.mkdir()

@@ -58,10 +58,12 @@ def stored_effects(
 ) -> pd.DataFrame:
     """``all_effects``, kept on disk: words whose effects were computed before are not ablated again."""
     inputs = {
-        "model": engine.model.weights_hash, "dtype": str(engine.model.dtype), "sae": engine.sae.weights_hash,
+        "model": engine.model.identity, "dtype": str(engine.model.dtype), "sae": engine.sae.identity,
         "site": engine.sae.hook_name, "prefixes": cache.array_hash(engine.prompts.prefixes.numpy()),
         "prompts": cache.array_hash(torch.stack([engine.prompts.word_ids, engine.prompts.example_set]).numpy()),
-        "suffix": engine.prompts.suffix.tolist(), "version": VERSION,
+        "question": cache.array_hash(torch.cat([engine.prompts.suffix, engine.prompts.answer_ids]).numpy()),
+        "letters": cache.array_hash(engine.prompts.letters.numpy()),
+        "latent_acts": cache.csr_hash(csr), "mode": engine.mode, "version": VERSION,
     }  # fmt: skip
     path = cache.root() / "effects" / f"{cache.key_of(inputs)}.parquet"
     known = _read(path)

@@ -25,7 +25,7 @@ from absorption.data import data_root
 from absorption.family.quantities import QUANTITIES
 from absorption.latents.score import MeanSamples
 from absorption.report.compare import SUMMARY
-from absorption.saes import SHIPPED, shipped_card, shipped_ids
+from absorption.saes import SHIPPED, shipped_card, shipped_configuration, shipped_ids
 from absorption.training.recipe import MEASURED, Recipe
 
 FOLDER = "results/family"
@@ -217,8 +217,15 @@ def _check_alike(family: Family) -> None:
             raise StoredNumbersError(f"The SAEs were measured with different {name}: {told}.")
 
 
+def _check_same(sae: str, what: str, stored: str | None, now: str) -> None:
+    if stored != now:
+        told = f"The stored numbers of {sae} are of {what} {stored}, the shipped one has {now}."
+        raise StoredNumbersError(f"{told} Make them: {MAKE}.")
+
+
 def _check_shipped(family: Family) -> None:
-    """Shipped weights are checked by hash; of the others there is the recipe, which must be the card's."""
+    """Shipped SAEs are checked by the hashes of weights and configuration; of the others there is the recipe, which
+    must be the card's."""
     shipped, recipes = shipped_ids(), {recipe.sae_id: recipe for recipe in MEASURED}
     missing = sorted({*shipped, *recipes} ^ set(family.saes))
     if missing:
@@ -226,10 +233,9 @@ def _check_shipped(family: Family) -> None:
             f"Stored numbers and the family's SAEs differ in: {', '.join(missing)}. Make them: {MAKE}."
         )
     for sae in shipped:
-        stored, now = family.stamps[sae]["loaded"]["sae"]["weights_hash"], shipped_card(sae)["weights_hash"]
-        if stored != now:
-            told = f"The stored numbers of {sae} are of weights {stored}, the shipped ones are {now}."
-            raise StoredNumbersError(f"{told} Make them: {MAKE}.")
+        measured = family.stamps[sae]["loaded"]["sae"]
+        _check_same(sae, "weights", measured["weights_hash"], shipped_card(sae)["weights_hash"])
+        _check_same(sae, "configuration", measured.get("configuration_hash"), shipped_configuration(sae))
     for sae, recipe in recipes.items():
         if Recipe(**card_of(sae, family.stamps[sae])["recipe"]) != recipe:
             raise StoredNumbersError(f"The stored numbers of {sae} are of another recipe. Make them: {MAKE}.")

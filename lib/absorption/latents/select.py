@@ -29,7 +29,7 @@ def select_latents(
     train = torch.from_numpy(probed.train)
     labels = probed.labels[train]
     inputs = {
-        "sae": sae.weights_hash, "acts": cache.array_hash(probed.acts.numpy()),
+        "sae": sae.identity, "latent_acts": cache.csr_hash(latent_acts.csr),
         "labels": cache.array_hash(labels.numpy()), "train": cache.array_hash(train.numpy()),
         "probes": cache.array_hash(probed.probes.weights.numpy()), "version": VERSION,
     }  # fmt: skip

@@ -36,7 +36,7 @@ class SparseActs:
 
 def encode_words(sae: LoadedSae, acts: Float[Tensor, "word d_model"], batch: int = 2048) -> SparseActs:
     """Latent activations of every word, in batches so that no dense ``word d_sae`` matrix is held; cached."""
-    inputs = {"sae": sae.weights_hash, "acts": cache.array_hash(acts.numpy()), "version": 1}
+    inputs = {"sae": sae.identity, "acts": cache.array_hash(acts.numpy()), "version": 1}
 
     def compute() -> dict[str, Tensor]:
         parts = [sae.encode(part).to_sparse_csr() for part in acts.split(batch)]

@@ -54,7 +54,7 @@ def choose_words(subject: Subject, per_letter: int, seed: int) -> Int[Tensor, " 
     frame = subject.frame()
     frame["draw"] = np.random.default_rng(seed).random(len(subject.letters))[subject.words.numpy()]
     rank = frame.groupby(["letter", "candidate"])["draw"].rank(method="first")
-    return subject.words[torch.from_numpy((rank <= per_letter).to_numpy())]
+    return subject.words[torch.from_numpy((rank <= per_letter).to_numpy(copy=True))]
 
 
 def mediate(
@@ -138,7 +138,7 @@ def _is_main(
 def _largest(score: Float[Tensor, " row"], where: Int[Tensor, " row"], n: int) -> Bool[Tensor, " row"]:
     """The ``n`` rows of each word with the highest score, ``-inf`` excluded."""
     ranks = pd.Series(-score.numpy()).groupby(where.numpy()).rank(method="first")
-    return torch.from_numpy((ranks <= n).to_numpy()) & torch.isfinite(score)
+    return torch.from_numpy((ranks <= n).to_numpy(copy=True)) & torch.isfinite(score)
 
 
 def _matched(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -17,7 +16,9 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
+from absorption import cache
 from absorption.models.arithmetic import use_fast_exact_float32
+from absorption.models.configuration import configuration, tokenizing
 from absorption.models.embedded import EMBEDDED, embedded_folder
 from absorption.models.hooks import Site, resolve_site
 
@@ -79,18 +80,22 @@ class LanguageModel:
     @cached_property
     def weights_hash(self) -> str:
         """16 hex digits over all weights and buffers, in name order."""
-        digest = hashlib.sha256()
-        for name, value in sorted(self.hf.state_dict().items()):
-            digest.update(f"{name}{tuple(value.shape)}{value.dtype}".encode())
-            digest.update(value.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy())
-        return digest.hexdigest()[:16]
+        return cache.tensors_hash(self.hf.state_dict())
+
+    @property
+    def configuration_hash(self) -> str:
+        """16 hex digits over all that decides the outputs besides the weights, see ``models.configuration``."""
+        return cache.json_hash(configuration(self.hf))
+
+    @property
+    def identity(self) -> str:
+        """16 hex digits over weights and configuration: what a cache key holds of the model."""
+        return cache.json_hash([self.weights_hash, self.configuration_hash])
 
     @cached_property
     def tokenizer_hash(self) -> str:
-        """16 hex digits over the tokenizer's vocabulary and special tokens."""
-        vocabulary = sorted(self.tokenizer.get_vocab().items())
-        text = repr((vocabulary, self.bos_token_id, type(self.tokenizer).__name__))
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+        """16 hex digits over all that decides which tokens a text becomes, BOS included."""
+        return cache.json_hash([self.bos_token_id, tokenizing(self.tokenizer)])
 
     def site(self, hook_name: str) -> Site:
         """The place on the residual stream that a hook name means (ValueError if there is none)."""

@@ -18,8 +18,10 @@ from absorption import repository
 
 MIME = "application/vnd.absorption.report+json"
 """Type of the invisible output by which a notebook tells the runner what it loaded."""
-PACKAGES = ("torch", "transformers", "transformer-lens", "sae-lens", "scikit-learn", "numpy", "pandas")
-"""Packages whose versions a page states."""
+PACKAGES = (
+    "torch", "transformers", "tokenizers", "transformer-lens", "sae-lens", "scikit-learn", "scipy", "numpy", "pandas",
+)  # fmt: skip
+"""Packages whose versions a page states: those of ``cache.PACKAGES``, and pandas."""
 CELL_ID = "how-this-page-was-made"
 UNSHOWN = ("results_dir",)
 """Parameters that say where results went on one machine: no matter of a reader's."""
@@ -44,7 +46,7 @@ def _describe(value: Any) -> Any:
         return [_describe(item) for item in value]
     if isinstance(value, str | int | float):
         return str(value)
-    names = ("name", "weights_hash", "device", "dtype")
+    names = ("name", "weights_hash", "configuration_hash", "device", "dtype")
     facts = {name: str(getattr(value, name)) for name in names if hasattr(value, name)}
     if "weights_hash" not in facts:
         raise ValueError(f"report: {type(value).__name__} has no weights_hash; allowed: text, model, SAE.")

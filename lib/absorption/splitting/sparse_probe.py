@@ -62,8 +62,7 @@ def fit_sparse_probe(
     """
     matrix = to_scipy(csr)
     inputs = {
-        "acts": cache.array_hash(matrix.data) + cache.array_hash(matrix.indices),
-        "rows": cache.array_hash(matrix.indptr), "labels": cache.array_hash(labels.numpy()),
+        "acts": cache.csr_hash(csr), "labels": cache.array_hash(labels.numpy()),
         "l1": l1, "tolerance": tolerance, "version": VERSION,
     }  # fmt: skip
 

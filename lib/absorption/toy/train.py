@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -40,7 +39,7 @@ class Run:
         """Every input of the trained weights, as JSON values."""
         return {
             "world": self.world.inputs(), "recipe": self.recipe.inputs(), "seed": self.seed,
-            "batch": BATCH_SIZE, "sae_lens": importlib.metadata.version("sae-lens"), "version": VERSION,
+            "batch": BATCH_SIZE, "version": VERSION,
         }  # fmt: skip
 
 

@@ -104,7 +104,7 @@ _ROWS: dict[tuple[str, str, str], torch.Tensor] = {}
 
 def _held_out_rows(model: LanguageModel, hook_name: str, held_out: torch.Tensor) -> torch.Tensor:
     """The rows that every card at this hook is measured on; the last hook's are kept in memory."""
-    key = (model.weights_hash, hook_name, cache.array_hash(held_out.numpy()))
+    key = (model.identity, hook_name, cache.array_hash(held_out.numpy()))
     if key not in _ROWS:
         _ROWS.clear()
         _ROWS[key] = card.rows_of(model, hook_name, held_out)

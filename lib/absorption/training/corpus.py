@@ -111,7 +111,8 @@ def load_windows(
     """Windows of the shipped corpus, tokenised once and cached."""
     inputs = {
         "corpus": CORPUS.sha256, "tokenizer": tokenizer_hash, "n_train": n_train,
-        "n_held_out": n_held_out, "length": length, "seed": seed, "version": 1,
+        "n_held_out": n_held_out, "length": length, "seed": seed, "left_out": list(NOT_PROSE),
+        "version": 1,
     }  # fmt: skip
 
     def compute() -> dict[str, Tensor]:

@@ -57,8 +57,8 @@ def store_activations(
 ) -> StoredActivations:
     """Store the activations of all windows; an interrupted call goes on from its last whole shard."""
     inputs = {
-        "model": model.weights_hash, "hook": hook_name, "windows": windows_key,
-        "n": list(windows.shape), "outlier_ratio": OUTLIER_RATIO, "version": 1,
+        "model": model.identity, "hook": hook_name, "windows": windows_key,
+        "n": list(windows.shape), "outlier_ratio": OUTLIER_RATIO, "median_of": batch_windows, "version": 1,
     }  # fmt: skip
     key = cache.key_of(inputs)
     folder = cache.root() / STAGE / key
