@@ -63,7 +63,7 @@ EXPLORATION: tuple[Recipe, ...] = (
 
 def explored_id(recipe: Recipe) -> str:
     """A name that tells apart recipes with equal architecture, width, L0, layer and seed."""
-    return f"{recipe.sae_id}-{cache.key_of(recipe.to_dict())[:6]}"
+    return f"{recipe.sae_id}-{cache.json_hash(recipe.to_dict())[:6]}"
 
 
 def table_path() -> Path:
