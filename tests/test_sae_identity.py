@@ -66,7 +66,7 @@ def write(folder: Path, kind: str, **fields: Any) -> dict[str, Any]:
     if kind in (*IN_TRAINING, "topk"):
         given.setdefault("k", K)
     made, config = (get_sae_training_class if kind in IN_TRAINING else get_sae_class)(kind)
-    sae = made(config(**given))
+    sae: Any = made(config(**given))
     generator = torch.Generator().manual_seed(1)
     with torch.no_grad():
         for parameter in sae.parameters():
