@@ -23,6 +23,8 @@ class SpellingSettings(ModelSettings):
     """Numbers of in-context examples compared."""
     curve_words: int = Field(500, ge=26)
     """Words used for that comparison."""
+    full_words: int = Field(400, ge=26)
+    """Words that are spelled in full."""
     patch_words: int = Field(100, ge=10)
     """Words whose residual stream is replaced."""
     patch_every: int = Field(3, ge=1)

@@ -65,6 +65,20 @@ def accuracy_by_group(table: pd.DataFrame, group: str, title: str) -> go.Figure:
     return fig
 
 
+def accuracy_by_task(table: pd.DataFrame) -> go.Figure:
+    """Accuracy of each task against the word's length: ``task, length, value, low, high, words``."""
+    fig = theme.figure("letters in the word (12 and more pooled)", "share of words right", yaxis_range=[0, 1])
+    for (task, rows), colour, symbol in zip(
+        table.groupby("task", sort=False), theme.PALETTE, theme.SYMBOLS, strict=False
+    ):
+        fig.add_scatter(
+            x=rows["length"], y=rows["value"], error_y=theme.error_bars(rows), mode="lines+markers",
+            name=str(task), line={"color": colour}, marker={"symbol": symbol, "size": 8}, customdata=rows["words"],
+            hovertemplate="%{x} letters: %{y:.1%} of %{customdata} words<extra>" + str(task) + "</extra>",
+        )  # fmt: skip
+    return fig
+
+
 def patching(table: pd.DataFrame, hook_depth: int) -> go.Figure:
     """Answers after the word's residual stream was replaced: ``patch, outcome, depth, value, low, high``."""
     fig = theme.figure("blocks applied before the replacement", "share of words", yaxis_range=[0, 1])
