@@ -1,5 +1,6 @@
 """Exact effects of removing latents on the model's answer, many times faster than whole forward passes."""
 
+from absorption.ablation.baselines import effects_by_baseline, margin_metric, same_strongest
 from absorption.ablation.bench import Contest, cost_table, race
 from absorption.ablation.effects import (
     all_effects,
@@ -31,11 +32,14 @@ __all__ = [
     "clean_metrics",
     "cost_table",
     "direction_effects",
+    "effects_by_baseline",
     "integrated_gradients",
     "label_words",
+    "margin_metric",
     "patch_effects",
     "race",
     "removal_effects",
+    "same_strongest",
     "set_effects",
     "shift_effects",
     "stored_effects",

@@ -1,5 +1,7 @@
 """Latents as first-letter classifiers: which latent stands for a letter, how good it is, what it misses."""
 
+from absorption.latents.contexts import TextActivations, favoured_tokens, strongest_contexts, text_activations
+from absorption.latents.cosines import all_cosines, decoder_cosines
 from absorption.latents.score import (
     doubling_weights,
     latent_samples,
@@ -15,13 +17,19 @@ __all__ = [
     "ACTIVE",
     "SELECTIONS",
     "SparseActs",
+    "TextActivations",
+    "all_cosines",
+    "decoder_cosines",
     "doubling_weights",
     "encode_words",
+    "favoured_tokens",
     "latent_samples",
     "missed_words",
     "probe_samples",
     "score_latents",
     "select_latents",
     "slope_per_doubling",
+    "strongest_contexts",
+    "text_activations",
     "top_words",
 ]

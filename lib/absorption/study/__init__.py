@@ -1,6 +1,7 @@
 """Several SAEs on the same words: what each one's main latents are, and what the criteria say of it."""
 
 from absorption.study.case import CaseStudy, name_latents, tell_case
+from absorption.study.one_prompt import letter_words, prompt_activations
 from absorption.study.rates import Judged, judge_saes, rates_by_jump, rates_by_sae, rates_by_selection
 from absorption.study.study import UNCONVERGED, Study, study_saes
 from absorption.study.trends import (
@@ -30,9 +31,11 @@ __all__ = [
     "at_one_width",
     "difference",
     "judge_saes",
+    "letter_words",
     "letters_split_share",
     "name_latents",
     "prepare_words",
+    "prompt_activations",
     "rate_claims",
     "rate_samples",
     "rate_trends",

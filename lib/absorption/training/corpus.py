@@ -95,7 +95,8 @@ def _take(tokenizer, stream, n_tokens: int, length: int) -> Int[Tensor, "window 
                 ids.extend(row)
             bar.update(len(ids) - before)
     body = np.asarray(ids[: n_windows * (length - 1)], dtype=np.int64).reshape(n_windows, length - 1)
-    bos = np.full((n_windows, 1), tokenizer.bos_token_id, dtype=np.int64)
+    first = tokenizer.eos_token_id if tokenizer.bos_token_id is None else tokenizer.bos_token_id
+    bos = np.full((n_windows, 1), first, dtype=np.int64)
     return torch.from_numpy(np.concatenate([bos, body], axis=1))
 
 

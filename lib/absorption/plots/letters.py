@@ -1,0 +1,39 @@
+"""A panel a letter against L0: F1 (chapter 3) and absorption rates (chapter 5)."""
+
+from __future__ import annotations
+
+import pandas as pd
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from absorption.plots import theme
+
+COLUMNS = 4
+
+
+def letters_against_l0(table: pd.DataFrame, title: str) -> go.Figure:
+    """A small panel for each letter, all on one scale.
+
+    Args:
+        table: ``letter, l0_text, value, low, high``, as ``letters.f1_by_letter`` gives it.
+        title: what the value is.
+    """
+    letters = sorted(table["letter"].unique())
+    n_rows = -(-len(letters) // COLUMNS)
+    fig = make_subplots(
+        rows=n_rows, cols=COLUMNS, shared_xaxes=True, shared_yaxes=True,
+        subplot_titles=[letter.upper() for letter in letters], vertical_spacing=0.3 / max(n_rows, 1) ** 1.3,
+        x_title="L0 on held-out text", y_title=title,
+    )  # fmt: skip
+    for number, letter in enumerate(letters):
+        rows = table[table["letter"] == letter].sort_values("l0_text")
+        fig.add_scatter(
+            x=rows["l0_text"], y=rows["value"], error_y=theme.error_bars(rows), mode="lines+markers",
+            name=letter.upper(), line={"color": theme.BLUE}, marker={"size": 6}, showlegend=False,
+            hovertemplate=letter.upper() + ", L0 %{x:.0f}: %{y:.3f}<extra></extra>",
+            row=number // COLUMNS + 1, col=number % COLUMNS + 1,
+        )  # fmt: skip
+    fig.update_layout(template=theme.TEMPLATE, height=120 * n_rows + 80, margin={"l": 64, "b": 64})
+    fig.update_xaxes(matches="x", type="log", tickvals=[8, 16, 32, 64, 128, 256])
+    fig.update_yaxes(matches="y", rangemode="tozero")
+    return fig
