@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, cast
+
 import pandas as pd
 import pytest
 import torch
@@ -91,7 +93,7 @@ def test_both_tasks_are_scored_on_the_same_words_and_long_words_are_pooled() -> 
 
 
 def test_the_figure_draws_each_task_s_shares_against_length() -> None:
-    fig = spelling.accuracy_by_task(table())
+    fig = cast(Any, spelling.accuracy_by_task(table()))
     assert [trace.name for trace in fig.data] == [FIRST, FULL]
     assert [list(trace.x) for trace in fig.data] == [[2, 3, 12]] * 2
     assert [list(trace.y) for trace in fig.data] == [[0.5, 1.0, 1.0], [1.0, 1.0, 0.0]]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -69,10 +70,10 @@ def test_decoder_cosines_are_those_computed_one_by_one() -> None:
     truth = planted()
     found = latents.decoder_cosines(truth.sae, truth.directions, roles("m", 1))
     assert found["letter"].tolist() == list(LETTERS) * 2
-    for row in found.itertuples():
-        decoder = truth.sae.W_dec[row.latent]
-        expected = float(decoder[LETTERS.index(row.letter)] / decoder.norm())
-        assert row.cosine == pytest.approx(expected, abs=1e-6)
+    for row in found.to_dict("records"):
+        decoder = truth.sae.W_dec[row["latent"]]
+        expected = float(decoder[LETTERS.index(row["letter"])] / decoder.norm())
+        assert row["cosine"] == pytest.approx(expected, abs=1e-6)
     own = found[found["letter"] == "m"].set_index("role")["cosine"]
     assert own["main"] == pytest.approx(1, abs=1e-5)
     assert 0 < own["absorbing"] < 1
@@ -88,6 +89,18 @@ def test_all_cosines_mark_the_named_latents_and_hold_every_latent_once() -> None
     encoder = truth.sae.W_enc[LETTERS.index("m")] / truth.sae.W_enc.norm(dim=0)
     by_latent = found.set_index("latent")["encoder_cosine"].sort_index()
     assert by_latent.to_numpy() == pytest.approx(encoder.numpy(), abs=1e-6)
+
+
+def test_a_main_latent_stays_main_and_other_letters_absorbers_are_not_marked() -> None:
+    found = pd.DataFrame({"word": [4.0, 9.0], "letter": ["m", "n"], "latent": [7, 8], "main_latent": [3, 2]})
+    assert study.case_latents(found) == {"main": 3, "absorbing": 7}
+    assert study.case_latents(found.iloc[:0]) == study.case_latents(found.assign(main_latent=np.nan)) == {}
+    assert study.letter_roles([3, 7], found, "m") == {3: "main", 7: "main"}
+    assert study.letter_roles([2], found, "n") == {2: "main", 8: "absorbing"}
+    assert study.words_of(found, 1).tolist() == [4]
+    assert study.words_of(found.iloc[:0], 5).shape == (0,)
+    letter = study.letter_cosines(mine(), {"n": [2]}, found, "n")
+    assert dict(letter.tail(2)[["latent", "role"]].values.tolist()) == {2: "main", 8: "absorbing"}
 
 
 def test_the_best_wrong_letter_is_the_other_baseline() -> None:
@@ -130,7 +143,7 @@ def test_the_share_of_words_with_one_strongest_latent_is_counted_by_word() -> No
 
 
 def test_the_prompt_s_figure_draws_each_role_s_activations_at_its_words() -> None:
-    fig = figures.prompt_activations(prompt(), planted().words["word"].iloc[child_word("m", 1)])
+    fig = cast(Any, figures.prompt_activations(prompt(), planted().words["word"].iloc[child_word("m", 1)]))
     assert [trace.name for trace in fig.data] == ["main", "absorbing"]
     for trace in fig.data:
         drawn = prompt()[prompt()["role"] == trace.name]
@@ -145,7 +158,7 @@ def test_the_prompt_s_figure_draws_each_role_s_activations_at_its_words() -> Non
 def test_the_cosine_figures_draw_the_tables() -> None:
     truth = planted()
     few = latents.decoder_cosines(truth.sae, truth.directions, roles("m", 1))
-    fig = figures.decoder_cosines(few, "m")
+    fig = cast(Any, figures.decoder_cosines(few, "m"))
     assert [list(trace.y) for trace in fig.data] == [
         few[few["role"] == role]["cosine"].tolist() for role in ("main", "absorbing")
     ]
@@ -159,7 +172,7 @@ def test_the_cosine_figures_draw_the_tables() -> None:
         {"latent": [0, 1, 2], "encoder_cosine": [0.1, 0.2, 0.3], "decoder_cosine": [0.4, 0.5, 0.6],
          "role": ["other", "main", "absorbing"]}
     )  # fmt: skip
-    fig = figures.all_cosines(table)
+    fig = cast(Any, figures.all_cosines(table))
     assert [(trace.name, list(trace.x), list(trace.y)) for trace in fig.data] == [
         ("other", [0.1], [0.4]), ("main", [0.2], [0.5]), ("absorbing", [0.3], [0.6]),
     ]  # fmt: skip
@@ -169,6 +182,6 @@ def test_the_cosine_figures_draw_the_tables() -> None:
 
 def test_the_figure_of_both_metrics_draws_every_effect_and_the_line_of_equality() -> None:
     table = pd.DataFrame({"latent": [1, 2], "mean_effect": [-3.0, 0.5], "max_effect": [-2.0, 1.0]})
-    line, points = figures.two_baselines(table).data
+    line, points = cast(Any, figures.two_baselines(table)).data
     assert list(line.x) == list(line.y) == [-3.0, 1.0]
     assert (list(points.x), list(points.y)) == ([-3.0, 0.5], [-2.0, 1.0])

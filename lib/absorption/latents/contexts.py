@@ -33,7 +33,10 @@ class TextActivations:
     acts: Float[Tensor, "window position latent"]
 
     def share_on(self) -> dict[int, float]:
-        """Share of the tokens (the first of each window, BOS, left out) on which each latent fires."""
+        """Share of the tokens (the first of each window, BOS, left out) on which each latent fires; of no text,
+        nothing is said."""
+        if not len(self.windows):
+            return {}
         on = (self.acts[:, 1:] > ACTIVE).float().mean(dim=(0, 1))
         return dict(zip(self.latents, on.tolist(), strict=True))
 

@@ -3,6 +3,7 @@
 from absorption.study.case import CaseStudy, name_latents, tell_case
 from absorption.study.one_prompt import letter_words, prompt_activations
 from absorption.study.rates import Judged, judge_saes, rates_by_jump, rates_by_sae, rates_by_selection
+from absorption.study.roles import case_latents, letter_cosines, letter_roles, words_of
 from absorption.study.study import UNCONVERGED, Study, study_saes
 from absorption.study.trends import (
     RATE,
@@ -29,8 +30,11 @@ __all__ = [
     "Study",
     "StudyWords",
     "at_one_width",
+    "case_latents",
     "difference",
     "judge_saes",
+    "letter_cosines",
+    "letter_roles",
     "letter_words",
     "letters_split_share",
     "name_latents",
@@ -49,4 +53,5 @@ __all__ = [
     "tell_case",
     "thin",
     "widest_pair",
+    "words_of",
 ]
