@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from absorption.sweep import cost, gather
+from absorption.sweep import cost, gather, page
 
 CHAPTER = "03-the-recall-gap"
 
@@ -85,3 +86,44 @@ def test_a_sweep_that_found_everything_in_the_cache_is_no_basis(output: Path) ->
     write_json(output / "shared" / "k.json", {"sizes": {}, "stages": []})
     with pytest.raises(ValueError, match="give it an empty cache"):
         cost.measured_in(output)
+
+
+def test_a_local_sae_is_called_by_its_folder_in_the_comparison(output: Path) -> None:
+    plan = json.loads((output / gather.PLAN).read_text())
+    plan["samples"]["a"] = {"sample": "a", "model": "m", "sae_release": "local", "sae_path": "/x/my-sae"}
+    write_json(output / gather.PLAN, plan)
+    assert set(gather.gather(output).comparison["sae_id"]) == {"my-sae"}
+
+
+def test_numbers_for_people_are_rounded_and_those_for_programs_are_not(output: Path) -> None:
+    path = output / "runs" / "a" / CHAPTER / "results" / "recall-gap.parquet"
+    table = pd.read_parquet(path)
+    table["recall"] = 0.123456789
+    table.to_parquet(path)
+    gather.gather(output)
+    text = (output / "comparison.tsv").read_text()
+    assert "\t0.1235\t" in text
+    assert "0.12345" not in text
+    assert 0.123456789 in pd.read_parquet(output / "comparison.parquet")["value"].tolist()
+
+
+def test_the_page_has_every_number_and_every_run_and_needs_nothing_else(output: Path) -> None:
+    html = page.to_html(gather.gather(output), "<b>mine</b>")
+    assert "<h1>Sweep &lt;b&gt;mine&lt;/b&gt;</h1>" in html
+    assert "<p>1 of 2 runs done.</p>" in html
+    assert "0.3 <small>[0.2, 0.4]</small>" in html
+    assert '<th scope="row">b</th>' in html
+    assert "the sweep stopped before it" in html
+    assert not re.search(r"<(script|link|img)|https?:", html)
+    assert f'<a href="runs/a/{CHAPTER}/page.ipynb">' in html
+
+
+def test_the_bar_behind_a_number_is_its_place_between_nothing_and_the_largest() -> None:
+    rows = [
+        (name, "m", "r", name, "h", "c", "rate", value, value, value)
+        for name, value in (("a", 1.0), ("b", 4.0))
+    ]
+    comparison = pd.DataFrame(rows, columns=gather.COMPARISON)
+    html = page.to_html(gather.Sweep(pd.DataFrame(columns=gather.STATUS), comparison), "t")
+    assert html.count("#cfe3f3 25%,") == 1
+    assert html.count("#cfe3f3 100%,") == 1

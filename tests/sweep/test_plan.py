@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from absorption import repository
+from absorption.runner.cli import main
 from absorption.saes import shipped_ids
 from absorption.sweep import cost, tables
 
@@ -280,9 +281,46 @@ def test_the_estimate_of_the_measured_run_is_the_measurement(tmp_path: Path) -> 
     measured = cost.measured()
     row = ["a", "smollm2-135m-instruct", "", "local", "", "x", "blocks.8.hook_resid_post", "4096"]
     found = hours(plan_of(tmp_path, row, head=[*HEAD, "d_sae"]))
-    assert found["all"] * 3600 == pytest.approx(measured["seconds"], rel=0.01)
+    loading = measured["fixed"][
+        "shared"
+    ]  # that run was one process; a sweep loads once more for the shared job
+    assert found["all"] * 3600 == pytest.approx(measured["seconds"] + loading, rel=0.01)
 
 
 def test_a_model_of_unknown_size_cannot_be_estimated(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"model 'm' has no sizes in models.yaml"):
         cost.estimate(plan_of(tmp_path, local("a")))
+
+
+def test_a_job_costs_something_before_its_first_word(tmp_path: Path) -> None:
+    row = ["a", "smollm2-135m-instruct", "", "local", "", "x", "blocks.8.hook_resid_post", "4096"]
+    fixed = cost.measured()["fixed"]
+    tiny = plan_of(tmp_path, row, head=[*HEAD, "d_sae"], parameters={"n_words": 1})
+    found = hours(tiny)
+    assert found["shared"] * 3600 == pytest.approx(fixed["shared"], abs=0.1)
+    assert found[CHAPTER] * 3600 == pytest.approx(fixed["run"], abs=0.1)
+
+
+def test_the_estimate_of_the_shipped_sweep_is_that_of_its_fixed_costs_and_more() -> None:
+    """13 runs and 3 shared jobs, by hand: 13 x 15.9 s + 3 x 12.3 s = 243.6 s before the first word."""
+    table = cost.estimate(cost.load_plan(ROOT / "sweep" / "shipped.yaml", ROOT)).set_index("job")
+    assert table.loc["all", "hours"] * 3600 > 243.6
+    assert table.loc["all", "hours"] < 0.5
+    assert table["on"].tolist() == ["one CPU core", "one CPU core", ""]
+
+
+def test_jobs_on_a_gpu_get_no_number_from_a_cpu_and_one_from_a_gpu() -> None:
+    plan = gemma_sweep()
+    table = cost.estimate(plan).set_index("job")
+    assert table.loc["shared", "on"] == "GPU"
+    assert table["hours"].isna().all()
+    on_gpu = cost.estimate(plan, cost.measured() | {"device": "cuda"}).set_index("job")
+    assert on_gpu["hours"].notna().all()
+
+
+def test_the_command_says_why_a_job_has_no_number(capsys: pytest.CaptureFixture) -> None:
+    assert main(["estimate", str(ROOT / "sweep" / "gemma-scope.yaml")]) == 0
+    said = capsys.readouterr().out
+    assert "jobs on a GPU: that was measured on a CPU" in said
+    assert main(["estimate", str(ROOT / "sweep" / "shipped.yaml")]) == 0
+    assert "?" not in capsys.readouterr().out

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
+import psutil
 import pytest
 import yaml
 
@@ -97,12 +100,14 @@ def test_a_sweep_of_twenty_killed_in_the_middle_is_continued(
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     records = folder / "out" / "runs"
-    until = time.monotonic() + 240
+    deadline = time.monotonic() + 240
     while len(list(records.glob("*/*/record.json"))) < 5:
-        assert time.monotonic() < until
+        assert time.monotonic() < deadline
         assert process.poll() is None
         time.sleep(0.05)
-    os.killpg(process.pid, signal.SIGKILL)
+    for victim in [process, *psutil.Process(process.pid).children(recursive=True)]:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            victim.kill()
     process.wait()
     time.sleep(1)
     finished = {path: path.stat().st_mtime_ns for path in records.glob("*/*/record.json")}
@@ -113,6 +118,78 @@ def test_a_sweep_of_twenty_killed_in_the_middle_is_continued(
     assert len(kept) >= len(finished) - 2, "only what was being written when it was killed may run again"
     assert (pd.read_parquet(folder / "out" / "status.parquet")["status"] == "done").all()
     assert len(pd.read_parquet(folder / "out" / "comparison.parquet")) == 20
+
+
+def start(config: Path, **environment: str) -> subprocess.Popen[str]:
+    """A sweep as a process of its own, on two cores."""
+    command = [sys.executable, "-c", "import sys; from absorption.runner.cli import main; sys.exit(main())"]
+    return subprocess.Popen(
+        [*command, "sweep", str(config), "--cores", "2"], env={**os.environ, **environment},
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+
+
+def until(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 120
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_a_stopped_sweep_takes_snakemake_and_its_jobs_along_and_says_so(folder: Path) -> None:
+    config = configure(folder, ["a", "b", "c"], parameters={})
+    process = start(config, GATE=str(folder / "gate"))
+    until((folder / "calls").exists)
+    below = psutil.Process(process.pid).children(recursive=True)
+    assert any("stand_in.py" in " ".join(child.cmdline()) for child in below)
+    process.send_signal(signal.SIGTERM)
+    _, said = process.communicate(timeout=90)
+    assert process.returncode == 130
+    assert "stopped Snakemake and " in said
+    assert "the same command continues" in said
+    _, alive = psutil.wait_procs(below, timeout=5)
+    assert alive == []
+    (folder / "gate").touch()
+    assert run.run(config, ROOT) == 0
+
+
+def test_after_a_kill_the_jobs_that_live_on_are_named_and_not_run_again(folder: Path) -> None:
+    config = configure(folder, ["a"])
+    process = start(config, GATE=str(folder / "gate"))
+    until((folder / "calls").exists)
+    below = psutil.Process(process.pid).children(recursive=True)
+    jobs = [child for child in below if "stand_in.py" in " ".join(child.cmdline())]
+    (snakemake,) = psutil.Process(process.pid).children()
+    process.kill()
+    process.wait()
+    with pytest.raises(run.SweepError, match=rf"a sweep is running in .* \(process {process.pid} on "):
+        run.run(config, ROOT)
+    snakemake.kill()
+    until(lambda: not snakemake.is_running())
+    (job,) = [child for child in jobs if child.is_running()]
+    with pytest.raises(run.SweepError, match=rf"a job of an earlier sweep .*shared: process {job.pid} on "):
+        run.run(config, ROOT)
+    assert len(calls(folder)) == 1
+    (folder / "gate").touch()
+    until(lambda: not job.is_running())
+    assert run.run(config, ROOT) == 0
+    assert (pd.read_parquet(folder / "out" / "status.parquet")["status"] == "done").all()
+
+
+def test_a_dry_run_lists_every_job(folder: Path, capfd: pytest.CaptureFixture) -> None:
+    assert run.run(configure(folder, ["first", "second"]), ROOT, more=["-n"]) == 0
+    said = capfd.readouterr()
+    for name in ("first", "second"):
+        assert f"runs/{name}/{CHAPTER}/record.json" in said.out + said.err
+    assert not (folder / "calls").exists()
+
+
+def test_the_end_of_a_sweep_is_a_page_beside_the_tables(folder: Path, capsys: pytest.CaptureFixture) -> None:
+    assert run.run(configure(folder, ["a", "bad"]), ROOT) != 0
+    html = folder / "out" / "comparison.html"
+    assert f"1 of 2 runs done; side by side in {html} and comparison.tsv" in capsys.readouterr().out
+    assert "0.25 <small>[0.2, 0.3]</small>" in html.read_text()
+    assert pd.read_parquet(folder / "out" / "comparison.parquet")["sae_id"].tolist() == ["a"]
 
 
 def test_a_second_sweep_in_the_same_folder_is_refused_while_the_first_runs(folder: Path) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 import nbformat
 from nbformat import NotebookNode
 
-from absorption import batches, timing
+from absorption import batches, locks, timing
 from absorption.runner import clean, glued, kernels, parameters, stamp
 
 INJECTED_ID = "injected-parameters"
@@ -80,32 +80,36 @@ def run(
         numbers_in_text: write glued numbers into the text; without it that is left to who makes HTML of the page.
 
     Raises:
-        ParameterError: ``source`` is not a notebook with parameters, or ``out`` cannot be written.
+        ParameterError: ``source`` is not a notebook with parameters, or ``out`` cannot be written, or another
+            process is writing it.
     """
     defaults = parameters.declared(parameters.read_notebook(source))
     _check_output(out, source)
-    with tempfile.TemporaryDirectory(prefix="absorption-run-") as folder:
-        scratch = Path(folder)
-        reports = scratch / "timings"
-        start = time.perf_counter()
-        given = {timing.VARIABLE: str(reports), **_of_format(out), **(variables or {})}
-        with environment(given), timing.PeakMemory() as memory:
-            page, headline = _execute(prepare(source, values), scratch, source.stem, progress)
-        stages = timing.total(timing.read(reports))
-        died = kernels.last_words(scratch / "stderr") if headline else ""
-    loaded = stamp.collect(page)
-    facts = stamp.make({**defaults, **values}, loaded, time.perf_counter() - start, memory.peak_bytes, stages)
-    log = _write_log(out, clean.clean(page) + died)
-    if headline:
-        headline += _way_out(headline)
-        clean.mark_failure(page, headline)
-        kept = f"The partial page is {out}" + (f", the traceback {log}." if log else ".")
-        headline = f"{headline}\n{kept}"
-    if numbers_in_text:
-        glued.fill(page)
-    page.cells.append(stamp.cell(facts))
-    _write_page(out, page)
-    return Outcome(out, log, headline, facts)
+    with _alone(out):
+        with tempfile.TemporaryDirectory(prefix="absorption-run-") as folder:
+            scratch = Path(folder)
+            reports = scratch / "timings"
+            start = time.perf_counter()
+            given = {timing.VARIABLE: str(reports), **_of_format(out), **(variables or {})}
+            with environment(given), timing.PeakMemory() as memory:
+                page, headline = _execute(prepare(source, values), scratch, source.stem, progress)
+            stages = timing.total(timing.read(reports))
+            died = kernels.last_words(scratch / "stderr") if headline else ""
+        loaded = stamp.collect(page)
+        facts = stamp.make(
+            {**defaults, **values}, loaded, time.perf_counter() - start, memory.peak_bytes, stages
+        )
+        log = _write_log(out, clean.clean(page) + died)
+        if headline:
+            headline += _way_out(headline)
+            clean.mark_failure(page, headline)
+            kept = f"The partial page is {out}" + (f", the traceback {log}." if log else ".")
+            headline = f"{headline}\n{kept}"
+        if numbers_in_text:
+            glued.fill(page)
+        page.cells.append(stamp.cell(facts))
+        _write_page(out, page)
+        return Outcome(out, log, headline, facts)
 
 
 def _check_output(out: Path, source: Path) -> None:
@@ -120,6 +124,16 @@ def _check_output(out: Path, source: Path) -> None:
         raise parameters.ParameterError(f"output {str(out)!r} cannot be written: {error.strerror}.") from None
     if not os.access(out.parent, os.W_OK):
         raise parameters.ParameterError(f"output {str(out)!r} cannot be written: no permission.")
+
+
+@contextmanager
+def _alone(out: Path) -> Iterator[None]:
+    """Hold the lock on the page: two runs at once would mix their results."""
+    try:
+        with locks.hold(locks.beside(out)):
+            yield
+    except locks.Held as held:
+        raise parameters.ParameterError(f"output {str(out)!r} is being written by {held}.") from None
 
 
 def _execute(notebook: NotebookNode, scratch: Path, name: str, progress: bool) -> tuple[NotebookNode, str]:

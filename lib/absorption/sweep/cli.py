@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -42,15 +43,19 @@ def add_commands(commands: Any) -> None:
 
 
 def _prepare(options: argparse.Namespace, _rest: list[str]) -> int:
-    from absorption import cache
+    from absorption import cache, locks
     from absorption.sweep import prepare
 
     try:
-        record = prepare.prepare(prepare.settings_from(options.pairs))
+        settings = prepare.settings_from(options.pairs)
+        with locks.hold(locks.beside(options.record)) if options.record else nullcontext():
+            record = prepare.prepare(settings)
+            if options.record:
+                cache.write_json(options.record, record)
+    except locks.Held as held:
+        return _refuse(f"record {str(options.record)!r} is being written by {held}.")
     except (ValueError, ConnectionError) as error:
         return _refuse(error)
-    if options.record:
-        cache.write_json(options.record, record)
     print(f"{record['seconds']:.0f} s, {record['peak_bytes'] / 1e9:.1f} GB")
     return 0
 
@@ -117,12 +122,26 @@ def _estimate(options: argparse.Namespace, _rest: list[str]) -> int:
         found = cost.estimate(cost.load_plan(options.config, repository.root()), basis)
     except ValueError as error:
         return _refuse(error)
-    print(found.to_string(index=False, float_format=lambda value: f"{value:.1f}"))
-    missing = " No number: the chapter was not measured there." if found["hours"].isna().any() else ""
-    print(f"Scaled from: {basis['basis']}.{missing}")
+    print(found.to_string(index=False, float_format=lambda value: f"{value:.2f}", na_rep="?"))
+    print(f"Scaled from: {basis['basis']}.{_without_number(found, basis)}")
     return 0
 
 
-def _refuse(error: Exception) -> int:
+def _without_number(found: Any, basis: Any) -> str:
+    """Why some jobs have none."""
+    unknown = found[found["hours"].isna() & (found["job"] != "all")]
+    told = ""
+    if basis["device"] == "cpu" and (unknown["on"] == "GPU").any():
+        jobs = int(unknown.loc[unknown["on"] == "GPU", "jobs"].sum())
+        told += (
+            f"\n? for {jobs} jobs on a GPU: that was measured on a CPU. Run a few of them and scale from their folder:"
+            " --measured FOLDER."
+        )
+    if (unknown["on"] != "GPU").any():
+        told += "\n? for chapters that were not measured there."
+    return told
+
+
+def _refuse(error: Exception | str) -> int:
     print(error, file=sys.stderr)
     return REFUSED

@@ -3,10 +3,11 @@
 Each stage grows with a size that is known beforehand: activations with words times the weights that a token
 passes on its way to the SAE; probes with words times the width of the residual stream; encoding with words
 times the weights of the encoder; ablations, whose number the parameters cap, with the weights above the SAE; toy
-models with nothing; the rest with words. Each chapter counts as if it alone made what the chapters on one SAE share
-beyond activations and probes. Chapter 6's races, whose words are capped too, count with the rest, so for a model with
-more words it is overestimated. Downloads and waiting are not counted, nor that another SAE has more latents on at a
-word.
+models with nothing; the rest with words. What a job costs before its first word (imports, the kernel, loading a
+model as large as the embedded one) is counted for each job and grows with nothing. Each chapter counts as if it alone
+made what the chapters on one SAE share beyond activations and probes. Chapter 6's races, whose words are capped too,
+count with the rest, so for a model with more words it is overestimated. Downloads and waiting are not counted, nor that
+another SAE has more latents on at a word. What was measured on a CPU says nothing of a job on a GPU: it gets no number.
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ AT_ALL_DEPTHS = {name: f"{name} at all depths" for name in (ACTIVATIONS, PROBES)
 ONCE = ("toy.train", *AT_ALL_DEPTHS.values())
 """Stages whose results do not depend on the SAE: the first run of a sweep finds nothing in the cache, the others do."""
 ELSE = "everything else"
+CPU, GPU = "one CPU core", "GPU"
+"""Where a job runs, as the table says it."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +76,8 @@ def models() -> dict[str, dict[str, int]]:
 def measured() -> dict[str, Any]:
     """The measured basis that the project ships: chapters on the embedded model, from an empty cache.
 
-    ``sizes`` of the run, ``shared``: seconds of the shared stages, ``chapters``: of each chapter's own stages.
+    ``sizes`` of the run, ``shared``: seconds of the shared stages, ``chapters``: of each chapter's own stages,
+    ``fixed``: seconds of a shared job and of a run (there within everything else) that depend on no size.
     """
     return yaml.safe_load((data_root() / "measured.yaml").read_text(encoding="utf-8"))
 
@@ -95,7 +99,10 @@ def measured_in(output: Path) -> dict[str, Any]:
     first = full[0]
     widths = [int(row["d_sae"]) for row in plan["samples"].values() if "d_sae" in row]
     chapters = {chapter: _mean_stages(output, plan, chapter) for chapter in plan["chapters"]}
+    loading = max(0.0, shared[first].get("seconds", 0.0) - sum(seconds[first].values()))
     return {
+        "device": _device(output, plan),
+        "fixed": {"shared": loading, "run": measured()["fixed"]["run"]},
         "basis": f"the sweep in {output.name}",
         "sizes": {**shared[first]["sizes"], "d_sae": sum(widths) // max(len(widths), 1) or 1},
         "shared": {stage: seconds[first][stage] for stage in (ACTIVATIONS, PROBES)},
@@ -123,6 +130,17 @@ def _mean_stages(output: Path, plan: Mapping[str, Any], chapter: str) -> dict[st
     return totals
 
 
+def _device(output: Path, plan: Mapping[str, Any]) -> str:
+    """Where the sweep's models were: that of the first run that says so; else a CPU."""
+    runs = [(sample, chapter) for sample in plan["samples"] for chapter in plan["chapters"]]
+    paths = [output / "runs" / sample / chapter / "record.json" for sample, chapter in runs]
+    for path in paths:
+        loaded = _read(path).get("loaded", {}) if path.exists() else {}
+        if isinstance(model := loaded.get("model"), dict) and "device" in model:
+            return str(model["device"]).partition(":")[0]
+    return "cpu"
+
+
 def _read(path: Path) -> dict[str, Any]:
     return json.loads(path.read_text(encoding="utf-8"))
 
@@ -147,8 +165,8 @@ def disk_gb(parameters: int, bytes_each: int, sizes: Sizes) -> float:
 
 
 def estimate(plan: Any, basis: Mapping[str, Any] | None = None) -> pd.DataFrame:
-    """One row a kind of job: ``job, jobs, hours, longest_minutes``, and a last row ``all``; NaN for chapters
-    that the basis did not measure, which the last row leaves out.
+    """One row a kind of job: ``job, jobs, on, hours, longest_minutes``, and a last row ``all``; NaN for chapters
+    that the basis did not measure and for jobs on a GPU that it measured on a CPU, which the last row leaves out.
 
     Args:
         plan: of ``sweep/plan.py``; every sample needs ``hook_name``, ``d_sae`` and a model of ``models.yaml``.
@@ -158,24 +176,37 @@ def estimate(plan: Any, basis: Mapping[str, Any] | None = None) -> pd.DataFrame:
         ValueError: a model of unknown size, or a sample without place or width.
     """
     basis = basis or measured()
-    at = Sizes(**basis["sizes"])
     rows = []
     for key, values in plan.shared.items():
         wanted = _sizes(values, plan.config["parameters"], "1")
-        rows.append(("shared", key, sum(scaled(basis["shared"], at, wanted).values())))
+        rows.append(("shared", key, _seconds(basis["shared"], basis["fixed"]["shared"], basis, wanted)))
     for chapter in plan.chapters:
         stages = basis["chapters"].get(chapter, {ELSE: math.nan})
+        fixed = min(basis["fixed"]["run"], stages[ELSE])
+        stages = {**stages, ELSE: stages[ELSE] - fixed}
         later = {stage: seconds for stage, seconds in stages.items() if stage not in ONCE}
         for number, (name, row) in enumerate(plan.samples.items()):
             wanted = _sizes(row, plan.config["parameters"], row.get("d_sae", ""))
-            rows.append((chapter, name, sum(scaled(later if number else stages, at, wanted).values())))
+            rows.append((chapter, name, _seconds(later if number else stages, fixed, basis, wanted)))
     jobs = pd.DataFrame(rows, columns=["job", "name", "seconds"])
+    places = {job: GPU if plan.resource("gpu", job) else CPU for job in jobs["job"].unique()}
+    if basis["device"] == "cpu":
+        jobs.loc[jobs["job"].map(places) == GPU, "seconds"] = math.nan
+    return _by_kind(jobs, places)
+
+
+def _seconds(stages: Mapping[str, float], fixed: float, basis: Mapping[str, Any], wanted: Sizes) -> float:
+    return fixed + sum(scaled(stages, Sizes(**basis["sizes"]), wanted).values())
+
+
+def _by_kind(jobs: pd.DataFrame, places: Mapping[str, str]) -> pd.DataFrame:
     grouped = jobs.groupby("job", sort=False)["seconds"]
     table = grouped.agg(
         jobs="size", hours=lambda s: s.sum(skipna=False) / 3600, longest_minutes=lambda s: s.max() / 60
-    )
-    total = {"job": "all", "jobs": len(jobs), "hours": jobs["seconds"].sum() / 3600}
-    table = table.reset_index()
+    ).reset_index()
+    table.insert(2, "on", table["job"].map(places))
+    known = jobs["seconds"].sum(min_count=1) / 3600
+    total = {"job": "all", "jobs": len(jobs), "on": "", "hours": known}
     return pd.concat([table, pd.DataFrame([{**total, "longest_minutes": table["longest_minutes"].max()}])])
 
 

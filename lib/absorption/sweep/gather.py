@@ -20,6 +20,8 @@ COMPARISON = [
 """One row a number of one SAE, with its bootstrap interval."""
 STATUS = ["sample", "chapter", "status", "seconds", "peak_gb", "error"]
 """One row a run. ``status``: done, failed, or not run (its shared job failed, or the sweep stopped before)."""
+ROUNDED = "%.4g"
+"""Digits for people; the parquet files have them all."""
 METRICS = ("precision", "recall", "f1")
 Number = tuple[str, float, float, float]
 """A quantity, its value, and its interval."""
@@ -36,7 +38,8 @@ class Sweep:
 def gather(output: Path) -> Sweep:
     """Read every run, and write ``status``, ``comparison`` and the chapters' own tables, joined.
 
-    ``comparison.tsv`` and ``status.tsv`` are for people; the tables in ``tables/`` have a first column ``sample``.
+    ``comparison.tsv`` and ``status.tsv`` are for people, rounded; the tables in ``tables/`` have a first column
+    ``sample``.
 
     Raises:
         ValueError: the folder holds no sweep.
@@ -50,7 +53,7 @@ def gather(output: Path) -> Sweep:
     comparison = pd.DataFrame(rows, columns=COMPARISON)
     for name, table in (("status", status), ("comparison", comparison)):
         cache.write_table(output / f"{name}.parquet", table)
-        cache.write_text(output / f"{name}.tsv", table.to_csv(sep="\t", index=False))
+        cache.write_text(output / f"{name}.tsv", table.to_csv(sep="\t", index=False, float_format=ROUNDED))
     _join_tables(output, runs_done)
     return Sweep(status, comparison)
 
@@ -102,6 +105,7 @@ def _last_words(log: Path) -> str:
 
 def _numbers(output: Path, plan: dict[str, Any], sample: str, chapter: str) -> list[tuple[Any, ...]]:
     row = plan["samples"][sample]
+    row = {**row, "sae_id": row.get("sae_id") or Path(row.get("sae_path", "")).name}
     about = (
         sample,
         *(row.get(name, "") for name in ("model", "sae_release", "sae_id", "hook_name")),

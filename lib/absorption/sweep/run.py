@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 import subprocess
@@ -15,7 +14,8 @@ from typing import Any
 import psutil
 import yaml
 
-from absorption.sweep import gather
+from absorption import locks
+from absorption.sweep import clusters, gather, page, processes
 
 SNAKEMAKE = "ABSORPTION_SNAKEMAKE"
 """Environment variable: another snakemake than that of ``.venv-sweep``."""
@@ -53,24 +53,30 @@ def run(config: Path, root: Path, *, profile: Path | None = None, more: Sequence
     command += ["--directory", str(output), "--profile", str(profile or root / "sweep/profiles/local")]
     if profile is None:
         command += ["--resources", f"mem_mb={psutil.virtual_memory().total // 1_100_000}"]
+    command += clusters.arguments(_profile(profile or root / "sweep/profiles/local"))
     if DRY & set(more):
-        return subprocess.call([*command, "--nolock", *more])
+        told = (
+            [] if {"--quiet", "-q"} & set(more) else ["--quiet", "host"]
+        )  # the profile's would hide the jobs
+        return subprocess.call([*command, "--nolock", *told, *more])
     with only_one(output) as lock:
+        _refuse_living(output)
         # Whoever holds our lock is alone here, so Snakemake's own can only be left from a sweep that was killed.
         subprocess.run([*command, "--unlock"], capture_output=True)
-        status = _watch([*command, *more], lock)
+        status = processes.watch([*command, *more], lock)
     if (output / gather.PLAN).exists():
         report(output)
     return status
 
 
 def report(output: Path) -> None:
-    """Gather the results, and print failures and where the tables are."""
+    """Gather the results, make a page of them, and print failures and where it is."""
     found = gather.gather(output)
+    html = page.write(output, found)
     for line in gather.failures(found.status):
         print(line, file=sys.stderr)
     done = int((found.status["status"] == "done").sum())
-    print(f"{done} of {len(found.status)} runs done; side by side in {output / 'comparison.tsv'}")
+    print(f"{done} of {len(found.status)} runs done; side by side in {html} and comparison.tsv")
 
 
 def output_folder(config: Path, root: Path) -> Path:
@@ -93,30 +99,35 @@ def only_one(output: Path) -> Iterator[int]:
     Raises:
         SweepError: somebody else holds it.
     """
-    output.mkdir(parents=True, exist_ok=True)
-    handle = os.open(output / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(handle)
+        with locks.hold(output / LOCK) as handle:
+            yield handle
+    except locks.Held as held:
         raise SweepError(
-            f"a sweep is running in {str(output)!r}; wait for it, or name another output."
+            f"a sweep is running in {str(output)!r} ({held}); wait for it, or name another output."
         ) from None
-    try:
-        yield handle
-    finally:
-        os.close(handle)
 
 
-def _watch(command: list[str], lock: int) -> int:
-    """Run Snakemake, which keeps the lock as long as it lives; pass a stop on to it."""
-    process = subprocess.Popen(command, pass_fds=[lock])
-    try:
-        return process.wait()
-    except KeyboardInterrupt:
-        process.terminate()
-        process.wait()
-        raise
+def living(output: Path) -> list[str]:
+    """Jobs of an earlier sweep that still run, one line each: a killed sweep does not take its jobs along."""
+    found = sorted(lock for part in ("shared", "runs") for lock in (output / part).rglob(".*.lock"))
+    held = [(lock, locks.holder(lock)) for lock in found]
+    return [f"{lock.parent.relative_to(output)}: {words}" for lock, words in held if words]
+
+
+def _refuse_living(output: Path) -> None:
+    """Snakemake would empty a living job's folder and start the same job in it."""
+    if jobs := living(output):
+        others = f", and {len(jobs) - 1} more" if len(jobs) > 1 else ""
+        raise SweepError(
+            f"a job of an earlier sweep still runs in {str(output)!r}: {jobs[0]}{others}. Wait for it, or end it."
+        )
+
+
+def _profile(folder: Path) -> dict[str, Any]:
+    """A Snakemake profile's settings; empty where it is one of Snakemake's own, by name."""
+    path = folder / "config.yaml"
+    return yaml.safe_load(path.read_text(encoding="utf-8")) or {} if path.exists() else {}
 
 
 def _snakemake(root: Path) -> str:
