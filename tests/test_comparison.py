@@ -11,13 +11,14 @@ import torch
 from tests.ablation.architectures import tiny_model
 from tests.latents.hand_made import probed, sae
 
-from absorption import comparison
+from absorption import claims, comparison
 from absorption.comparison import (
     METRICS,
     ScoredSae,
     at_one_width,
     best_l0,
     companions,
+    edge,
     mean_table,
     same_choice,
     score_saes,
@@ -26,7 +27,7 @@ from absorption.comparison import (
 from absorption.latents import probe_samples
 from absorption.latents.score import MeanSamples
 from absorption.saes import LoadedSae, load_sae
-from absorption.statistics import interval
+from absorption.statistics import Estimate, interval
 
 
 @pytest.fixture(autouse=True)
@@ -79,7 +80,7 @@ def test_the_table_has_one_row_a_selection_and_one_for_the_probe() -> None:
     assert low < high
     row = table[table["selection"] == "best F1"].iloc[0]
     assert (row["recall_low"], row["recall_high"]) == pytest.approx((low, high))
-    assert table.loc[1:, "d_sae"].tolist() == [40.0] * 3
+    assert table.loc[1:, "d_sae"].tolist() == [40.0] * 4
 
 
 def test_the_smallest_gap_is_that_of_the_best_sae() -> None:
@@ -101,7 +102,9 @@ def points(table: dict[float, list[float]]) -> list[tuple[float, MeanSamples]]:
 
 
 def test_the_best_l0_and_its_range_over_resamples_by_hand() -> None:
-    found = best_l0(points({16: [0.5, 0.6, 0.1], 32: [0.7, 0.5, 0.5], 64: [0.6, 0.2, 0.2]}))
+    found = best_l0(
+        points({8: [0.1, 0.1, 0.1], 16: [0.5, 0.6, 0.1], 32: [0.7, 0.5, 0.5], 64: [0.6, 0.2, 0.2]}), 100
+    )
     # The first resample prefers 16, the second 32; percentiles lie 2.5% inside.
     assert found.value == 32
     assert found.low == pytest.approx(16 + 16 * 0.025)
@@ -109,12 +112,47 @@ def test_the_best_l0_and_its_range_over_resamples_by_hand() -> None:
 
 
 def test_a_best_l0_that_no_resample_prefers_still_lies_in_its_interval() -> None:
-    found = best_l0(points({16: [0.5, 0.9, 0.9], 64: [0.6, 0.2, 0.2]}))
-    assert (found.value, found.low, found.high) == (64, 16, 64)
+    found = best_l0(
+        points({8: [0.1, 0.1, 0.1], 16: [0.5, 0.9, 0.9], 32: [0.6, 0.2, 0.2], 64: [0.1] * 3}), 100
+    )
+    assert (found.value, found.low, found.high) == (32, 16, 32)
+
+
+def test_a_best_l0_at_an_end_of_those_tried_leaves_open_what_lies_beyond() -> None:
+    smallest = points({16: [0.9, 0.9, 0.9], 32: [0.5] * 3, 64: [0.4] * 3})
+    assert edge(smallest) == "smallest"
+    assert best_l0(smallest, 100) == Estimate(16, 0, 16)
+    largest = points({16: [0.3, 0.3, 0.3], 64: [0.9] * 3, 32: [0.5] * 3})
+    assert edge(largest) == "largest"
+    assert best_l0(largest, 100) == Estimate(64, 64, 100)
+    inside = points({16: [0.3, 0.3, 0.9], 32: [0.5] * 3, 64: [0.4] * 3})
+    assert edge(inside) == ""
+    # One of two resamples prefers the smallest, so the interval goes down towards 0.
+    assert best_l0(inside, 100).low == pytest.approx(32 * 0.025)
+
+
+def test_the_books_rule_calls_an_edge_outside_its_range_unclear_and_a_peak_refuted() -> None:
+    rule = claims.load()["best-l0"].part("").rule
+    at_edge = best_l0(points({0.08: [0.9] * 3, 0.14: [0.5] * 3, 0.2: [0.4] * 3}), 7.1)
+    assert claims.judge(rule, at_edge.low, at_edge.high) == "unclear"
+    peak = best_l0(points({0.005: [0.1] * 3, 0.08: [0.9] * 3, 0.2: [0.4] * 3}), 7.1)
+    assert claims.judge(rule, peak.low, peak.high) == "not reproduced"
+    peak = best_l0(points({0.005: [0.1] * 3, 0.016: [0.9] * 3, 0.2: [0.4] * 3}), 7.1)
+    assert claims.judge(rule, peak.low, peak.high) == "reproduced"
+    assert (rule.low, rule.high) == (pytest.approx(25 / 2304, abs=5e-5), pytest.approx(50 / 2304, abs=5e-5))
 
 
 def test_one_sae_has_no_best_l0() -> None:
-    assert math.isnan(best_l0(points({16: [0.5, 0.5, 0.5]})).value)
+    assert math.isnan(best_l0(points({16: [0.5, 0.5, 0.5]}), 100).value)
+    assert edge(points({16: [0.5, 0.5, 0.5]})) == ""
+
+
+def test_l0_is_told_as_a_share_of_the_models_width() -> None:
+    (item,) = score_saes([sae()], probed())
+    assert item.l0_share == pytest.approx(item.l0_words / 32)
+    assert mean_table([item], probe_samples(probed())).loc[1, "l0_share"] == pytest.approx(item.l0_share)
+    items = [scored("a", 16, 0.5), scored("b", 32, 0.6)]
+    assert [l0 for l0, _ in at_one_width(items, "best F1", "l0_share")] == [1.0, 2.0]  # 2 * 16 of 32
 
 
 def test_trends_use_the_width_that_most_saes_share_and_need_an_l0() -> None:

@@ -51,7 +51,7 @@ class RecallGapSettings(SaeSettings):
     """Seeded sets of in-context examples that the words share."""
     compare: bool = True
     """Also score four shipped SAEs that read the same model (for the curves against L0 and width)."""
-    selection: str = Field("encoder cosine", pattern="^(encoder cosine|k=1 probing|best F1)$")
+    selection: str = Field("encoder cosine", pattern="^(encoder cosine|k=1 probing|lowest loss|best F1)$")
     """How the letter's latent is chosen where only one choice is shown."""
 
 

@@ -40,6 +40,11 @@ class ScoredSae:
         """Mean active latents on held-out text, from the card; NaN without one."""
         return float(self.sae.card.get("measured", {}).get("held_out_text", {}).get("l0", float("nan")))
 
+    @property
+    def l0_share(self) -> float:
+        """L0 at the words over the width of the model's residual stream, so that models can be compared."""
+        return self.l0_words / self.sae.W_dec.shape[1]
+
 
 def companions(sae: LoadedSae, model: LanguageModel) -> list[LoadedSae]:
     """Those of ``COMPANIONS`` that read the same hook of the same model, without ``sae`` itself."""
@@ -70,7 +75,7 @@ def score_saes(saes: list[LoadedSae], probed: ProbedWords, *, seed: int = 0) -> 
 def mean_table(scored: list[ScoredSae], probe: MeanSamples) -> pd.DataFrame:
     """One row an SAE and selection, and one for the probe.
 
-    Columns ``sae, d_sae, l0_text, l0_words, selection`` and each of precision, recall and F1 with ``_low``
+    Columns ``sae, d_sae, l0_text, l0_words, l0_share, selection`` and each of precision, recall and F1 with ``_low``
     and ``_high``.
     """
     rows = [{"sae": "LR probe", "selection": "LR probe", **_values(probe)}]
@@ -80,6 +85,7 @@ def mean_table(scored: list[ScoredSae], probe: MeanSamples) -> pd.DataFrame:
             "d_sae": item.sae.d_sae,
             "l0_text": item.l0_text,
             "l0_words": item.l0_words,
+            "l0_share": item.l0_share,
         }
         rows += [about | {"selection": name} | _values(samples) for name, samples in item.samples.items()]
     return pd.DataFrame(rows)
@@ -115,25 +121,52 @@ def same_choice(scored: list[ScoredSae], selections: tuple[str, str]) -> pd.Data
     return pd.concat(tables, ignore_index=True)
 
 
-def at_one_width(scored: list[ScoredSae], selection: str) -> list[tuple[float, MeanSamples]]:
-    """L0 on text and scores of the SAEs of the width that most of them share, for trends against L0."""
-    known = [item for item in scored if item.l0_text == item.l0_text]
+def at_one_width(
+    scored: list[ScoredSae], selection: str, axis: str = "l0_text"
+) -> list[tuple[float, MeanSamples]]:
+    """L0 and scores of the SAEs of the width that most of them share, for trends against L0.
+
+    Args:
+        scored: SAEs; those without a known L0 are left out.
+        selection: how the letter's latent is chosen.
+        axis: ``l0_text``, or ``l0_share`` (at the words, over d_model).
+    """
+    known = [item for item in scored if not np.isnan(getattr(item, axis))]
     widths = pd.Series([item.sae.d_sae for item in known])
     if widths.empty or widths.value_counts().iloc[0] < 2:
         return []
     width = widths.value_counts().index[0]
-    return [(item.l0_text, item.samples[selection]) for item in known if item.sae.d_sae == width]
+    return [(getattr(item, axis), item.samples[selection]) for item in known if item.sae.d_sae == width]
 
 
-def best_l0(points: list[tuple[float, MeanSamples]]) -> Estimate:
-    """L0 of the SAE with the highest mean F1, and the range of best L0s over bootstrap resamples."""
+def best_l0(points: list[tuple[float, MeanSamples]], most: float) -> Estimate:
+    """L0 of the SAE with the highest mean F1, and the range of best L0s over bootstrap resamples.
+
+    The best of the L0s tried says nothing of those beyond: where it is the smallest, the interval goes down to 0,
+    where it is the largest, up to ``most``.
+
+    Args:
+        points: L0 and scores of each SAE.
+        most: the largest L0 there can be, all latents on, in the unit of the points.
+    """
     if len(points) < 2:
         return Estimate(np.nan, np.nan, np.nan)
     l0 = np.array([x for x, _ in points])
     best = l0[np.argmax(np.stack([p.samples["f1"] for _, p in points]), axis=0)]
-    low, high = interval(best)
     value = float(l0[int(np.argmax([p.values["f1"] for _, p in points]))])
+    low, _ = interval(np.where(best == l0.min(), 0.0, best))
+    _, high = interval(np.where(best == l0.max(), most, best))
+    if edge(points):
+        low, high = (0.0, high) if value == l0.min() else (low, most)
     return Estimate(value, min(float(low), value), max(float(high), value))
+
+
+def edge(points: list[tuple[float, MeanSamples]]) -> str:
+    """``smallest`` or ``largest`` if the best mean F1 is at that end of the L0s tried, else empty."""
+    if len(points) < 2:
+        return ""
+    ordered = [p.values["f1"] for _, p in sorted(points, key=lambda point: point[0])]
+    return {0: "smallest", len(ordered) - 1: "largest"}.get(int(np.argmax(ordered)), "")
 
 
 def slope_table(scored: list[ScoredSae]) -> pd.DataFrame:

@@ -8,7 +8,7 @@ from sklearn.metrics import f1_score, log_loss
 from tests.latents.hand_made import MAIN_A, NOT_A, OTHERS, encoded, probed, sae, sparse
 
 from absorption.latents import SELECTIONS, select_latents
-from absorption.latents.select import _best_single_regression, _on_f1
+from absorption.latents.select import _best_single_regression, _largest_weight, _on_f1
 from absorption.probes.fit import balanced_weights
 
 
@@ -60,14 +60,14 @@ def brute_force(acts: np.ndarray, labels: torch.Tensor) -> list[int]:
     return chosen
 
 
-def test_k1_probing_is_the_best_of_all_single_latent_regressions() -> None:
+def test_lowest_loss_is_the_best_of_all_single_latent_regressions() -> None:
     acts, labels = random_case()
     found = _best_single_regression(sparse(acts).csr, labels).tolist()
     assert found == brute_force(acts, labels)
     assert len(set(found)) > 1
 
 
-def test_k1_probing_takes_no_latent_that_speaks_against_the_letter() -> None:
+def test_lowest_loss_takes_no_latent_that_speaks_against_the_letter() -> None:
     generator = np.random.default_rng(0)
     labels = torch.from_numpy(np.arange(200)[:, None] < 40)
     against = np.where(labels.numpy()[:, 0], generator.random(200) < 0.05, True)
@@ -76,6 +76,32 @@ def test_k1_probing_takes_no_latent_that_speaks_against_the_letter() -> None:
     fitted = LogisticRegression(class_weight="balanced").fit(acts, labels.numpy()[:, 0])
     assert abs(fitted.coef_[0, 0]) > 2 * abs(fitted.coef_[0, 1])  # the other one would tell more
     assert _best_single_regression(sparse(acts).csr, labels).tolist() == [1]
+
+
+def test_k1_probing_is_the_largest_weight_of_the_l1_probe_not_the_best_single_regression() -> None:
+    acts, labels = random_case()
+    acts[:, 7] = 0.05 * (
+        labels[:, 0].numpy() & (np.arange(400) % 8 > 0)
+    )  # tells most, but a weight on it is dear
+    found = _largest_weight(sparse(acts).csr, labels).tolist()
+    for letter in range(labels.shape[1]):
+        truth = labels[:, letter].numpy()
+        row_weights = np.where(truth, (~truth).sum() / truth.sum(), 1.0)
+        theirs = LogisticRegression(
+            l1_ratio=1.0, C=1 / (0.01 * len(truth)), solver="liblinear", intercept_scaling=1000, tol=1e-9,
+            max_iter=5000,
+        ).fit(acts, truth, sample_weight=row_weights)  # fmt: skip
+        assert found[letter] == int(theirs.coef_[0].argmax())
+    assert _best_single_regression(sparse(acts).csr, labels)[0] == 7
+    assert found[0] != 7
+
+
+def test_where_the_penalty_leaves_no_weight_the_latent_that_would_enter_first_is_taken() -> None:
+    labels = torch.from_numpy(np.arange(200)[:, None] < 40)
+    acts = np.zeros((200, 3), dtype=np.float32)
+    acts[:2, 1] = 0.001  # the letter's words alone, and too weak to pay for a weight
+    acts[40:, 0] = 0.001
+    assert _largest_weight(sparse(acts).csr, labels).tolist() == [1]
 
 
 def test_the_latent_of_all_other_letters_is_not_chosen_for_a() -> None:

@@ -1,4 +1,4 @@
-"""Which latent stands for a letter: three ways to choose it, all on the training words."""
+"""Which latent stands for a letter: four ways to choose it, all on the training words."""
 
 from __future__ import annotations
 
@@ -11,20 +11,25 @@ from absorption.latents.sparse import SparseActs, ones_like, take_rows, weighted
 from absorption.probes import ProbedWords
 from absorption.probes.fit import balanced_weights
 from absorption.saes import LoadedSae
+from absorption.splitting.sparse_probe import fit_sparse_probe
 
-VERSION = 2
-SELECTIONS = ("encoder cosine", "k=1 probing", "best F1")
+VERSION = 3
+SELECTIONS = ("encoder cosine", "k=1 probing", "lowest loss", "best F1")
 
 
 def select_latents(
     sae: LoadedSae, probed: ProbedWords, latent_acts: SparseActs
 ) -> dict[str, Int[Tensor, " letter"]]:
-    """The latent that stands for each letter, chosen on the training words in three ways.
+    """The latent that stands for each letter, chosen on the training words in four ways.
 
     - ``encoder cosine``: highest cosine of encoder column and LR probe direction (paper, section 5.1).
-    - ``k=1 probing``: the latent whose own class-balanced logistic regression has the lowest loss; a latent
+    - ``k=1 probing``: the largest weight of the letter's L1 probe over all latents (paper, appendix A.7).
+    - ``lowest loss``: the latent whose own class-balanced logistic regression has the lowest loss; a latent
       that speaks against the letter (negative weight) is not considered.
     - ``best F1``: highest F1 of "the latent is on".
+
+    Raises:
+        RuntimeError: the L1 probe of some letter did not converge.
     """
     train = torch.from_numpy(probed.train)
     labels = probed.labels[train]
@@ -39,12 +44,27 @@ def select_latents(
         cosines = probed.probes.directions @ sae.encoder_directions.float().cpu().T
         return {
             "encoder cosine": cosines.argmax(dim=1),
-            "k=1 probing": _best_single_regression(mine, labels),
+            "k=1 probing": _largest_weight(mine, labels),
+            "lowest loss": _best_single_regression(mine, labels),
             "best F1": _on_f1(mine, labels).argmax(dim=1),
         }
 
     found = cache.cached_tensors("latent-selection", inputs, compute)
     return {name: found[name] for name in SELECTIONS}
+
+
+def _largest_weight(csr: Tensor, labels: Bool[Tensor, "word letter"]) -> Int[Tensor, " letter"]:
+    """The latent that each letter's L1 probe weighs most.
+
+    Where the penalty leaves no latent a positive weight, it is the one that would be the first to get one if the
+    penalty fell: the largest difference of mean activation between the letter's words and the others.
+    """
+    weights = fit_sparse_probe(csr, labels).weights
+    sums, inside = weighted_sums(csr, labels.float()), labels.sum(0)[:, None]
+    all_sums = weighted_sums(csr, torch.ones(len(labels), 1))
+    first = sums / inside.clamp_min(1) - (all_sums - sums) / (len(labels) - inside).clamp_min(1)
+    weighed = (weights > 0).any(dim=1)
+    return torch.where(weighed, weights.argmax(dim=1), first.argmax(dim=1))
 
 
 def _on_balance(csr: Tensor, labels: Bool[Tensor, "word letter"]) -> Float[Tensor, "letter latent"]:

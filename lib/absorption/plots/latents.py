@@ -56,10 +56,10 @@ def precision_recall(points: pd.DataFrame) -> go.Figure:
 
 
 def scores_against_l0(points: pd.DataFrame) -> go.Figure:
-    """Precision, recall and F1 against L0, one line a width.
+    """Precision, recall and F1 against L0 at the words over d_model, one line a width.
 
     Args:
-        points: ``l0, d_sae`` and the three scores with ``_low`` and ``_high`` columns, one row an SAE.
+        points: ``sae, l0_share, d_sae`` and the three scores with ``_low`` and ``_high``, one row an SAE.
     """
     metrics = ("precision", "recall", "f1")
     fig = make_subplots(rows=3, cols=1, shared_xaxes=True, vertical_spacing=0.06)
@@ -68,14 +68,15 @@ def scores_against_l0(points: pd.DataFrame) -> go.Figure:
         for (width, rows), colour, symbol in zip(
             points.groupby("d_sae"), theme.PALETTE, theme.SYMBOLS, strict=False
         ):
-            rows = rows.sort_values("l0")
+            rows = rows.sort_values("l0_share")
             fig.add_scatter(
-                x=rows["l0"], y=rows[metric], mode="lines+markers", name=f"{width:,} latents",
+                x=rows["l0_share"], y=rows[metric], mode="lines+markers", name=f"{width:,} latents",
                 error_y=theme.error_bars(rows, metric, f"{metric}_low", f"{metric}_high"),
                 line={"color": colour}, marker={"symbol": symbol, "size": 8}, showlegend=row == 1,
-                hovertemplate="L0 %{x:.0f}: %{y:.3f}<extra></extra>", row=row, col=1,
+                text=rows["sae"], hovertemplate="%{text}<br>L0 %{x:.1%} of d_model: %{y:.3f}<extra></extra>",
+                row=row, col=1,
             )  # fmt: skip
         fig.update_yaxes(title_text="F1" if metric == "f1" else metric, row=row, col=1)
-    fig.update_xaxes(type="log", tickvals=[8, 16, 32, 64, 128, 256, 512])
-    fig.update_xaxes(title_text="L0 on held-out text", row=3, col=1)
+    theme.share_axis(fig)
+    fig.update_xaxes(title_text=theme.L0_SHARE, row=3, col=1)
     return fig

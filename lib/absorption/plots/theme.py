@@ -14,6 +14,9 @@ PALETTE = (BLUE, ORANGE, GREEN, PINK, SKY, RED, GREY)
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
 SYMBOLS = ("circle", "diamond", "square", "triangle-up", "x", "cross", "star")
 HEIGHT = 420
+L0_SHARE = "L0 at the words, share of d_model"
+PUBLISHED_BEST = (25 / 2304, 50 / 2304)
+"""Where the paper finds the best F1 in layers 0 to 12: L0 25 to 50 of Gemma-2-2B's 2,304 dimensions (section 5.1)."""
 
 _AXIS = {
     "showline": True, "linecolor": "#888", "gridcolor": "rgba(128,128,128,.2)", "zeroline": False,
@@ -48,6 +51,14 @@ def error_bars(table, value: str = "value", low: str = "low", high: str = "high"
         "array": (table[high] - table[value]).clip(lower=0),
         "arrayminus": (table[value] - table[low]).clip(lower=0),
     }  # fmt: skip
+
+
+def share_axis(fig: go.Figure) -> None:
+    """L0 over d_model on a logarithmic axis, with the range in which the paper finds the best F1 shaded."""
+    fig.update_xaxes(type="log", tickformat=".1%", tickvals=[0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1])
+    fig.add_vrect(
+        x0=PUBLISHED_BEST[0], x1=PUBLISHED_BEST[1], fillcolor=GREY, opacity=0.15, line_width=0, layer="below"
+    )
 
 
 def wrapped(names, width: int = 18) -> list[str]:
