@@ -14,19 +14,26 @@ from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 from tests.planted import KINDS, planted
 
+from absorption.latents.sparse import take_rows
 from absorption.probes.fit import one_hot
 from absorption.splitting import (
+    FLATS,
+    SPLITS,
     KSparse,
     describe_main,
     fit_sparse_probe,
-    largest_and_flattest,
+    halves,
+    held_out_splits,
+    letters_that_pass,
     main_by_encoder,
     probe_k_sparse,
+    reference_steps,
     split_counts,
     unconverged_probe,
 )
 from absorption.splitting.ksparse import fit_balanced, kept_by_jump
 from absorption.splitting.sparse_probe import L1, _Problem, to_scipy, violations
+from absorption.statistics import Estimate
 from absorption.vocab import LETTERS, split_words
 
 pytestmark = pytest.mark.usefixtures("own_cache")
@@ -220,18 +227,79 @@ def test_few_adam_steps_rank_other_latents_first_than_the_optimum_does() -> None
     assert hits[1] < hits[2]
 
 
-def test_the_largest_rise_and_the_flattest_letter_are_found_by_hand() -> None:
-    jumps = pd.DataFrame(
-        {
-            "letter": ["a", "b", "c"],
-            "jump": [0.2, -0.6, -0.02],
-            "low": [0.1, -0.7, -0.05],
-            "high": [0.3, -0.5, 0.01],
-        }
+def test_halves_share_no_word_and_no_form_of_one_and_hold_all_test_words() -> None:
+    words = pd.DataFrame(
+        {"word": [" ab", "Ab", "ab", " ac", "Ad", "ae", " ba", "bb"], "letter": list("aaaaaabb")}
     )
-    largest, flattest = largest_and_flattest(jumps)
-    assert (largest.value, largest.low, largest.high) == (0.2, 0.1, 0.3)
-    assert (flattest.value, flattest.low, flattest.high) == (0.02, 0.01, 0.05)
+    test = np.array([0, 1, 3, 4, 5, 6, 7])
+    first, second = (half.tolist() for half in halves(words, test, seed=1))
+    assert sorted(first + second) == test.tolist()
+    assert (0 in first) == (1 in first)
+    for letter in "ab":
+        forms = [
+            words["word"][half].str.strip().str.lower()[words["letter"][half] == letter]
+            for half in (first, second)
+        ]
+        assert abs(forms[0].nunique() - forms[1].nunique()) <= 0
+    assert halves(words, test, seed=1)[0].tolist() == first
+
+
+def test_letters_are_picked_on_one_half_and_measured_on_the_other() -> None:
+    """Latents 0 and 1 each tell half of the words of a, in both halves; those of b only in the first half."""
+    n = 40
+    labels = torch.nn.functional.one_hot(torch.arange(26).repeat_interleave(3 * n), 26).bool()
+    within = torch.arange(26 * 3 * n) % (3 * n)
+    part = within // n  # training words, first half, second half
+    dense = torch.zeros(len(labels), 52)
+    for letter in range(26):
+        mine = labels[:, letter]
+        dense[mine & (within % 2 == 0), 2 * letter] = 1.0
+        dense[mine & (within % 2 == 1), 2 * letter + 1] = 0.9
+    dense[labels[:, 1] & (part == 2) & (within % 2 == 0), 2] = 0  # the one of lesser weight, so the second
+    train, first, second = (torch.from_numpy(np.flatnonzero(part == number)) for number in range(3))
+    probe = fit_sparse_probe(take_rows(dense.to_sparse_csr(), train), labels[train])
+    table = held_out_splits(dense.to_sparse_csr(), labels, train, (first, second), probe)
+    rows = table[table["picked"] == SPLITS].set_index("letter")
+    # One latent has precision 1 and recall 1/2: F1 is 2/3; both have all.
+    assert rows.loc["a", ["rise", "again"]].tolist() == pytest.approx([1 / 3, 1 / 3], abs=1e-6)
+    assert rows.loc["b", ["rise", "again"]].tolist() == pytest.approx([1 / 3, 0], abs=1e-6)
+    assert rows.loc["a", "low"] > 0.03 >= rows.loc["b", "high"]
+    assert letters_that_pass(table)[SPLITS] == Estimate(25, 25, 25)
+
+
+def test_letters_that_surely_possibly_and_do_not_pass_are_counted_by_hand() -> None:
+    rows = [
+        ("a", SPLITS, 0.2, 0.1, 0.05, 0.2),  # surely
+        ("b", SPLITS, 0.2, 0.04, -0.01, 0.08),  # passes, not surely
+        ("c", SPLITS, 0.2, 0.01, -0.03, 0.05),  # may
+        ("d", SPLITS, 0.2, 0.0, -0.01, 0.02),  # does not
+        ("e", FLATS, 0.0, 0.005, 0.001, 0.009),  # surely
+        ("f", FLATS, 0.0, -0.005, -0.02, 0.005),  # passes, not surely
+        ("g", FLATS, 0.0, 0.02, 0.005, 0.04),  # may
+        ("h", FLATS, 0.0, -0.3, -0.4, -0.2),  # does not
+    ]
+    table = pd.DataFrame(rows, columns=["letter", "picked", "rise", "again", "low", "high"])
+    assert letters_that_pass(table) == {SPLITS: Estimate(2, 1, 3), FLATS: Estimate(2, 1, 3)}
+    assert letters_that_pass(table.head(0)) == {SPLITS: Estimate(0, 0, 0), FLATS: Estimate(0, 0, 0)}
+
+
+def test_many_letters_picked_by_noise_do_not_pass_on_the_other_half() -> None:
+    """Labels and latents have nothing to do with each other: what rises on one half does not on the other."""
+    generator = torch.Generator().manual_seed(3)
+    acts = (torch.rand(1800, 60, generator=generator) < 0.2) * torch.rand(1800, 60, generator=generator)
+    labels = torch.nn.functional.one_hot(torch.randint(26, (1800,), generator=generator), 26).bool()
+    train, first, second = torch.arange(600), torch.arange(600, 1200), torch.arange(1200, 1800)
+    csr = acts.to_sparse_csr()
+    table = held_out_splits(
+        csr, labels, train, (first, second), fit_sparse_probe(take_rows(csr, train), labels[train])
+    )
+    picked = table[table["picked"] == SPLITS]
+    assert picked["rise"].max() > 0.03  # the old rule would have called this a split
+    assert letters_that_pass(table)[SPLITS].low == 0
+
+
+def test_the_reference_makes_one_step_an_epoch_on_fewer_words_than_its_batch() -> None:
+    assert [reference_steps(n) for n in (26, 2000, 4096, 4097, 37662)] == [50, 50, 50, 100, 500]
 
 
 def test_resampled_counts_are_those_of_the_leading_jumps() -> None:

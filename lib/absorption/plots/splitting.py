@@ -61,22 +61,22 @@ def jump_at_two(jumps: pd.DataFrame, f1_jump: float) -> go.Figure:
 
 
 def splits_against_l0(table: pd.DataFrame) -> go.Figure:
-    """Mean number of splits against L0 on text, a line a width.
+    """Mean number of splits against L0 at the words over d_model, a line a width.
 
     Args:
-        table: ``d_sae, l0_text, splits, splits_low, splits_high``, one row an SAE.
+        table: ``d_sae, l0_share, splits, splits_low, splits_high``, one row an SAE.
     """
-    fig = theme.figure("L0 on held-out text", "splits of a letter, mean over letters")
+    fig = theme.figure(theme.L0_SHARE, "splits of a letter, mean over letters")
     for (width, rows), colour, symbol in zip(
         table.groupby("d_sae"), theme.PALETTE, theme.SYMBOLS, strict=False
     ):
-        rows = rows.sort_values("l0_text")
+        rows = rows.sort_values("l0_share")
         fig.add_scatter(
-            x=rows["l0_text"], y=rows["splits"], mode="lines+markers", name=f"{width:,} latents",
+            x=rows["l0_share"], y=rows["splits"], mode="lines+markers", name=f"{width:,} latents",
             error_y=theme.error_bars(rows, "splits", "splits_low", "splits_high"),
             line={"color": colour}, marker={"symbol": symbol, "size": 9}, text=rows["sae"],
-            hovertemplate="%{text}<br>L0 %{x:.0f}: %{y:.2f}<extra></extra>",
+            hovertemplate="%{text}<br>L0 %{x:.1%} of d_model: %{y:.2f}<extra></extra>",
         )  # fmt: skip
-    fig.update_xaxes(type="log", tickvals=[8, 16, 32, 64, 128, 256, 512])
+    theme.share_axis(fig)
     fig.update_yaxes(rangemode="tozero")
     return fig

@@ -89,6 +89,7 @@ def probe_k_sparse(
     max_k: int = MAX_K,
     probe: SparseProbe | None = None,
     seed: int = 0,
+    n_resamples: int = N_RESAMPLES,
 ) -> KSparse:
     """Rank the latents on the training words, refit for k = 1 ... ``max_k``, score on the test words.
 
@@ -100,6 +101,7 @@ def probe_k_sparse(
         max_k: latents tried at most.
         probe: the ranking probe; default the L1 probe, solved to its optimum on the training words.
         seed: of the bootstrap over test words.
+        n_resamples: of that bootstrap.
 
     Raises:
         RuntimeError: the ranking probe did not converge.
@@ -108,7 +110,7 @@ def probe_k_sparse(
     mine, others = matrix[train.numpy()], matrix[test.numpy()]
     if probe is None:
         probe = fit_sparse_probe(_to_torch(mine), labels[train])
-    counts = resample_counts(len(test), n_resamples=N_RESAMPLES, seed=seed)
+    counts = resample_counts(len(test), n_resamples=n_resamples, seed=seed)
     ranking = {letter: ranked(probe.weights[i], max_k) for i, letter in enumerate(LETTERS)}
     # Thousands of products of a few columns: threads only wait for each other.
     with threadpool_limits(1, "blas"):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pandas as pd
 import torch
 from jaxtyping import Bool, Float, Int
@@ -10,12 +9,14 @@ from torch import Tensor
 
 from absorption.splitting.ksparse import KSparse
 from absorption.splitting.sparse_probe import L1, SparseProbe
-from absorption.statistics import Estimate
 from absorption.vocab import LETTERS
 
 K_SPARSE = "L1 k-sparse"
 """The paper's selection: may keep several latents a letter."""
 SELECTIONS = (K_SPARSE, "encoder cosine", "best F1")
+
+REFERENCE_EPOCHS, REFERENCE_BATCH = 50, 4096
+"""How the reference code trains its ranking probe: epochs, and words a step."""
 
 MainLatents = dict[str, list[int]]
 """Main latents by letter, the most important first."""
@@ -73,22 +74,9 @@ def split_letters(found: KSparse, f1_jump: float) -> list[str]:
     return [letter for letter in order if len(main[letter]) > 1]
 
 
-def largest_and_flattest(jumps: pd.DataFrame) -> tuple[Estimate, Estimate]:
-    """The letter with the largest rise of F1 at k = 2, and the size of the change where it is smallest.
-
-    Args:
-        jumps: from ``KSparse.jumps``.
-
-    Returns:
-        The rise of the one; the absolute change of the other, with the largest absolute value of its interval
-        as the upper end.
-    """
-    first = jumps.loc[jumps["jump"].to_numpy().argmax()]
-    flat = jumps.loc[jumps["jump"].abs().to_numpy().argmin()]
-    ends = np.abs([float(flat["low"]), float(flat["high"])])
-    change = abs(float(flat["jump"]))
-    largest = Estimate(float(first["jump"]), float(first["low"]), float(first["high"]))
-    return largest, Estimate(change, min(change, float(ends.min())), float(ends.max()))
+def reference_steps(n_words: int) -> int:
+    """Adam steps that the reference code's ranking probe makes on this many words."""
+    return REFERENCE_EPOCHS * -(-n_words // REFERENCE_BATCH)
 
 
 def unconverged_probe(
@@ -96,13 +84,13 @@ def unconverged_probe(
     labels: Bool[Tensor, "word letter"],
     *,
     steps: int,
-    batch: int = 4096,
+    batch: int = REFERENCE_BATCH,
     l1: float = L1,
     seed: int = 0,
 ) -> SparseProbe:
     """The ranking probe as the reference code trains it, stopped after a number of Adam steps.
 
-    Its 50 epochs are 50 steps where there are fewer words than its batch of 4,096. The learning rate falls
+    Where there are fewer words than a batch, a step sees all of them and an epoch is one step. The learning rate falls
     from .01 to 1e-5, from random weights. For comparison only: nothing is checked, ``violation`` is not
     computed.
     """

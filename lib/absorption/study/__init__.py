@@ -4,7 +4,7 @@ from absorption.study.case import CaseStudy, name_latents, tell_case
 from absorption.study.one_prompt import letter_words, prompt_activations
 from absorption.study.rates import Judged, judge_saes, rates_by_jump, rates_by_sae, rates_by_selection
 from absorption.study.roles import case_latents, letter_cosines, letter_roles, words_of
-from absorption.study.study import UNCONVERGED, Study, study_saes
+from absorption.study.study import CONVERGED, FEW_WORDS, UNCONVERGED, Study, study_saes
 from absorption.study.trends import (
     RATE,
     SPLITS,
@@ -15,13 +15,17 @@ from absorption.study.trends import (
     rate_samples,
     rate_trends,
     slope,
+    split_claims,
     split_samples,
     split_table,
+    splits_held_out,
     widest_pair,
 )
 from absorption.study.words import StudyWords, prepare_words, thin
 
 __all__ = [
+    "CONVERGED",
+    "FEW_WORDS",
     "RATE",
     "SPLITS",
     "UNCONVERGED",
@@ -47,8 +51,10 @@ __all__ = [
     "rates_by_sae",
     "rates_by_selection",
     "slope",
+    "split_claims",
     "split_samples",
     "split_table",
+    "splits_held_out",
     "study_saes",
     "tell_case",
     "thin",

@@ -12,7 +12,7 @@ from absorption import timing
 from absorption.ablation import AblationEngine
 from absorption.criteria import MEAN, Thresholds, absorption_rates, judge
 from absorption.splitting import K_SPARSE, SELECTIONS
-from absorption.study.study import UNCONVERGED, Study
+from absorption.study.study import Study
 
 
 @dataclass(frozen=True)
@@ -69,14 +69,14 @@ def rates_by_selection(
     mean_metric: float,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """Rates of one SAE under every selection in use, and under an unconverged ranking.
+    """Rates of one SAE under every selection in use, and ranked on few words, converged and not.
 
     Returns:
         ``selection, n_main`` (mean number of main latents of a letter), ``candidates`` (their share of the words
         that the probe gets) and the columns of ``criteria.absorption_rates``.
     """
     engine = AblationEngine(study.words.model, study.sae, study.words.prompts)
-    subjects = {name: study.subject(name) for name in SELECTIONS} | {UNCONVERGED: study.unconverged()}
+    subjects = {name: study.subject(name) for name in SELECTIONS} | study.on_few_words()
     tables = []
     with timing.stage("selections"):
         for name, subject in tqdm(subjects.items(), desc="Selections"):

@@ -10,9 +10,11 @@ import pandas as pd
 from absorption.criteria import ABLATION, DEFINITIONS, FULL, RELATIVE, lowest_rate, mean_rate_samples
 from absorption.latents import slope_per_doubling
 from absorption.latents.score import MeanSamples
+from absorption.splitting import FLATS, halves, held_out_splits, letters_that_pass
+from absorption.splitting import SPLITS as PICKED
 from absorption.statistics import Estimate, interval
 from absorption.study.rates import Judged
-from absorption.study.study import Study
+from absorption.study.study import Study, train_rows
 
 SPLITS, RATE = "splits", "rate"
 BY_L0, BY_WIDTH = "each doubling of L0", "wider, same L0"
@@ -32,16 +34,45 @@ def rate_samples(judged: Judged, definition: str, letters: Sequence[str], *, see
     return MeanSamples(judged.study.sae.name, {RATE: value}, {RATE: samples})
 
 
+def splits_held_out(study: Study) -> pd.DataFrame:
+    """Letters picked on one half of the test words and measured on the other; see ``held_out_splits``."""
+    probed, seed = study.words.probed, study.words.seed
+    return held_out_splits(
+        study.acts.csr, probed.labels, train_rows(study.words),
+        halves(study.words.table, probed.test, seed), study.ranking_probe, f1_jump=study.f1_jump, seed=seed,
+    )  # fmt: skip
+
+
+def split_claims(study: Study, held_out: pd.DataFrame) -> pd.DataFrame:
+    """What the letters say of the paper's claim: ``claim, part, value, low, high, note``, for the ledger.
+
+    Args:
+        study: the SAE.
+        held_out: from ``splits_held_out``.
+    """
+    passed = letters_that_pass(held_out, study.f1_jump)
+    picked = held_out["picked"].value_counts()
+    rows = [
+        ("split", part, *_ends(passed[name]), f"{study.sae.name}; letters picked: {picked.get(name, 0)}")
+        for part, name in (("a-letter-splits", PICKED), ("a-letter-does-not", FLATS))
+    ]
+    return pd.DataFrame(rows, columns=["claim", "part", "value", "low", "high", "note"])
+
+
+def _ends(estimate: Estimate) -> tuple[float, float, float]:
+    return estimate.value, estimate.low, estimate.high
+
+
 def split_table(studies: Sequence[Study]) -> pd.DataFrame:
-    """One row an SAE: ``sae, d_sae, l0_text, letters_split, splits, splits_low, splits_high``."""
+    """One row an SAE: ``sae, d_sae, l0_text, l0_share, letters_split, splits, splits_low, splits_high``."""
     rows = []
     for study in studies:
         found = split_samples(study)
         low, high = interval(found.samples[SPLITS])
         split = sum(len(m) > 1 for m in study.k_sparse.main_latents(study.f1_jump).values())
-        about = (study.sae.name, study.sae.d_sae, study.l0_text, split)
+        about = (study.sae.name, study.sae.d_sae, study.l0_text, study.l0_share, split)
         rows.append((*about, found.values[SPLITS], float(low), float(high)))
-    names = ["sae", "d_sae", "l0_text", "letters_split", "splits", "splits_low", "splits_high"]
+    names = ["sae", "d_sae", "l0_text", "l0_share", "letters_split", "splits", "splits_low", "splits_high"]
     return pd.DataFrame(rows, columns=names)
 
 
