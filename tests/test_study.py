@@ -19,8 +19,9 @@ from absorption.criteria.case import ALL_OUT, PROBE_OUT, project
 from absorption.criteria.rules import NO_LEAD
 from absorption.latents.score import MeanSamples
 from absorption.probes import ProbedWords, ProbeSet
-from absorption.splitting import K_SPARSE
+from absorption.splitting import K_SPARSE, unconverged_probe
 from absorption.study import Study, StudyWords
+from absorption.study.study import few_of
 
 pytestmark = pytest.mark.usefixtures("own_cache")
 
@@ -93,6 +94,34 @@ def test_rates_by_selection_cover_every_selection_and_say_how_many_words_are_can
     assert (rates["candidates"].between(0, 1)).all()
     mean = rates[(rates["letter"] == MEAN) & (rates["definition"] == FULL)].set_index("selection")["rate"]
     assert mean[study.UNCONVERGED] != mean[study.CONVERGED]
+
+
+def test_few_words_are_drawn_with_the_seed_from_the_training_words_in_order() -> None:
+    rows = torch.arange(10, 40, 3)
+    found = few_of(rows, 4, seed=1)
+    assert len(found) == 4
+    assert set(found.tolist()) < set(rows.tolist())
+    assert found.tolist() == sorted(found.tolist()) == few_of(rows, 4, seed=1).tolist()
+    assert few_of(rows, 99, seed=1).tolist() == rows.tolist()
+
+
+def test_both_rankings_on_few_words_see_the_same_words_and_only_one_of_them_converged(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seen = []
+
+    def note(csr: torch.Tensor, labels: torch.Tensor, **options: Any) -> Any:
+        seen.append((csr.shape[0], options["steps"]))
+        return unconverged_probe(csr, labels, **options)
+
+    monkeypatch.setattr("absorption.study.study.FEW_WORDS", 300)
+    monkeypatch.setattr("absorption.study.study.unconverged_probe", note)
+    found = mine().on_few_words()
+    assert seen == [(300, 50)]
+    plain = [letter for letter, kind in KINDS.items() if kind == "none"]
+    truth = planted().main_latents()
+    hits = {n: sum(subject.main[a][0] == truth[a][0] for a in plain) for n, subject in found.items()}
+    assert hits[study.CONVERGED] == len(plain) > hits[study.UNCONVERGED]
 
 
 def test_a_larger_jump_keeps_fewer_main_latents_and_calls_more_words_absorbed() -> None:

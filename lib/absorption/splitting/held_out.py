@@ -25,7 +25,7 @@ SPLITS, FLATS = "splits", "does not split"
 
 def halves(
     words: pd.DataFrame, test: Int[np.ndarray, " test"], seed: int = 0
-) -> tuple[Int[Tensor, " half"], Int[Tensor, " half"]]:
+) -> tuple[Int[Tensor, " first"], Int[Tensor, " second"]]:
     """The test words in two halves, forms of one word (case, leading space) together, within each letter.
 
     Args:
@@ -45,7 +45,7 @@ def held_out_splits(
     csr: Tensor,
     labels: Bool[Tensor, "word letter"],
     train: Int[Tensor, " train"],
-    test: tuple[Int[Tensor, " half"], Int[Tensor, " half"]],
+    test: tuple[Int[Tensor, " first"], Int[Tensor, " second"]],
     probe: SparseProbe,
     *,
     f1_jump: float = F1_JUMP,

@@ -4,7 +4,7 @@ from absorption.study.case import CaseStudy, name_latents, tell_case
 from absorption.study.one_prompt import letter_words, prompt_activations
 from absorption.study.rates import Judged, judge_saes, rates_by_jump, rates_by_sae, rates_by_selection
 from absorption.study.roles import case_latents, letter_cosines, letter_roles, words_of
-from absorption.study.study import CONVERGED, FEW_WORDS, UNCONVERGED, Study, study_saes
+from absorption.study.study import CONVERGED, FEW_WORDS, UNCONVERGED, Study, study_saes, train_rows
 from absorption.study.trends import (
     RATE,
     SPLITS,
@@ -58,6 +58,7 @@ __all__ = [
     "study_saes",
     "tell_case",
     "thin",
+    "train_rows",
     "widest_pair",
     "words_of",
 ]

@@ -51,12 +51,13 @@ def judge_saes(
 
 
 def rates_by_sae(judged: Sequence[Judged], letters: Sequence[str], *, seed: int = 0) -> pd.DataFrame:
-    """Rates of every SAE: ``sae, d_sae, l0_text`` and the columns of ``criteria.absorption_rates``."""
+    """Rates of every SAE: ``sae, d_sae, l0_text, l0_share`` and the columns of ``criteria.absorption_rates``."""
     tables = []
     for item in judged:
         study = item.study
         rates = absorption_rates(item.table, letters=letters, seed=seed)
-        about = {"sae": study.sae.name, "d_sae": study.sae.d_sae, "l0_text": study.l0_text}
+        l0 = {"l0_text": study.l0_text, "l0_share": study.l0_share}
+        about = {"sae": study.sae.name, "d_sae": study.sae.d_sae, **l0}
         tables.append(rates.assign(**about))
     return pd.concat(tables, ignore_index=True)
 

@@ -34,10 +34,10 @@ from absorption.study.words import StudyWords
 
 FEW_WORDS = 2000
 """Training words of the sample on which the reference code's ranking probe does not converge."""
-UNCONVERGED = f"{FEW_WORDS:,} words, unconverged"
+UNCONVERGED = "few words, unconverged"
 """The ranking probe as the reference code leaves it on a sample smaller than its batch: a warning, not a selection
 to use."""
-CONVERGED = f"{FEW_WORDS:,} words, converged"
+CONVERGED = "few words, converged"
 """The same sample, ranked by a probe that has converged."""
 
 
