@@ -12,6 +12,7 @@ from tests.ablation.architectures import tiny_model
 from tests.latents.hand_made import probed, sae
 
 from absorption import claims, comparison
+from absorption.claims.rules import Between
 from absorption.comparison import (
     METRICS,
     ScoredSae,
@@ -139,7 +140,8 @@ def test_the_books_rule_calls_an_edge_outside_its_range_unclear_and_a_peak_refut
     assert claims.judge(rule, peak.low, peak.high) == "not reproduced"
     peak = best_l0(points({0.005: [0.1] * 3, 0.016: [0.9] * 3, 0.2: [0.4] * 3}), 7.1)
     assert claims.judge(rule, peak.low, peak.high) == "reproduced"
-    assert (rule.low, rule.high) == (pytest.approx(25 / 2304, abs=5e-5), pytest.approx(50 / 2304, abs=5e-5))
+    assert isinstance(rule, Between)
+    assert (rule.low, rule.high) == pytest.approx((25 / 2304, 50 / 2304), abs=5e-5)
 
 
 def test_one_sae_has_no_best_l0() -> None:

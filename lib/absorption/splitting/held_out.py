@@ -97,7 +97,7 @@ def letters_that_pass(table: pd.DataFrame, f1_jump: float = F1_JUMP) -> dict[str
         interval does, and those of which some part does.
     """
     up, flat = (table[table["picked"] == name] for name in (SPLITS, FLATS))
-    inside = np.maximum(flat["low"].abs(), flat["high"].abs()) < FLAT
+    inside = (flat["low"].abs() < FLAT) & (flat["high"].abs() < FLAT)
     near = (flat["low"] < FLAT) & (flat["high"] > -FLAT)
     return {
         SPLITS: _counted(up["again"] > f1_jump, up["low"] > f1_jump, up["high"] > f1_jump),
