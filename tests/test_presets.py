@@ -114,6 +114,26 @@ def test_costs_are_stated_with_how_they_are_known_and_agree_with_the_estimate(pr
         assert stated.memory_gb == pytest.approx(measured["peak_bytes"] / 1e9, rel=0.05)
 
 
+def test_the_estimates_of_gemma_3_are_for_the_words_of_its_tokenizer() -> None:
+    """139,533 of its 262,144 tokens are words; the stated costs are what the estimate gives for those."""
+    (preset,) = [preset for preset in PRESETS if preset.name == "gemma-3-270m"]
+    known, basis = cost.models()["google/gemma-3-270m"], cost.measured()
+    assert known["n_words"] == 139_533
+    wanted = cost.Sizes(
+        known["n_words"], known["d_model"], 13, known["n_layers"], known["block_parameters"], 16_384
+    )
+    stages = [basis["shared"], basis["chapters"]["03-the-recall-gap"]]
+    at = cost.Sizes(**basis["sizes"])
+    seconds = sum(sum(cost.scaled(each, at, wanted).values()) for each in stages)
+    assert preset.about is not None
+    assert preset.about.cost is not None
+    assert preset.about.cost.minutes == pytest.approx(seconds / 60, rel=0.05)
+    assert preset.about.cost.memory_gb == pytest.approx(
+        cost.memory_gb(known["parameters"], 4, wanted), rel=0.05
+    )
+    assert "139,533" in preset.about.cost.basis
+
+
 def test_the_case_study_preset_is_the_papers_sae() -> None:
     """Section 5.2: layer 3, width 16k, L0 59."""
     (preset,) = [preset for preset in PRESETS if preset.name == "gemma-2-2b-case-study"]
@@ -140,9 +160,10 @@ def test_a_typo_in_a_preset_is_refused_with_the_nearest_name(
 @pytest.mark.parametrize(
     ("about", "named"),
     [
-        ({"title": "x", "batch": 0}, "about.batch is 0"),
-        ({"title": "x", "cots": 1}, "about.cots is 1"),
-        ("a text", "about is 'a text'"),
+        ({"title": "x", "batch": 0}, "about.batch in mine.yaml is 0: "),
+        ({"title": "x", "cots": 1}, "about.cots in mine.yaml is 1: "),
+        ("a text", "about in mine.yaml is 'a text': "),
+        ({"cost": {"memory_gb": 1, "disk_gb": 1}}, "about.cost.minutes in mine.yaml is missing"),
     ],
 )
 def test_a_wrong_entry_about_is_refused_by_name(tmp_path: Path, about: object, named: str) -> None:
@@ -160,6 +181,16 @@ def test_the_last_presets_batch_reaches_the_library(tmp_path: Path, monkeypatch:
     assert variables == {batches.VARIABLE: "32"}
     monkeypatch.setenv(*next(iter(variables.items())))
     assert (batches.size(256), batches.size(64), batches.size(1)) == (32, 8, 1)
+
+
+def test_a_preset_of_ones_own_may_state_the_batch_alone(tmp_path: Path) -> None:
+    assert presets.variables([copy_with(tmp_path, about={"batch": 64})]) == {batches.VARIABLE: "64"}
+
+
+@each_preset
+def test_a_shipped_preset_says_what_it_is(preset: Preset) -> None:
+    assert preset.about is not None
+    assert preset.about.title
 
 
 @pytest.mark.parametrize("given", ["0", "-1", "many", "1.5"])

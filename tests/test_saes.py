@@ -129,8 +129,16 @@ def test_a_folder_without_config_or_weights_says_which_file_is_missing(
     assert f"sae_path {str(tmp_path)!r} has no {missing}" in text
 
 
-def test_a_folder_that_does_not_exist_is_refused_the_same_way(tmp_path: Path, model: LanguageModel) -> None:
-    assert "has no cfg.json" in problem(ValueError, LOCAL, "", model, path=str(tmp_path / "nowhere"))
+def test_a_folder_that_does_not_exist_and_a_file_in_its_place_are_called_so(
+    tmp_path: Path, model: LanguageModel
+) -> None:
+    nowhere, file = tmp_path / "nowhere", tmp_path / "sae_weights.safetensors"
+    file.write_bytes(b"x")
+    said = problem(ValueError, LOCAL, "", model, path=str(nowhere))
+    assert f"sae_path {str(nowhere)!r} does not exist; allowed: the folder" in said
+    assert f"sae_path {str(file)!r} is a file; allowed: the folder" in problem(
+        ValueError, LOCAL, "", model, path=str(file)
+    )
 
 
 def cut_off(path: Path) -> None:

@@ -23,24 +23,18 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import platformdirs
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 
 from absorption import timing
+from absorption.cache_root import root as root
 
 PACKAGES = (
     "numpy", "sae-lens", "scikit-learn", "scipy", "tokenizers", "torch", "transformer-lens", "transformers",
 )  # fmt: skip
 """Packages whose code decides stored results. All are in every key: which of them a stage calls is easily got wrong,
 and versions are pinned, so within one environment nothing is computed twice."""
-
-
-def root() -> Path:
-    """Cache folder: ``$ABSORPTION_CACHE`` if set, else the user's cache folder (``~/.cache/absorption``)."""
-    chosen = os.environ.get("ABSORPTION_CACHE")
-    return Path(chosen) if chosen else Path(platformdirs.user_cache_dir("absorption"))
 
 
 def key_of(inputs: Mapping[str, Any]) -> str:

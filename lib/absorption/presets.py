@@ -38,7 +38,8 @@ class Cost(_Entry):
 class About(_Entry):
     """A preset's word on itself."""
 
-    title: str = Field(min_length=1)
+    title: str = ""
+    """What the preset is; the shipped ones have one, a file of one's own may state the batch alone."""
     needs: str = ""
     """What must be in reach: a hub, a token, a GPU, a folder."""
     batch: int = Field(default=batches.USUAL, ge=1)
@@ -67,9 +68,8 @@ def read(path: Path) -> Preset:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         place = ".".join(map(str, (parameters.ABOUT, *first["loc"])))
-        raise parameters.ParameterError(
-            f"{place} is {first['input']!r} in {path.name}: {first['msg']}."
-        ) from None
+        found = "missing" if first["type"] == "missing" else f"{first['input']!r}: {first['msg']}"
+        raise parameters.ParameterError(f"{place} in {path.name} is {found}.") from None
     return Preset(name=path.stem, parameters=content, about=about)
 
 

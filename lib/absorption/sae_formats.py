@@ -15,9 +15,21 @@ from typing import Any
 
 import numpy as np
 import torch
-from sae_lens.constants import SAE_CFG_FILENAME, SAE_WEIGHTS_FILENAME
+from sae_lens.constants import SAE_CFG_FILENAME
 from sae_lens.loading.pretrained_sae_loaders import sae_lens_disk_loader
 from torch import Tensor
+
+from absorption.sae_headers import (
+    DICTIONARY_LEARNING,
+    GEMMA_SCOPE,
+    GEMMA_SCOPE_2,
+    SAELENS,
+    check_shapes,
+    find_files,
+    hook_in_path,
+    read_mapping,
+    trainer_hook,
+)
 
 Converted = tuple[dict[str, Any], dict[str, Tensor]]
 """A SAELens configuration and the weights by SAELens' names."""
@@ -32,26 +44,26 @@ class Format:
     """One way in which SAEs are kept."""
 
     name: str
-    files: tuple[str, ...]
+    """Its files are in ``sae_headers.FILES``."""
     convert: Callable[..., Converted]
 
 
 def find_format(folder: Path) -> Format:
-    """The first format whose files are all in the folder.
+    """The first format whose files are all in the folder (ValueError as in ``sae_headers.find_files``)."""
+    name = find_files(folder)
+    return next(form for form in FORMATS if form.name == name)
 
-    Raises:
-        ValueError: there is none; the message names the formats' files.
-    """
-    for form in FORMATS:
-        if all((folder / name).is_file() for name in form.files):
-            return form
-    present = [name for name in FORMATS[0].files if (folder / name).is_file()]
-    missing = next(name for name in FORMATS[0].files if name not in present)
-    others = "; ".join(f"{' and '.join(form.files)} ({form.name})" for form in FORMATS[1:])
-    raise ValueError(
-        f"sae_path {str(folder)!r} has no {missing}; allowed: a folder with {' and '.join(FORMATS[0].files)}, as "
-        f"written by SAELens' save_inference_model,\nor with {others}."
-    )
+
+def checked(form: Format) -> Callable[..., Converted]:
+    """The format's converter, which refuses weights whose shapes are not what the configuration says."""
+
+    def convert(path: str | Path, device: str = "cpu", cfg_overrides: dict | None = None) -> Converted:
+        config, weights = form.convert(path, device=device, cfg_overrides=cfg_overrides)
+        shapes = {name: tuple(value.shape) for name, value in weights.items()}
+        check_shapes(shapes, int(config["d_in"]), int(config["d_sae"]), "its configuration")
+        return config, weights
+
+    return convert
 
 
 def _from_saelens(path: str | Path, device: str = "cpu", cfg_overrides: dict | None = None) -> Converted:
@@ -67,7 +79,7 @@ def _from_gemma_scope(path: str | Path, device: str = "cpu", cfg_overrides: dict
     """Gemma Scope (Gemma 2): one ``params.npz``; the hook is in the name of the folder, ``layer_3/width_16k/...``."""
     with np.load(Path(path) / "params.npz", allow_pickle=False) as data:
         raw = {name: torch.from_numpy(np.array(data[name])).float().to(device) for name in data}
-    return _jump_relu(raw, _hook_in_path(Path(path)), device, cfg_overrides)
+    return _jump_relu(raw, hook_in_path(Path(path)), device, cfg_overrides)
 
 
 def _from_gemma_scope_2(
@@ -76,7 +88,7 @@ def _from_gemma_scope_2(
     """Gemma Scope 2 (Gemma 3): ``params.safetensors`` beside a ``config.json`` that names the layer's output."""
     from safetensors.torch import load_file
 
-    config = _read(Path(path) / "config.json")
+    config = read_mapping(Path(path) / "config.json")
     if config.get("architecture") != "jump_relu":
         raise ValueError(
             f"config.json has architecture {config.get('architecture')!r}; allowed: 'jump_relu'."
@@ -103,10 +115,12 @@ def _from_dictionary_learning(
     path: str | Path, device: str = "cpu", cfg_overrides: dict | None = None
 ) -> Converted:
     """dictionary_learning: ``ae.pt``, a pickle that is read for tensors only, and ``config.json``."""
-    trainer = _read(Path(path) / "config.json")["trainer"]
+    trainer = read_mapping(Path(path) / "config.json").get("trainer")
+    if not isinstance(trainer, dict):
+        raise ValueError("config.json has no entry 'trainer'.")
     if not str(trainer.get("submodule_name", "resid_post")).startswith("resid_post"):
         raise ValueError(f"config.json reads {trainer['submodule_name']!r}; allowed: the residual stream.")
-    kind = trainer["dict_class"]
+    kind = trainer.get("dict_class")
     if kind not in DICTIONARIES:
         raise ValueError(f"config.json has dict_class {kind!r}; allowed: {', '.join(DICTIONARIES)}.")
     architecture, centred = DICTIONARIES[kind]
@@ -118,7 +132,7 @@ def _from_dictionary_learning(
     if architecture == "jumprelu":
         names.append("threshold")
         weights["threshold"] = weights["threshold"].expand(weights["W_enc"].shape[1]).contiguous()
-    hook = f"blocks.{int(trainer['layer'])}.hook_resid_post"
+    hook = trainer_hook(trainer)
     more = {"k": int(trainer["k"])} if architecture == "topk" else {}
     config = _config(architecture, weights, hook, device, cfg_overrides, apply_b_dec_to_input=centred, **more)
     return config, _only(weights, *names)
@@ -168,22 +182,9 @@ def _only(weights: Mapping[str, Tensor], *names: str) -> dict[str, Tensor]:
     return {name: weights[name].float() for name in names}
 
 
-def _hook_in_path(folder: Path) -> str:
-    """The layer that a Gemma Scope folder's path states; empty if none (``hook_name`` must say it then)."""
-    found = re.findall(r"layer_(\d+)", folder.resolve().as_posix())
-    return f"blocks.{found[-1]}.hook_resid_post" if found else ""
-
-
-def _read(path: Path) -> dict[str, Any]:
-    content = json.loads(path.read_text(encoding="utf-8"))
-    if not isinstance(content, dict):
-        raise ValueError(f"{path.name} must hold a mapping.")
-    return content
-
-
 FORMATS = (
-    Format("SAELens", (SAE_CFG_FILENAME, SAE_WEIGHTS_FILENAME), _from_saelens),
-    Format("Gemma Scope", ("params.npz",), _from_gemma_scope),
-    Format("Gemma Scope 2", ("params.safetensors", "config.json"), _from_gemma_scope_2),
-    Format("dictionary_learning", ("ae.pt", "config.json"), _from_dictionary_learning),
+    Format(SAELENS, _from_saelens),
+    Format(GEMMA_SCOPE, _from_gemma_scope),
+    Format(GEMMA_SCOPE_2, _from_gemma_scope_2),
+    Format(DICTIONARY_LEARNING, _from_dictionary_learning),
 )

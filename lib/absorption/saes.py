@@ -6,8 +6,7 @@ Parameters follow SAELens: a release and an id. Two releases are ours: ``shipped
 
 from __future__ import annotations
 
-import difflib
-import json
+import re
 import warnings
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -21,15 +20,26 @@ from sae_lens.loading.pretrained_sae_loaders import get_sae_lens_config_from_dis
 from sae_lens.loading.pretrained_saes_directory import get_pretrained_saes_directory
 from torch import Tensor
 
-from absorption import cache
-from absorption.data import data_root
-from absorption.models import LanguageModel, Site, resolve_site
+from absorption import cache, hub
+from absorption.hooks import Site, resolve_site
+from absorption.model_facts import ModelFacts
+from absorption.models import LanguageModel
 from absorption.models.language_model import DTYPES
-from absorption.sae_formats import ARCHITECTURES, find_format
+from absorption.reasons import first_line
+from absorption.sae_formats import ARCHITECTURES, checked, find_format
+from absorption.sae_headers import FILES
 from absorption.sae_identity import check_values, configuration, is_centred
 from absorption.settings import DEFAULT_SAE
+from absorption.shipped import LOCAL as LOCAL
+from absorption.shipped import SHIPPED as SHIPPED
+from absorption.shipped import shipped_card as shipped_card
+from absorption.shipped import shipped_folder, unknown_name
+from absorption.shipped import shipped_ids as shipped_ids
 
-SHIPPED, LOCAL = "shipped", "local"
+REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")
+"""A repository of the hub, ``owner/name``."""
+Reader = LanguageModel | ModelFacts
+"""The model that an SAE is to read: loaded, or as its configuration describes it."""
 
 
 @dataclass(frozen=True)
@@ -129,24 +139,9 @@ class LoadedSae:
         return acts * scale, scale
 
 
-def shipped_ids() -> list[str]:
-    """Ids of the shipped SAEs, narrow ones first."""
-    cards = [json.loads(path.read_text()) for path in (data_root() / "saes").glob("*/card.json")]
-    return [card["sae_id"] for card in sorted(cards, key=lambda c: (c["d_sae"], c["k"], c["sae_id"]))]
-
-
-def shipped_card(sae_id: str) -> dict[str, Any]:
-    """A shipped SAE's card: recipe, training, and what was measured on held-out text.
-
-    Raises:
-        ValueError: no such SAE is shipped; the message lists the nearest.
-    """
-    return json.loads((_shipped_folder(sae_id) / "card.json").read_text(encoding="utf-8"))
-
-
 def shipped_configuration(sae_id: str) -> str:
     """The ``configuration_hash`` that a shipped SAE has when loaded, from its ``cfg.json`` alone."""
-    config = get_sae_lens_config_from_disk(_shipped_folder(sae_id), cfg_overrides={"dtype": "float32"})
+    config = get_sae_lens_config_from_disk(shipped_folder(sae_id), cfg_overrides={"dtype": "float32"})
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         sae = SAE.from_dict({**handle_config_defaulting(config), "device": "meta"})  # no memory for weights
@@ -156,7 +151,7 @@ def shipped_configuration(sae_id: str) -> str:
 def load_sae(
     release: str,
     sae_id: str,
-    model: LanguageModel,
+    model: Reader,
     *,
     path: str = "",
     hook_name: str = "",
@@ -165,9 +160,10 @@ def load_sae(
     """Load an SAE and check that it fits the model.
 
     Args:
-        release: ``shipped``, ``local``, or a SAELens release.
-        sae_id: id within the release; for ``local`` only a name for the pages (default the folder's name).
-        model: the model whose residual stream the SAE reads.
+        release: ``shipped``, ``local``, a SAELens release, or a repository of the hub, ``owner/name``.
+        sae_id: id within the release, of a repository the subfolder; for ``local`` only a name for the pages
+            (default the folder's name).
+        model: the model whose residual stream the SAE reads, loaded or as its configuration describes it.
         path: folder of a ``local`` SAE.
         hook_name: where the SAE reads; default what its own metadata says.
         dtype: type of the weights once loaded; shipped files are float16 on disk.
@@ -180,7 +176,7 @@ def load_sae(
         raise ValueError(f"dtype {dtype!r} is unknown; allowed: {', '.join(DTYPES)}.")
     card: dict[str, Any] = {}
     if release == SHIPPED:
-        sae, name = _from_folder(_shipped_folder(sae_id), model, dtype), sae_id
+        sae, name = _from_folder(shipped_folder(sae_id), model, dtype), sae_id
         card = shipped_card(sae_id)
     elif release == LOCAL:
         folder = Path(path).expanduser()
@@ -190,45 +186,27 @@ def load_sae(
     return _place(sae, name, model, hook_name, card)
 
 
-def _shipped_folder(sae_id: str) -> Path:
-    folder = data_root() / "saes" / sae_id
-    if not sae_id or not (folder / "card.json").exists():
-        raise ValueError(unknown_name("sae_id", sae_id, shipped_ids(), f"release {SHIPPED!r}"))
-    return folder
-
-
 def _local_name(sae_id: str, folder: Path) -> str:
     """A chapter's default id names a shipped SAE: on a local one it would be false."""
     return folder.resolve().name if sae_id in ("", DEFAULT_SAE) else sae_id
 
 
-def unknown_name(parameter: str, value: str, allowed: list[str], where: str) -> str:
-    """Two lines at most: the value, the nearest names, or the first few that exist."""
-    near = difflib.get_close_matches(value, allowed, n=3, cutoff=0.5) or allowed[:4]
-    more = "" if len(allowed) <= len(near) else f" ({len(allowed)} in all)"
-    return (
-        f"{parameter} {value!r} does not exist in {where}; allowed, nearest first: {', '.join(near)}{more}."
-    )
-
-
-def _from_folder(folder: Path, model: LanguageModel, dtype: str) -> SAE[Any]:
+def _from_folder(folder: Path, model: Reader, dtype: str) -> SAE[Any]:
     form = find_format(folder)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            sae = SAE.load_from_disk(folder, device=str(model.device), dtype=dtype, converter=form.convert)
-    except KeyError as error:
-        raise ValueError(
-            f"sae_path {str(folder)!r}: SAELens knows no {error} of format {form.name}."
-        ) from error
+            sae = SAE.load_from_disk(folder, device=str(model.device), dtype=dtype, converter=checked(form))
     except Exception as error:  # a damaged or foreign file can fail in any way; the folder is what matters
-        reason = (str(error).splitlines() or [type(error).__name__])[0][:300]
+        reason = f"unknown or missing: {error}" if isinstance(error, KeyError) else first_line(error)
         raise ValueError(f"sae_path {str(folder)!r} could not be read as {form.name}: {reason}") from error
     return sae.to(dtype=DTYPES[dtype])  # type: ignore[return-value]
 
 
-def _from_release(release: str, sae_id: str, model: LanguageModel, dtype: str) -> SAE[Any]:
+def _from_release(release: str, sae_id: str, model: Reader, dtype: str) -> SAE[Any]:
     directory = get_pretrained_saes_directory()
+    if release not in directory and REPOSITORY.fullmatch(release):
+        return _from_repository(release, sae_id, model, dtype)
     if release not in directory:
         raise ValueError(unknown_name("sae_release", release, [SHIPPED, LOCAL, *directory], "SAELens"))
     if sae_id not in directory[release].saes_map:
@@ -240,14 +218,27 @@ def _from_release(release: str, sae_id: str, model: LanguageModel, dtype: str) -
             warnings.simplefilter("ignore")
             return SAE.from_pretrained(release, sae_id, device=str(model.device), dtype=dtype)
     except OSError as error:  # the hub's errors are OSErrors
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise ConnectionError(
-            f"SAE {release} / {sae_id} could not be downloaded: {reason} "
-            "Connect to the Hugging Face hub (gated ones need HF_TOKEN), or use sae_release 'shipped' or 'local'."
-        ) from error
+        repo = directory[release].repo_id
+        raise ConnectionError(_not_downloaded(release, sae_id, hub.explain(error, repo))) from error
 
 
-def _place(sae: SAE[Any], name: str, model: LanguageModel, hook_name: str, card: dict) -> LoadedSae:
+def _from_repository(repo: str, sae_id: str, model: Reader, dtype: str) -> SAE[Any]:
+    """An SAE in anybody's repository on the hub, in any format that a folder may have."""
+    try:
+        folder = hub.fetch_folder(repo, sae_id, FILES.values())
+    except OSError as error:
+        raise ConnectionError(_not_downloaded(repo, sae_id, hub.explain(error, repo))) from error
+    return _from_folder(folder, model, dtype)
+
+
+def _not_downloaded(release: str, sae_id: str, reason: str) -> str:
+    return (
+        f"SAE {release} / {sae_id} could not be downloaded: {reason} "
+        "Connect to the Hugging Face hub (gated ones need HF_TOKEN), or use sae_release 'shipped' or 'local'."
+    )
+
+
+def _place(sae: SAE[Any], name: str, model: Reader, hook_name: str, card: dict) -> LoadedSae:
     _check_kind(sae, name)
     if sae.cfg.d_in != model.d_model:
         raise ValueError(

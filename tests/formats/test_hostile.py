@@ -68,7 +68,10 @@ def test_an_ae_pt_that_holds_more_than_tensors_is_refused(
 ) -> None:
     folder = folders.dictionary_learning(tmp_path / "sae", "AutoEncoder", plain.weights(), layer=1)
     torch.save({"encoder.weight": Bomb(mark)}, folder / "ae.pt")
-    refused(folder, model)
+    said = refused(folder, model)
+    assert "a pickle with more than tensors in it" in said
+    assert "weights_only" not in said
+    assert "nothing in it was executed" in said
     assert not mark.exists()
 
 
@@ -121,4 +124,5 @@ def test_a_models_weights_that_are_a_pickle_are_not_unpickled(tmp_path: Path, ma
     with pytest.raises(ValueError, match="damaged or not a causal language model") as caught:
         load_model(str(folder), "cpu")
     assert len(str(caught.value).splitlines()) <= 2
+    assert "weights_only" not in str(caught.value)
     assert not mark.exists()

@@ -11,7 +11,7 @@ import pytest
 
 from absorption import repository
 from absorption.report import pages
-from absorption.runner import execute, stage
+from absorption.runner import before, execute, stage
 from absorption.runner.cli import main
 from absorption.runner.execute import Outcome
 
@@ -32,6 +32,7 @@ def given(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
         return Outcome(out, None, "cell [3] failed" if values.get("n_words") == 13 else "", {})
 
     monkeypatch.setattr(execute, "run", run)
+    monkeypatch.setattr(before, "check", lambda *_: "")  # these SAEs exist as little as the run
     return asked
 
 
@@ -116,3 +117,12 @@ def test_a_chosen_name_of_another_report_is_refused_before_anything_runs(
     assert main([*command, "b/sae"]) == 2
     assert "name 'mine' is that of another report" in capsys.readouterr().err
     assert len(given) == 1
+
+
+def test_an_sae_that_is_none_is_refused_before_anything_runs(
+    tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    command = ["report", "--sae_release", "local", "--sae_id", str(tmp_path / "nothing")]
+    assert main([*command, "--out", str(tmp_path / "reports")]) == 2
+    assert "does not exist; allowed: the folder that holds the SAE's files" in capsys.readouterr().err
+    assert not (tmp_path / "reports").exists()

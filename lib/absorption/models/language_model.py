@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
 
@@ -17,10 +16,14 @@ from torch import Tensor, nn
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from absorption import cache
+from absorption.devices import resolve_device
+from absorption.hooks import Site, resolve_site
+from absorption.hub import explain
+from absorption.model_facts import ALLOWED, model_source
 from absorption.models.arithmetic import use_fast_exact_float32
 from absorption.models.configuration import configuration, tokenizing
 from absorption.models.embedded import EMBEDDED, embedded_folder
-from absorption.models.hooks import Site, resolve_site
+from absorption.reasons import first_line
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -176,28 +179,18 @@ def load_model(model: str = EMBEDDED, device: str = "auto", dtype: str = "float3
         tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
     except OSError as error:
         raise ConnectionError(
-            f"model {model!r} could not be loaded: {_first_line(error)} Allowed: {EMBEDDED!r}, "
-            "a folder saved by save_pretrained, or a Hugging Face id (gated ones need HF_TOKEN)."
+            f"model {model!r} could not be loaded: {explain(error, model)} {ALLOWED}"
         ) from error
     except (ValueError, SafetensorError, UnpicklingError) as error:  # cut-off or foreign files, no tokenizer
         raise ValueError(
-            f"model {model!r} is damaged or not a causal language model: {_first_line(error)} "
+            f"model {model!r} is damaged or not a causal language model: {first_line(error)} "
             "Allowed: what save_pretrained wrote for model and tokenizer."
         ) from error
     return wrap_model(hf.to(where), tokenizer, name=model)  # type: ignore[arg-type]
 
 
 def _source(model: str) -> str:
-    if model == EMBEDDED:
-        return str(embedded_folder())
-    folder = Path(model).expanduser()
-    if folder.is_dir() and not (folder / "config.json").exists():
-        raise ValueError(f"model folder {model!r} has no config.json; save it with save_pretrained.")
-    return str(folder) if folder.is_dir() else model
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+    return str(embedded_folder()) if model == EMBEDDED else model_source(model)
 
 
 def wrap_model(
@@ -211,19 +204,3 @@ def wrap_model(
         name, hf_model=hf, tokenizer=tokenizer, device=str(hf.device), dtype=hf.dtype
     )
     return LanguageModel(name=name, bridge=bridge, tokenizer=tokenizer)
-
-
-def resolve_device(device: str) -> torch.device:
-    """``auto`` picks CUDA when there is one; anything else must exist.
-
-    Raises:
-        ValueError: not a device of this machine.
-    """
-    if device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        return torch.empty(0, device=device).device
-    except (RuntimeError, AssertionError) as error:
-        raise ValueError(
-            f"device {device!r} is not available: {_first_line(error)} Allowed: auto, cpu, cuda."
-        ) from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ import nbformat
 from absorption import cache
 from absorption.plots.show import BOOK
 from absorption.report import names
-from absorption.runner import execute, one_file, parameters
+from absorption.runner import before, execute, one_file, parameters
 from absorption.runner.stage import YOUR_SAES
 
 NOTEBOOK, SIDE_BY_SIDE = "notebooks/your-sae.ipynb", "notebooks/side-by-side.ipynb"
@@ -49,12 +50,16 @@ def report(
             them.
 
     Raises:
-        ParameterError: an unknown parameter, an ill-typed value, or a ``name`` that another SAE's report has.
+        ParameterError: an unknown parameter, an ill-typed value, what ``before.check`` refuses, or a ``name`` that
+            another SAE's report has.
     """
     from absorption import presets as preset_files
 
-    defaults = parameters.declared(parameters.read_notebook(root / NOTEBOOK))
+    notebook = parameters.read_notebook(root / NOTEBOOK)
+    defaults = parameters.declared(notebook)
     values = parameters.resolve(defaults, pairs, presets)
+    if said := before.check(notebook, {**defaults, **values, "results_dir": str(out)}):
+        print(said, file=sys.stderr)
     wanted = names.safe(name) if name else names.usual(values, defaults)
     name = names.take(out, wanted, names.owner(values, defaults), chosen=bool(name))
     folder = out / name

@@ -63,6 +63,12 @@ def _parser() -> argparse.ArgumentParser:
     _add_output(bench)
     bench.add_argument("--warm", action="store_true", help="use the present cache, not an empty one")
     bench.set_defaults(command=_bench)
+    convert = commands.add_parser(
+        "convert", help="make a model folder of a GGUF", description=_convert.__doc__
+    )
+    convert.add_argument("gguf", type=Path, help="a language model in one GGUF file")
+    convert.add_argument("out", type=Path, help="the folder to make")
+    convert.set_defaults(command=_convert)
     sweep.add_commands(commands)
     report.add_commands(commands)
     return parser
@@ -75,11 +81,14 @@ def _add_output(parser: argparse.ArgumentParser) -> None:
 def _run(options: argparse.Namespace, _rest: list[str]) -> int:
     """Run one notebook. Unknown or ill-typed parameters are refused before a kernel starts."""
     from absorption import presets
-    from absorption.runner import parameters
+    from absorption.runner import before, parameters
 
     try:
-        defaults = parameters.declared(parameters.read_notebook(options.notebook))
+        notebook = parameters.read_notebook(options.notebook)
+        defaults = parameters.declared(notebook)
         values = parameters.resolve(defaults, options.pairs, options.presets)
+        if said := before.check(notebook, {**defaults, **values}):
+            print(said, file=sys.stderr)
         variables = presets.variables(options.presets)
         if unused := parameters.left_out(defaults, options.presets):
             print(f"left out, not of {options.notebook.name}: {', '.join(unused)}", file=sys.stderr)
@@ -131,6 +140,18 @@ def _bench(options: argparse.Namespace, _rest: list[str]) -> int:
     except RuntimeError as error:
         print(error, file=sys.stderr)
         return FAILED
+    return 0
+
+
+def _convert(options: argparse.Namespace, _rest: list[str]) -> int:
+    """Dequantise a GGUF file into a folder with model and tokenizer, for the parameter `model`."""
+    from absorption import gguf_folder
+
+    try:
+        print(gguf_folder.convert(options.gguf, options.out))
+    except (ValueError, OSError) as error:
+        print(error, file=sys.stderr)
+        return REFUSED
     return 0
 
 

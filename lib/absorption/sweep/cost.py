@@ -68,7 +68,7 @@ class Sizes:
 def models() -> dict[str, dict[str, int]]:
     """Published sizes of models: ``n_layers, d_model, block_parameters, parameters, n_words``, by Hugging Face id.
 
-    ``n_words`` is at most the vocabulary; how many of its tokens are words is known only with the tokenizer.
+    ``n_words`` is counted for two of them, see the file; for the others it is the vocabulary, an upper bound.
     """
     return yaml.safe_load((data_root() / "models.yaml").read_text(encoding="utf-8"))
 

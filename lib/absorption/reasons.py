@@ -1,0 +1,15 @@
+"""Other libraries' errors in one line of ours."""
+
+from __future__ import annotations
+
+from pickle import UnpicklingError
+
+
+def first_line(error: BaseException, limit: int = 300) -> str:
+    """The first line of an error's text, or its type.
+
+    Of a refused pickle torch tells how to load it all the same; that would run whatever is in it, so it is not said.
+    """
+    if isinstance(error, UnpicklingError) or "weights_only" in str(error) or "Weights only" in str(error):
+        return "it is a pickle with more than tensors in it, or no pickle; nothing in it was executed."
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:limit]
