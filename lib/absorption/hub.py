@@ -9,6 +9,14 @@ from pathlib import Path
 from absorption.reasons import first_line
 
 
+def is_download(error: BaseException) -> bool:
+    """Whether an error came of a download: from the hub, the network or the disk, not from what a file holds."""
+    libraries = ("huggingface_hub", "httpx", "requests", "urllib3")
+    return any(
+        isinstance(cause, OSError) or type(cause).__module__.startswith(libraries) for cause in _causes(error)
+    )
+
+
 def explain(error: BaseException, repo: str) -> str:
     """One sentence or two on why a file of a repository did not come.
 
@@ -49,7 +57,10 @@ def _known(error: BaseException, repo: str) -> str:
     if isinstance(error, errors.RepositoryNotFoundError):
         return f"there is no repository {repo}, or it is private (then set HF_TOKEN)."
     if _was_cut(error):
-        return f"the download from {repo} was cut off; what came is kept: run the same again, and it goes on there."
+        return (
+            f"the download from {repo} was cut off, several times over. Run the same again: files that came whole "
+            "are kept."
+        )
     return ""
 
 
@@ -83,12 +94,12 @@ def fetch_folder(repo: str, subfolder: str, alternatives: Iterable[Sequence[str]
         The folder in the hub's cache.
 
     Raises:
-        OSError: the hub's error for the first set that was not found, or for whatever else went wrong.
+        EntryNotFoundError: the hub's error for the first set, if none was found.
     """
     from huggingface_hub import errors, hf_hub_download
 
     inside = "" if subfolder in ("", ".") else f"{subfolder.strip('/')}/"
-    refused: list[OSError] = []
+    refused: list[errors.EntryNotFoundError] = []
     for names in alternatives:
         try:
             paths = [Path(hf_hub_download(repo, inside + name)) for name in names]

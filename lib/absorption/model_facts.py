@@ -90,11 +90,13 @@ def _config(model: str) -> Any:
     source = model_source(model)
     try:
         return AutoConfig.from_pretrained(source, trust_remote_code=False)
-    except OSError as error:
-        raise ConnectionError(
-            f"model {model!r} could not be loaded: {hub.explain(error, model)} {ALLOWED}"
-        ) from error
-    except ValueError as error:
+    except Exception as error:
+        if hub.is_download(error):
+            raise ConnectionError(
+                f"model {model!r} could not be loaded: {hub.explain(error, model)} {ALLOWED}"
+            ) from error
+        if not isinstance(error, ValueError):
+            raise
         raise ValueError(
             f"model {model!r} is damaged or not a causal language model: {first_line(error)} {ALLOWED}"
         ) from error

@@ -217,7 +217,9 @@ def _from_release(release: str, sae_id: str, model: Reader, dtype: str) -> SAE[A
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return SAE.from_pretrained(release, sae_id, device=str(model.device), dtype=dtype)
-    except OSError as error:  # the hub's errors are OSErrors
+    except Exception as error:
+        if not hub.is_download(error):
+            raise
         repo = directory[release].repo_id
         raise ConnectionError(_not_downloaded(release, sae_id, hub.explain(error, repo))) from error
 
@@ -226,7 +228,9 @@ def _from_repository(repo: str, sae_id: str, model: Reader, dtype: str) -> SAE[A
     """An SAE in anybody's repository on the hub, in any format that a folder may have."""
     try:
         folder = hub.fetch_folder(repo, sae_id, FILES.values())
-    except OSError as error:
+    except Exception as error:
+        if not hub.is_download(error):
+            raise
         raise ConnectionError(_not_downloaded(repo, sae_id, hub.explain(error, repo))) from error
     return _from_folder(folder, model, dtype)
 

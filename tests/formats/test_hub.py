@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from huggingface_hub import constants, file_download
 from huggingface_hub.errors import EntryNotFoundError, GatedRepoError
+from sae_lens import SAE
 from sae_lens.loading import pretrained_sae_loaders as loaders
 from sae_lens.loading.pretrained_saes_directory import get_pretrained_saes_directory
 from tests.ablation.architectures import tiny_model
 from tests.formats import folders, plain
+from tests.formats.hub_stand_in import Hub, serve
 
 from absorption import saes
-from absorption.models import LanguageModel
+from absorption.model_facts import model_facts
+from absorption.models import LanguageModel, load_model
 from absorption.saes import LOCAL, LoadedSae, load_sae
 
+WEIGHTS = "sae_weights.safetensors"
 GEMMA = ("gemma-scope-2b-pt-res", "layer_3/width_16k/average_l0_59")
 GPT2 = ("gpt2-small-res-jb", "blocks.2.hook_resid_pre")
 PYTHIA = ("sae_bench_pythia70m_sweep_topk_ctx128_0730", "blocks.3.hook_resid_post__trainer_10")
@@ -122,3 +128,92 @@ def test_a_gated_repository_without_a_token_is_said(
         load_sae(*GPT2, model)
     assert "HF_TOKEN" in str(caught.value)
     assert len(str(caught.value).splitlines()) <= 2
+
+
+@pytest.fixture
+def stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
+    """A hub on this machine, asked through the hub's own client, with an empty cache and no token."""
+    with serve(Hub(tmp_path / "served")) as served:
+        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+        monkeypatch.setattr(constants, "ENDPOINT", served.address)
+        template = served.address + "/{repo_id}/resolve/{revision}/{filename}"
+        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+        monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub-cache"))
+        monkeypatch.setattr(file_download.time, "sleep", lambda _: None)  # between tries
+        yield served
+
+
+@pytest.mark.parametrize("subfolder", ["layer_1/mine", "."])
+def test_an_sae_in_ones_own_repository_is_the_sae_of_its_folder(
+    stand_in: Hub, model: LanguageModel, subfolder: str
+) -> None:
+    """As ``SAE.from_pretrained("owner/name", subfolder)`` of SAELens, which is asked too."""
+    place = stand_in.root / "owner" / "saes" / subfolder
+    place.parent.mkdir(parents=True, exist_ok=True)
+    folders.saelens(place, "topk", plain.weights(), "blocks.1.hook_resid_post")
+    sae = load_sae("owner/saes", subfolder, model)
+    assert_equal(sae, load_sae(LOCAL, "", model, path=str(place)))
+    if subfolder != ".":
+        theirs = SAE.from_pretrained("owner/saes", subfolder)
+        torch.testing.assert_close(theirs.encode(plain.inputs()), sae.encode(plain.inputs()))
+
+
+def test_other_formats_in_ones_own_repository_load_as_well(stand_in: Hub, model: LanguageModel) -> None:
+    place = stand_in.root / "owner" / "saes" / "layer_1"
+    folders.dictionary_learning(place, "AutoEncoder", plain.weights(), layer=1)
+    assert_equal(load_sae("owner/saes", "layer_1", model), load_sae(LOCAL, "", model, path=str(place)))
+
+
+def told(model: LanguageModel, repo: str = "owner/saes", sae_id: str = "one") -> str:
+    with pytest.raises(ConnectionError, match="could not be downloaded") as caught:
+        load_sae(repo, sae_id, model)
+    assert len(str(caught.value).splitlines()) <= 2
+    return str(caught.value)
+
+
+def test_a_missing_file_a_missing_repository_and_a_gate_are_each_named(
+    stand_in: Hub, model: LanguageModel
+) -> None:
+    (stand_in.root / "owner" / "saes").mkdir(parents=True)
+    assert "owner/saes has no file 'one/cfg.json'" in told(model)
+    assert "there is no repository owner/other" in told(model, "owner/other")
+    stand_in.gated["owner/saes"] = 403
+    assert "accept the licence at the model's page, huggingface.co/owner/saes" in told(model)
+    stand_in.gated["owner/saes"] = 401
+    assert "accept the licence at huggingface.co/owner/saes, and set HF_TOKEN" in told(model)
+
+
+def test_a_gated_model_is_told_before_anything_of_it_is_loaded(stand_in: Hub) -> None:
+    stand_in.gated["owner/model"] = 403
+    for ask in (model_facts, load_model):
+        with pytest.raises(
+            ConnectionError, match=r"accept the licence at the model's page, huggingface\.co/owner/model"
+        ):
+            ask("owner/model")
+
+
+def test_a_download_that_is_cut_goes_on_where_it_was(
+    stand_in: Hub, model: LanguageModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The hub's client keeps whole blocks, of 250 bytes here: of the 1,100 bytes that came, four of them."""
+    monkeypatch.setattr(constants, "DOWNLOAD_CHUNK_SIZE", 250)
+    place = stand_in.root / "owner" / "saes" / "one"
+    folders.saelens(place, "standard", plain.weights(), "blocks.1.hook_resid_post")
+    stand_in.cut_after, stand_in.cuts = {WEIGHTS: 1100}, 1
+    assert_equal(load_sae("owner/saes", "one", model), load_sae(LOCAL, "", model, path=str(place)))
+    assert stand_in.asked == [("cfg.json", 0), (WEIGHTS, 0), (WEIGHTS, 1000)]
+
+
+def test_a_download_that_stays_cut_says_so_and_the_next_call_keeps_what_came_whole(
+    stand_in: Hub, model: LanguageModel
+) -> None:
+    place = stand_in.root / "owner" / "saes" / "one"
+    folders.saelens(place, "standard", plain.weights(), "blocks.1.hook_resid_post")
+    stand_in.cut_after = {WEIGHTS: 1100}
+    said = told(model)
+    assert "the download from owner/saes was cut off, several times over" in said
+    assert "Run the same again: files that came whole are kept" in said
+    stand_in.cut_after.clear()
+    stand_in.asked.clear()
+    assert_equal(load_sae("owner/saes", "one", model), load_sae(LOCAL, "", model, path=str(place)))
+    assert stand_in.asked == [(WEIGHTS, 0)]

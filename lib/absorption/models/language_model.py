@@ -18,7 +18,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, P
 from absorption import cache
 from absorption.devices import resolve_device
 from absorption.hooks import Site, resolve_site
-from absorption.hub import explain
+from absorption.hub import explain, is_download
 from absorption.model_facts import ALLOWED, model_source
 from absorption.models.arithmetic import use_fast_exact_float32
 from absorption.models.configuration import configuration, tokenizing
@@ -177,12 +177,14 @@ def load_model(model: str = EMBEDDED, device: str = "auto", dtype: str = "float3
         # A model's own code is never run; unsaid, transformers would ask at the terminal.
         hf = AutoModelForCausalLM.from_pretrained(source, dtype=DTYPES[dtype], trust_remote_code=False)
         tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
-    except OSError as error:
-        raise ConnectionError(
-            f"model {model!r} could not be loaded: {explain(error, model)} {ALLOWED}"
-        ) from error
-    except (ValueError, SafetensorError, UnpicklingError) as error:  # cut-off or foreign files, no tokenizer
-        raise ValueError(
+    except Exception as error:
+        if is_download(error):
+            raise ConnectionError(
+                f"model {model!r} could not be loaded: {explain(error, model)} {ALLOWED}"
+            ) from error
+        if not isinstance(error, ValueError | SafetensorError | UnpicklingError):
+            raise
+        raise ValueError(  # cut-off or foreign files, no tokenizer
             f"model {model!r} is damaged or not a causal language model: {first_line(error)} "
             "Allowed: what save_pretrained wrote for model and tokenizer."
         ) from error
