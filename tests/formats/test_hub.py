@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from huggingface_hub import constants, file_download
+from huggingface_hub import constants
 from huggingface_hub.errors import EntryNotFoundError, GatedRepoError
 from sae_lens import SAE
 from sae_lens.loading import pretrained_sae_loaders as loaders
@@ -139,7 +140,7 @@ def stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
         template = served.address + "/{repo_id}/resolve/{revision}/{filename}"
         monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
         monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub-cache"))
-        monkeypatch.setattr(file_download.time, "sleep", lambda _: None)  # between tries
+        monkeypatch.setattr(time, "sleep", lambda _: None)  # between tries
         yield served
 
 
