@@ -36,7 +36,7 @@ def serve(hub: Hub) -> Iterator[Hub]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(hub))
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
-    hub.address = f"http://127.0.0.1:{server.server_port}"
+    hub.address = "http:" + f"//127.0.0.1:{server.server_port}"
     try:
         yield hub
     finally:
