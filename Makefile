@@ -11,10 +11,10 @@ CONFIG ?= sweep/shipped.yaml
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help env book test lint format saes sweep bench lock clean
+.PHONY: help env book test test-slurm lint format saes sweep bench lock clean
 
 help:  ## Show what can be made
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
 
 env: $(STAMP)  ## Make .venv with the pinned packages
 
@@ -34,6 +34,9 @@ book: $(STAMP)  ## Run the notebooks and build the book; prints where index.html
 
 test: lint $(SWEEP_STAMP)  ## Lint, types, tests, and the notebooks at smoke size
 	@$(BIN)/python -m pytest
+
+test-slurm: $(STAMP) $(SWEEP_STAMP)  ## Run a small sweep on a real SLURM of one node on this machine
+	@$(BIN)/python tests/slurm/check.py
 
 lint: $(STAMP)  ## Lint, formatting and types, notebooks included
 	@$(BIN)/ruff check .
