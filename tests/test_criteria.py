@@ -33,6 +33,7 @@ from absorption.criteria import (
     full_rule,
     judge,
     judge_by_effects,
+    judge_by_projection,
     letters_probed_well,
     model_scale,
     probed_right,
@@ -379,3 +380,39 @@ def test_mean_directions_come_from_training_words_only() -> None:
     )  # fmt: skip
     wanted = torch.tensor([[2.0, -3.0], [-2.0, 3.0]]) / 13**0.5  # means (2, 0) and (0, 3)
     torch.testing.assert_close(made.mean_directions, wanted)
+
+
+def test_an_offset_that_all_words_share_inflates_raw_shares_and_not_centred_ones() -> None:
+    acts = torch.tensor(
+        [[-8.0, 1.0], [-8.0, 3.0], [6.0, 2.0]]
+    )  # along the probe: training words -8, the word 6
+    made = Subject(
+        csr=torch.tensor([[0.0], [0.0], [3.0]]).to_sparse_csr(), letters=torch.zeros(3).long(),
+        words=torch.tensor([2]), train=torch.tensor([0, 1]), acts=acts, directions=torch.eye(2)[:1],
+        decoder=torch.eye(2)[:1], main={}, names=("a",),
+    )  # fmt: skip
+    centred = replace(made, centred=True)
+    assert made.totals.tolist() == [6.0]
+    assert centred.totals.tolist() == [14.0]
+    full = {
+        name: judge_by_projection(subject, PUBLISHED).query("definition == @FULL").iloc[0]
+        for name, subject in (("raw", made), ("centred", centred))
+    }
+    assert full["raw"]["strength"] == pytest.approx(3 / 6)
+    assert full["raw"]["absorbed"]
+    assert full["centred"]["strength"] == pytest.approx(3 / 14)
+    assert not full["centred"]["absorbed"]
+
+
+def test_intervals_by_stem_are_those_of_the_stems_where_variants_agree() -> None:
+    words = outcome_table("a", 60, 60, 60, 15).assign(word=np.arange(60))
+    twice = pd.concat([words, words.assign(word=words["word"] + 60)], ignore_index=True)
+    stems = np.array([f"{i:02d}" for i in range(60)] * 2)
+    once = absorption_rates(words, stems=stems).iloc[0]
+    both = absorption_rates(twice, stems=stems).iloc[0]
+    assert both["rate"] == once["rate"] == 0.25
+    assert (both["low"], both["high"]) == (
+        once["low"],
+        once["high"],
+    )  # 60 stems, however often each is written
+    assert absorption_rates(twice).iloc[0]["high"] < both["high"]

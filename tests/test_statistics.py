@@ -137,3 +137,18 @@ def test_a_rate_table_has_a_row_a_group_with_its_own_words() -> None:
     assert rates["value"].tolist() == pytest.approx(expected)
     assert ((rates["low"] <= rates["value"]) & (rates["value"] <= rates["high"])).all()
     assert rate_table(table, "right", ["letter"])["words"].tolist() == [40, 20]
+
+
+def test_a_resample_by_stem_draws_stems_with_all_their_words() -> None:
+    groups = np.array(["cat", "dog", "cat", "cow", "dog", "cat"])
+    counts = resample_counts(6, n_resamples=200, seed=0, groups=groups)
+    assert (counts[:, 0] == counts[:, 2]).all()
+    assert (counts[:, 0] == counts[:, 5]).all()
+    assert (counts[:, 1] == counts[:, 4]).all()
+    assert (counts[:, [0, 1, 3]].sum(axis=1) == 3).all()  # three stems are drawn
+    assert np.ptp(counts.sum(axis=1)) > 0
+
+
+def test_words_that_are_all_their_own_stem_are_resampled_as_words() -> None:
+    alone = resample_counts(5, n_resamples=50, seed=3, groups=np.array(list("abcde")))
+    np.testing.assert_array_equal(alone, resample_counts(5, n_resamples=50, seed=3))

@@ -18,7 +18,7 @@ from absorption.criteria import FRACTION, FULL, MEAN, RELATIVE, Thresholds
 from absorption.criteria.case import ALL_OUT, PROBE_OUT, project
 from absorption.criteria.rules import NO_LEAD
 from absorption.latents.score import MeanSamples
-from absorption.probes import ProbedWords, ProbeSet
+from absorption.probes import PROBES, ProbedWords, ProbeSet
 from absorption.splitting import K_SPARSE, unconverged_probe
 from absorption.study import Study, StudyWords
 from absorption.study.study import few_of
@@ -248,3 +248,27 @@ def test_an_sae_without_a_measured_l0_has_no_part_in_trends() -> None:
     saes: list[Any] = [fake("a", 64, float("nan")), fake("b", 64, 32)]
     assert [s.sae.name for s in study.at_one_width(saes)] == ["b"]
     assert np.isnan(study.slope(saes, samples(a=1.0, b=2.0), "rate").value)
+
+
+def test_rates_by_probe_have_every_probe_and_the_studys_own_probe_gives_the_studys_rates() -> None:
+    letters = words().good_letters(0.6)
+    table = study.rates_by_probe(engine(), mine(), THRESHOLDS, letters, mean_metric=GAIN)
+    assert table["probe"].drop_duplicates().tolist() == list(PROBES)
+    projected = table[table["projection"] == "centred"]["definition"].unique()
+    assert set(projected) == {FULL, FRACTION}
+    judged_ = criteria.judge(engine(), mine().subject(), THRESHOLDS, mean_metric=GAIN)
+    wanted = criteria.absorption_rates(judged_, letters=letters, stems=words().stems)
+    found_ = table[(table["probe"] == "converged") & (table["projection"] == "raw")]
+    pd.testing.assert_frame_equal(
+        found_[wanted.columns].reset_index(drop=True), wanted.reset_index(drop=True), check_exact=True
+    )
+
+
+def test_the_probe_table_has_the_offset_and_the_total_of_the_planted_words() -> None:
+    letters = words().good_letters(0.6)
+    table = study.probe_table(mine(), letters).set_index("probe")
+    assert table.loc["converged", "cosine"] == pytest.approx(1.0)
+    assert table.loc["converged", "f1"] == 1.0
+    # A letter's feature is 1 on its words, one in 26 of the training words, and 0 elsewhere.
+    assert table.loc["converged", "offset"] == pytest.approx(1 / 26)
+    assert table.loc["converged", "total"] == pytest.approx(1 - 1 / 26)

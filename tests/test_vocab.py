@@ -9,7 +9,7 @@ from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
 from transformers import AutoTokenizer, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 from absorption.models.embedded import embedded_folder
-from absorption.vocab import LETTERS, load_vocab, sample_words, split_words
+from absorption.vocab import LETTERS, load_vocab, sample_words, split_words, stems, variant_share
 
 ENDINGS = ["ab", "eb", "ib", "ob", "ub", "ad", "ed", "id", "od", "ud"]
 
@@ -148,3 +148,47 @@ def test_a_sample_keeps_five_words_of_rare_letters_and_the_shares_of_the_others(
 def test_no_size_or_a_larger_one_keeps_every_word(n_words: int) -> None:
     table = _uneven()
     assert sample_words(table, n_words, seed=0).equals(table)
+
+
+def _with_variants() -> pd.DataFrame:
+    """Thirty stems a letter; every third has four case and space variants, far apart in the table."""
+    bare = [f"{x}{a}{b}" for x in LETTERS for a in "aeiou" for b in "bdklmn"]
+    variants = (
+        [f" {w}" for w in bare[::3]]
+        + [w.capitalize() for w in bare[::3]]
+        + [f" {w.upper()}" for w in bare[::3]]
+    )
+    words = [*bare, *variants]
+    return pd.DataFrame({"word": words, "letter": [w.strip()[0].lower() for w in words]})
+
+
+def test_variants_of_a_word_have_one_stem() -> None:
+    table = pd.DataFrame({"word": ["Short", " short", " SHORT", "short", "shorts"]})
+    assert stems(table).tolist() == ["short"] * 4 + ["shorts"]
+
+
+def test_split_by_stem_no_stem_is_on_both_sides_and_a_fifth_of_each_letter_is_tested() -> None:
+    table = _with_variants()
+    for seed in range(3):
+        split = split_words(table, seed, by="stem")
+        assert (split.groupby(stems(table)).nunique() == 1).all()
+        tested = (split == "test").groupby([table["letter"], stems(table)]).first().groupby("letter").sum()
+        assert (tested == 6).all()  # of thirty stems
+        assert variant_share(table.assign(split=split)) == 0
+    assert variant_share(table.assign(split=split_words(table, 0))) > 0.4
+    assert split_words(table, 1, by="stem").equals(split_words(table, 1, by="stem"))
+    assert not split_words(table, 1, by="stem").equals(split_words(table, 2, by="stem"))
+
+
+def test_the_share_of_variants_by_hand() -> None:
+    words = pd.DataFrame({"word": ["cat", " Cat", "dog", " dog", "cow"], "split": ["train", *["test"] * 4]})
+    assert variant_share(words) == 0.25
+
+
+def test_the_split_refuses_another_unit_and_letters_of_one_stem() -> None:
+    table = _with_variants()
+    with pytest.raises(ValueError, match="split is 'prefix'; allowed: 'word', 'stem'"):
+        split_words(table, 0, by="prefix")
+    alone = pd.DataFrame({"word": ["cat", " cat", "dog", "dig"], "letter": ["c", "c", "d", "d"]})
+    with pytest.raises(ValueError, match="split is 'stem', but all words of c have one stem"):
+        split_words(alone, 0, by="stem")

@@ -89,6 +89,12 @@ class ModelSettings(Settings):
     """Words used, drawn with the seed; 0: the whole vocabulary."""
 
 
+Probe = Literal["reference", "converged", "difference in means", "pattern"]
+"""Kinds of probe (``probes.PROBES``); stated here too, so that checking parameters does not import torch."""
+Split = Literal["word", "stem"]
+"""What is kept whole when words are split into training and test words (``vocab.SPLITS``)."""
+
+
 class SaeSettings(ModelSettings):
     """Adds one SAE, named as in SAELens."""
 

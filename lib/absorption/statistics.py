@@ -31,9 +31,24 @@ class Estimate:
 
 
 def resample_counts(
-    n_words: int, *, n_resamples: int = N_RESAMPLES, seed: int = 0
+    n_words: int,
+    *,
+    n_resamples: int = N_RESAMPLES,
+    seed: int = 0,
+    groups: Shaped[np.ndarray, " word"] | None = None,
 ) -> Float[np.ndarray, "resample word"]:
-    """How often each word is drawn in each bootstrap resample; every row sums to ``n_words``."""
+    """How often each word is drawn in each bootstrap resample; every row sums to ``n_words``.
+
+    Args:
+        n_words: how many there are.
+        n_resamples: rows.
+        seed: of the draws.
+        groups: what is drawn instead, such as each word's stem: as many groups as there are, each with all of
+            its words; then a row's sum varies.
+    """
+    if groups is not None:
+        _, member = np.unique(groups, return_inverse=True)
+        return resample_counts(int(member.max(initial=-1)) + 1, n_resamples=n_resamples, seed=seed)[:, member]
     generator = np.random.default_rng(seed)
     draws = generator.integers(n_words, size=(n_resamples, n_words))
     draws += np.arange(n_resamples)[:, None] * n_words

@@ -17,6 +17,8 @@ from transformers import PreTrainedTokenizerBase
 LETTERS = tuple(string.ascii_lowercase)
 MIN_WORDS_PER_LETTER = 10
 MIN_SAMPLED_PER_LETTER = 5
+BY_WORD, BY_STEM = SPLITS = ("word", "stem")
+"""What is kept whole when words are split into training and test words."""
 _WORD = re.compile(r"^ ?[A-Za-z]+$")
 
 
@@ -86,11 +88,41 @@ def sample_words(table: pd.DataFrame, n_words: int, seed: int) -> pd.DataFrame:
     return table.iloc[np.sort(np.concatenate(kept))].reset_index(drop=True)
 
 
-def split_words(table: pd.DataFrame, seed: int, test_share: float = 0.2) -> pd.Series:
-    """``train`` or ``test`` for each word, 80/20 and stratified by letter (paper, section 4)."""
+def stems(table: pd.DataFrame) -> pd.Series:
+    """What a word has in common with its variants: its letters in lower case, without the space."""
+    return table["word"].str.strip().str.lower().rename("stem")
+
+
+def split_words(table: pd.DataFrame, seed: int, test_share: float = 0.2, by: str = BY_WORD) -> pd.Series:
+    """``train`` or ``test`` for each word, 80/20 and stratified by letter.
+
+    Args:
+        table: the words, with ``word`` and ``letter``.
+        seed: of the split.
+        test_share: share of the words, or of the stems.
+        by: ``word``: each on its own (paper, section 4); ``stem``: all case and space variants of a word fall
+            on the same side, so that no test word has a variant among the training words.
+
+    Raises:
+        ValueError: ``by`` is neither, or a letter has a single stem.
+    """
+    if by not in SPLITS:
+        raise ValueError(f"split is {by!r}; allowed: {', '.join(map(repr, SPLITS))}.")
+    units = table.assign(stem=stems(table)) if by == BY_STEM else table
+    units = units.drop_duplicates("stem") if by == BY_STEM else units
+    alone = [letter for letter, n in units["letter"].value_counts().items() if n < 2]
+    if by == BY_STEM and alone:
+        raise ValueError(f"split is 'stem', but all words of {', '.join(map(str, alone))} have one stem.")
     train, _ = train_test_split(
-        table.index, test_size=test_share, stratify=table["letter"], random_state=seed
+        units.index, test_size=test_share, stratify=units["letter"], random_state=seed
     )
     split = pd.Series("test", index=table.index, name="split")
-    split[train] = "train"
+    split[stems(table).isin(units.loc[train, "stem"]) if by == BY_STEM else train] = "train"
     return split
+
+
+def variant_share(words: pd.DataFrame) -> float:
+    """Share of the test words that have a case or space variant among the training words."""
+    test = words["split"] == "test"
+    mine = stems(words)
+    return float(mine[test].isin(mine[~test]).mean())

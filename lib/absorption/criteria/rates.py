@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 
 from absorption.statistics import N_RESAMPLES, interval, resample_counts
 
@@ -19,6 +19,7 @@ def absorption_rates(
     letters: Sequence[str] | None = None,
     n_resamples: int = N_RESAMPLES,
     seed: int = 0,
+    stems: Shaped[np.ndarray, " all_words"] | None = None,
 ) -> pd.DataFrame:
     """Absorptions over words that the probe gets right, by definition and letter, and their mean over
     letters.
@@ -31,6 +32,8 @@ def absorption_rates(
         letters: letters to use (those probed well); default all in the table.
         n_resamples: bootstrap resamples.
         seed: of the bootstrap.
+        stems: of every word, by row number: resampled instead of words, so that case and space variants of a
+            word stay together.
 
     Returns:
         ``definition, letter, rate, low, high, n_right, n_candidates, n_judged, n_absorbed, spread``: a row a
@@ -44,7 +47,7 @@ def absorption_rates(
             if (mine["letter"] == letter).any()
         ]
         found = [
-            _letter_rate(mine[mine["letter"] == letter], letter, n_resamples, seed + number)
+            _letter_rate(mine[mine["letter"] == letter], letter, n_resamples, seed + number, stems)
             for number, letter in enumerate(used)
         ]
         rows += [{"definition": definition, **row} for row, _ in found]
@@ -66,9 +69,10 @@ def mean_rate_samples(
 
 
 def _letter_rate(
-    table: pd.DataFrame, letter: str, n_resamples: int, seed: int
+    table: pd.DataFrame, letter: str, n_resamples: int, seed: int, stems: np.ndarray | None = None
 ) -> tuple[dict[str, float | str], Float[np.ndarray, " resample"]]:
-    counts = resample_counts(len(table), n_resamples=n_resamples, seed=seed)
+    groups = None if stems is None else stems[table["word"].to_numpy()]
+    counts = resample_counts(len(table), n_resamples=n_resamples, seed=seed, groups=groups)
     low, high = interval(samples := _rate(table, counts))
     row = {
         "letter": letter,

@@ -55,6 +55,9 @@ class Subject:
     names: Sequence[str] = LETTERS
     active: float = 1e-8
     """A latent is on above this activation."""
+    centred: bool = False
+    """Project activations less the training words' mean. As published they are projected as they are, with what
+    all words share along the probe direction in the total that shares are taken of."""
 
     @cached_property
     def cosines(self) -> Float[Tensor, "letter latent"]:
@@ -70,8 +73,12 @@ class Subject:
 
     @cached_property
     def totals(self) -> Float[np.ndarray, " right"]:
-        """Projection of each judged word's own activation on its letter's unit probe direction."""
-        along = (self.acts[self.words] * self.directions[self.letters[self.words]]).sum(dim=1)
+        """Projection of each judged word's own activation on its letter's unit probe direction.
+
+        Raw, or less the projection of the training words' mean (``centred``).
+        """
+        acts = self.acts[self.words] - (self.acts[self.train].mean(0) if self.centred else 0)
+        along = (acts * self.directions[self.letters[self.words]]).sum(dim=1)
         return along.double().numpy()
 
     @cached_property

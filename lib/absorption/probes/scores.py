@@ -24,6 +24,7 @@ def letter_scores(
     predicted: Bool[Tensor, "word letter"] | None = None,
     seed: int = 0,
     n_resamples: int = N_RESAMPLES,
+    groups: np.ndarray | None = None,
 ) -> pd.DataFrame:
     """Scores of one classifier a letter.
 
@@ -33,13 +34,14 @@ def letter_scores(
         predicted: what the classifier says; default ``scores > 0``.
         seed: of the bootstrap.
         n_resamples: bootstrap resamples of the words.
+        groups: what is resampled instead of words, such as each word's stem.
 
     Returns:
         Rows ``letter, metric, value, low, high``; ``letter`` is ``mean`` for the mean over letters with words.
     """
     truth = labels.numpy()
     said = (scores > 0 if predicted is None else predicted).numpy()
-    counts = resample_counts(len(truth), n_resamples=n_resamples, seed=seed)
+    counts = resample_counts(len(truth), n_resamples=n_resamples, seed=seed, groups=groups)
     once = np.ones((1, len(truth)), dtype=np.float32)
     values = score_samples(said, truth, once) | {"auroc": auroc_samples(scores.numpy(), truth, once)}
     samples = score_samples(said, truth, counts) | {"auroc": auroc_samples(scores.numpy(), truth, counts)}

@@ -15,7 +15,7 @@ from absorption import cache
 from absorption.probes.fit import L2, ProbeSet, fit_probes, one_hot
 from absorption.probes.means import difference_in_means, pattern
 from absorption.probes.reference import fit_reference
-from absorption.vocab import split_words
+from absorption.vocab import BY_WORD, split_words
 
 REFERENCE, CONVERGED, MEANS, PATTERN = "reference", "converged", "difference in means", "pattern"
 PROBES = (REFERENCE, CONVERGED, MEANS, PATTERN)
@@ -111,7 +111,12 @@ class ProbedWords:
 
 
 def probe_words(
-    words: pd.DataFrame, acts: Float[Tensor, "word d_model"], *, seed: int = 0, probe: str = CONVERGED
+    words: pd.DataFrame,
+    acts: Float[Tensor, "word d_model"],
+    *,
+    seed: int = 0,
+    probe: str = CONVERGED,
+    split: str = BY_WORD,
 ) -> ProbedWords:
     """Split the words 80/20 by letter, fit the probes on the training words, cached on disk.
 
@@ -120,8 +125,9 @@ def probe_words(
         acts: their activations at one hook.
         seed: of the split, and of the reference probe.
         probe: one of ``PROBES``.
+        split: by ``word`` (the paper's) or by ``stem``, as in ``vocab.split_words``.
     """
-    split = split_words(words, seed)
-    train = torch.from_numpy(np.flatnonzero(split.to_numpy() == "train"))
+    words = words.assign(split=split_words(words, seed, by=split))
+    train = torch.from_numpy(np.flatnonzero(words["split"].to_numpy() == "train"))
     found = probes_of(probe, acts[train], one_hot(words)[train], seed=seed)
-    return ProbedWords(words.assign(split=split), acts, found, probe, seed)
+    return ProbedWords(words, acts, found, probe, seed)

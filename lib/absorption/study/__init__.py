@@ -1,5 +1,6 @@
 """Several SAEs on the same words: what each one's main latents are, and what the criteria say of it."""
 
+from absorption.study.by_probe import probe_table, rates_by_probe
 from absorption.study.case import CaseStudy, name_latents, tell_case
 from absorption.study.one_prompt import letter_words, prompt_activations
 from absorption.study.rates import Judged, judge_saes, rates_by_jump, rates_by_sae, rates_by_selection
@@ -43,11 +44,13 @@ __all__ = [
     "letters_split_share",
     "name_latents",
     "prepare_words",
+    "probe_table",
     "prompt_activations",
     "rate_claims",
     "rate_samples",
     "rate_trends",
     "rates_by_jump",
+    "rates_by_probe",
     "rates_by_sae",
     "rates_by_selection",
     "slope",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -59,6 +59,10 @@ class Study:
         return {K_SPARSE: self.k_sparse.main_latents(self.f1_jump)} | {
             name: one_each(single[name]) for name in SELECTIONS if name != K_SPARSE
         }
+
+    def under(self, probe: str) -> Study:
+        """The same SAE and k-sparse probes under another kind of LR probe (``probes.PROBES``)."""
+        return replace(self, words=self.words.under(probe))
 
     def subject(self, selection: str = K_SPARSE) -> Subject:
         """What the criteria judge, under one selection of main latents."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
+import numpy as np
 import pandas as pd
 import torch
 from jaxtyping import Float, Int
@@ -13,14 +14,14 @@ from torch import Tensor
 from absorption.activations import word_activations
 from absorption.criteria import letters_probed_well, probed_right
 from absorption.models import LanguageModel
-from absorption.probes import ProbedWords, letter_scores, probe_words
+from absorption.probes import CONVERGED, ProbedWords, letter_scores, probe_words
 from absorption.prompts import SpellingPrompts, letter_index, make_prompts
-from absorption.vocab import load_vocab, sample_words
+from absorption.vocab import BY_WORD, load_vocab, sample_words, stems
 
 
 @dataclass(frozen=True)
 class StudyWords:
-    """Words, their prompts, and the LR probes at one hook; SAEs of that hook share all of it."""
+    """Words, their prompts, and the probes at one hook; SAEs of that hook share all of it."""
 
     model: LanguageModel
     prompts: SpellingPrompts
@@ -56,6 +57,15 @@ class StudyWords:
         scores = letter_scores(logits, self.probed.labels[test], seed=self.seed)
         return scores[(scores["metric"] == "f1") & (scores["letter"] != "mean")].reset_index(drop=True)
 
+    @cached_property
+    def stems(self) -> np.ndarray:
+        """Each word without case and space: what intervals resample."""
+        return stems(self.table).to_numpy()
+
+    def under(self, probe: str) -> StudyWords:
+        """The same words and split under another kind of probe (``probes.PROBES``)."""
+        return replace(self, probed=self.probed.under(probe))
+
     def good_letters(self, min_probe_f1: float) -> list[str]:
         """Letters whose probe is good enough for a rate.
 
@@ -73,7 +83,14 @@ class StudyWords:
 
 
 def prepare_words(
-    model: LanguageModel, hook_name: str, *, n_words: int = 0, n_sets: int = 4, seed: int = 0
+    model: LanguageModel,
+    hook_name: str,
+    *,
+    n_words: int = 0,
+    n_sets: int = 4,
+    seed: int = 0,
+    probe: str = CONVERGED,
+    split: str = BY_WORD,
 ) -> StudyWords:
     """Choose the words, read their activations, fit the probes; each step is kept on disk.
 
@@ -83,11 +100,13 @@ def prepare_words(
         n_words: words used, drawn with the seed; 0: the whole vocabulary.
         n_sets: seeded sets of in-context examples.
         seed: of words, examples and split.
+        probe: kind of probe, one of ``probes.PROBES``.
+        split: by ``word`` or by ``stem``.
     """
     words = sample_words(load_vocab(model.tokenizer), n_words, seed)
     prompts = make_prompts(model, words, n_sets=n_sets, seed=seed)
     acts = word_activations(model, prompts, [hook_name])[hook_name]
-    return StudyWords(model, prompts, probe_words(words, acts, seed=seed), seed)
+    return StudyWords(model, prompts, probe_words(words, acts, seed=seed, probe=probe, split=split), seed)
 
 
 def thin(words: Int[Tensor, " word"], n: int) -> Int[Tensor, " some"]:
