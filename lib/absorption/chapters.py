@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from absorption.settings import Device, ModelSettings, SaeSettings, Settings
+from absorption.settings import Device, ModelSettings, Probe, SaeSettings, Settings, Split
 
 DEPTHS = [0, 3, 6, 9, 12, 15, 18, 21, 24, 27, 30]
 """Depths (blocks applied) shown by default: the embedding, every third layer of the embedded model, the last."""
@@ -83,6 +83,10 @@ class SplittingSettings(StudySettings):
 class AbsorptionSettings(MainLatentSettings):
     """Chapter 5, absorption."""
 
+    probe: Probe = "reference"
+    """Which probe says what a word is and gives the letters' directions (paper: the reference probe)."""
+    split: Split = "word"
+    """Split of the words: each word on its own (paper), or all variants of a word on one side (``stem``)."""
     max_candidates: int = Field(50, ge=1)
     """Candidates of a letter that are ablated, for the SAE itself (paper: 200)."""
     max_candidates_others: int = Field(20, ge=1)

@@ -11,6 +11,7 @@ from absorption import criteria, study
 from absorption.family.contrasts import LAYER
 from absorption.family.numbers import MAKE, Family, StoredNumbersError, members
 from absorption.models import LanguageModel
+from absorption.probes import CONVERGED
 from absorption.report import numbers, short
 from absorption.saes import SHIPPED, load_sae
 
@@ -64,7 +65,13 @@ def _again(family: Family, name: str, lm: LanguageModel) -> pd.DataFrame:
     )
     mine = study.study_saes(words, [sae])[0]
     thresholds = criteria.Thresholds(max_candidates=given["max_candidates"])
-    effects = short.measure_effects(mine, thresholds, per_letter=given["per_letter"], seed=given["seed"])
+    effects = short.measure_effects(
+        mine,
+        thresholds,
+        per_letter=given["per_letter"],
+        probe=given.get("probe", CONVERGED),  # what was stored before the probe was a parameter
+        seed=given["seed"],
+    )
     now = numbers.summary({name: numbers.numbers(mine, effects)})
     return compare(family.numbers[family.numbers["sae"] == name], now)
 

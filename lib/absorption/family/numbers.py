@@ -30,7 +30,7 @@ from absorption.training.recipe import MEASURED, Recipe
 
 FOLDER = "results/family"
 RESAMPLES = "sae-resamples"
-SAME = ("n_words", "n_sets", "seed", "max_candidates", "per_letter", "model", "dtype")
+SAME = ("n_words", "n_sets", "seed", "max_candidates", "per_letter", "probe", "model", "dtype")
 """Parameters that all stamps share; otherwise the resamples would not be paired."""
 MAKE = "see 'Hundreds of SAEs' in book/rerun.md (make sweep, then absorption family)"
 
@@ -56,7 +56,7 @@ class Family:
     def parameters(self) -> dict[str, Any]:
         """The parameters that all were measured with."""
         first = next(iter(self.stamps.values()))["parameters"]
-        return {name: first[name] for name in SAME}
+        return {name: first[name] for name in SAME if name in first}
 
     def value(self, sae: str, quantity: str) -> float:
         """One number; NaN if this SAE has none of that name."""
@@ -211,7 +211,7 @@ def _order(sae: str, card: Mapping[str, Any]) -> tuple[Any, ...]:
 
 def _check_alike(family: Family) -> None:
     for name in SAME:
-        values = {str(stamp["parameters"][name]): sae for sae, stamp in family.stamps.items()}
+        values = {str(stamp["parameters"].get(name)): sae for sae, stamp in family.stamps.items()}
         if len(values) > 1:
             told = ", ".join(f"{value} ({sae})" for value, sae in values.items())
             raise StoredNumbersError(f"The SAEs were measured with different {name}: {told}.")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic import Field
 
-from absorption.settings import SaeSettings, Settings
+from absorption.settings import Probe, SaeSettings, Settings
 
 
 class ReportSettings(SaeSettings):
@@ -18,6 +18,8 @@ class ReportSettings(SaeSettings):
     """Seeded sets of in-context examples that the words share."""
     max_candidates: int = Field(10, ge=1)
     """Candidates of a letter that are ablated (paper: 200)."""
+    probe: Probe = "reference"
+    """Which probe the absorption rates use (paper: the reference probe); everything else uses the converged one."""
     per_letter: int = Field(4, ge=1)
     """Words of a letter for the mediation, with a main latent on, and with none on."""
     compare: bool = True

@@ -11,6 +11,7 @@ from absorption.ablation import AblationEngine
 from absorption.criteria import Thresholds
 from absorption.mediation import choose_words, mediate, mediation_shares
 from absorption.mediation.parts import STATE
+from absorption.probes import REFERENCE
 from absorption.study import Study
 
 
@@ -32,7 +33,13 @@ class Effects:
 
 
 def measure_effects(
-    study: Study, thresholds: Thresholds, *, per_letter: int, scale_words: int = 300, seed: int = 0
+    study: Study,
+    thresholds: Thresholds,
+    *,
+    per_letter: int,
+    scale_words: int = 300,
+    probe: str = REFERENCE,
+    seed: int = 0,
 ) -> Effects:
     """Rates under every definition, and what main and absorbing latents carry of the letter.
 
@@ -44,10 +51,13 @@ def measure_effects(
         thresholds: of all definitions; ``max_candidates`` caps the ablations of a letter.
         per_letter: words of a letter for the mediation, with a main latent on, and with none on.
         scale_words: words whose mean metric is the model's own scale.
+        probe: of the rates; the default is the published one, so that they can stand beside published rates. The
+            mediation follows the study's own.
         seed: of every choice among words.
     """
-    subject = study.subject()
-    letters = study.words.good_letters(thresholds.min_probe_f1)
+    published = study.under(probe)
+    subject = published.subject()
+    letters = published.words.good_letters(thresholds.min_probe_f1)
     shares, missing = pd.DataFrame(), ""
     try:
         engine = AblationEngine(study.words.model, study.sae, study.words.prompts)
@@ -62,8 +72,9 @@ def measure_effects(
                 engine, subject, thresholds, mean_metric=scale.value, seed=seed, every_effect=False
             )
         with timing.stage("mediation"):
-            chosen = choose_words(subject, per_letter, seed)
-            table = mediate(engine, subject, chosen, thresholds=thresholds, seed=seed)
+            own = study.subject()
+            chosen = choose_words(own, per_letter, seed)
+            table = mediate(engine, own, chosen, thresholds=thresholds, seed=seed)
         shares = mediation_shares(table, whole=STATE, by=(), seed=seed)
     rates = criteria.absorption_rates(judged, letters=letters, seed=seed)
     return Effects(judged, rates, letters, shares, missing)
