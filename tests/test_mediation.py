@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 from functools import cache
 
@@ -122,6 +123,20 @@ def test_words_are_chosen_by_letter_and_by_whether_a_main_latent_is_on() -> None
     assert frame[~frame["candidate"]]["letter"].nunique() == 26
     assert torch.equal(words, choose_words(subject(), 3, seed=0))
     assert not torch.equal(words, choose_words(subject(), 3, seed=1))
+
+
+def test_choosing_words_and_latents_warns_of_nothing() -> None:
+    made, mine = engine(), subject()
+    torch.set_warn_always(
+        True
+    )  # PyTorch says most things once a process, which another test may have used up
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            words = choose_words(mine, 3, seed=0)
+            p.part_sets(made, mine, words, Thresholds(), seed=0)
+    finally:
+        torch.set_warn_always(False)
 
 
 def test_one_latent_removed_in_order_of_effect_costs_all_that_it_carries() -> None:
