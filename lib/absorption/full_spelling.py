@@ -60,7 +60,7 @@ def spell_words(
     examples = _examples(words, pool, n_examples, seed)
     prefix = _prefix(model, examples, answers)
     inputs = {
-        "model": model.weights_hash, "dtype": str(model.dtype), "prefix": prefix.tolist(),
+        "model": model.identity, "dtype": str(model.dtype), "prefix": prefix.tolist(), "answers": answers.tolist(),
         "words": words["word"].tolist(), "ids": words["token_id"].tolist(), "version": VERSION,
     }  # fmt: skip
     found = cache.cached_tensors(

@@ -53,7 +53,7 @@ def text_activations(
         latents: which latents.
     """
     inputs = {
-        "model": model.weights_hash, "dtype": str(model.dtype), "sae": sae.weights_hash, "hook": sae.hook_name,
+        "model": model.identity, "dtype": str(model.dtype), "sae": sae.identity, "hook": sae.hook_name,
         "windows": cache.array_hash(windows.numpy()), "latents": latents, "version": VERSION,
     }  # fmt: skip
 
