@@ -15,7 +15,7 @@ from tests.planted import planted_engine as engine
 
 from absorption import ablation, criteria, study
 from absorption.criteria import FRACTION, FULL, MEAN, RELATIVE, Thresholds
-from absorption.criteria.case import ALL_OUT, PROBE_OUT, project
+from absorption.criteria.control import FILTER_OUT, PATTERN_OUT, RANDOM_OUT, WRONG_OUT
 from absorption.criteria.rules import NO_LEAD
 from absorption.latents.score import MeanSamples
 from absorption.probes import PROBES, ProbedWords, ProbeSet
@@ -149,21 +149,17 @@ def test_without_an_absorbed_word_there_is_an_empty_case() -> None:
     case = study.tell_case(mine(), found().head(0), pd.DataFrame(columns=["word", "effect"]))
     assert (case.word, len(case.bars), int(case.row["latent"])) == ("none", 0, -1)
     control = criteria.control_table(engine(), true_subject(), found().head(0))
-    assert (len(control), criteria.control_of(control, PROBE_OUT)) == (0, "not measured")
+    assert (len(control), criteria.control_of(control, PATTERN_OUT)) == (0, "not measured")
     assert criteria.case_ratios(found().head(0))["share"].isna().all()
 
 
 def test_what_the_absorber_does_it_does_along_the_letter() -> None:
+    """This subject's probe is the letter's own feature, so its weights are what the model reads."""
     table = criteria.control_table(engine(), true_subject(), found()).set_index("taken_out")
-    assert table.loc[PROBE_OUT, "share"] == pytest.approx(0, abs=0.02)
-    assert table.loc[ALL_OUT, "share"] == pytest.approx(0, abs=0.02)
-    assert criteria.control_share(found()).value == pytest.approx(0, abs=0.02)
-    assert criteria.control_of(table.reset_index(), PROBE_OUT).startswith(("0.0", "-0.0"))
-
-
-def test_a_projection_keeps_what_lies_in_the_span_and_drops_what_does_not() -> None:
-    basis = torch.tensor([[[1.0, 0, 0], [1.0, 1.0, 0]]])
-    assert project(torch.tensor([[3.0, -2.0, 5.0]]), basis).tolist() == [pytest.approx([3.0, -2.0, 0.0])]
+    assert table.loc[FILTER_OUT, "share"] == pytest.approx(0, abs=0.02)
+    assert table.loc[WRONG_OUT, "share"] == pytest.approx(1, abs=0.02)
+    assert table.loc[RANDOM_OUT, "share"] == pytest.approx(1, abs=0.02)
+    assert criteria.control_of(table.reset_index(), FILTER_OUT).startswith(("0.0", "-0.0"))
 
 
 def test_ratios_of_the_case_are_ratios_of_means_by_hand() -> None:

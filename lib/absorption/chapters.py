@@ -116,8 +116,8 @@ class MediationSettings(MainLatentSettings):
     """Words whose token is changed at each depth."""
     every: int = Field(3, ge=1)
     """Change it at every n-th depth."""
-    edit_words: int = Field(300, ge=10)
-    """Words whose letter is edited."""
+    edit_per_letter: int = Field(12, ge=1)
+    """Words of a letter that are edited (paper: about 100)."""
 
 
 class FamilySettings(Settings):

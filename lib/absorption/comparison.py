@@ -46,11 +46,16 @@ class ScoredSae:
         return self.l0_words / self.sae.W_dec.shape[1]
 
 
-def companions(sae: LoadedSae, model: LanguageModel) -> list[LoadedSae]:
-    """Those of ``COMPANIONS`` that read the same hook of the same model, without ``sae`` itself."""
+EDITED_WITH = (*COMPANIONS, "batchtopk-4096-l0-128")
+"""Letters are edited with one more: the paper finds edits best at L0 75 to 150."""
+
+
+def companions(sae: LoadedSae, model: LanguageModel, *, ids: tuple[str, ...] = ()) -> list[LoadedSae]:
+    """Those of the shipped ``ids`` (default: ``COMPANIONS``) that read the same hook of the same model, without
+    ``sae`` itself."""
     others = []
     for sae_id in shipped_ids():
-        if sae_id == sae.name or sae_id not in COMPANIONS:
+        if sae_id == sae.name or sae_id not in (ids or COMPANIONS):
             continue
         try:
             other = load_sae("shipped", sae_id, model)

@@ -1,7 +1,8 @@
 """The three definitions of absorption: by ablation, by projection, and as a fraction."""
 
 from absorption.criteria.agreement import agreement, sensitivity, wide
-from absorption.criteria.case import absorbed_words, case_ratios, control_of, control_share, control_table
+from absorption.criteria.case import absorbed_words, case_ratios, others_share, with_next
+from absorption.criteria.control import control_of, control_share, control_table
 from absorption.criteria.judge import (
     ABLATION,
     DEFINITIONS,
@@ -68,6 +69,7 @@ __all__ = [
     "mean_rows",
     "model_accuracy",
     "model_scale",
+    "others_share",
     "partial_words",
     "probed_right",
     "sensitivity",
@@ -75,4 +77,5 @@ __all__ = [
     "with_cap",
     "with_lead",
     "with_main",
+    "with_next",
 ]

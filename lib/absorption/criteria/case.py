@@ -2,8 +2,8 @@
 absorber.
 
 Paper, section 5.2 and appendix A.11: on ``_short`` the "starts with S" latent is silent, a "short" latent
-carries the letter, ablating it costs the answer, and ablating it without its part along the probe direction
-costs nothing.
+carries the letter, ablating it costs the answer, ablating any other costs little, and ablating it without its
+letter costs nothing.
 """
 
 from __future__ import annotations
@@ -12,24 +12,22 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-import torch
-from jaxtyping import Float
-from torch import Tensor
 
-from absorption.ablation import AblationEngine, LatentRows, removal_effects
+from absorption.ablation import AblationEngine, removal_effects
+from absorption.criteria.control import absorber_rows
 from absorption.criteria.judge import ABLATION
 from absorption.criteria.subject import Subject
-from absorption.statistics import Estimate, ratio_table
+from absorption.statistics import Estimate, mean_interval, ratio_table
 
-PROBE_OUT, MEANS_OUT = "the letter's probe direction", "the letter's difference in means"
-BOTH_OUT, ALL_OUT = "both", "all letters' probe directions"
+PUBLISHED_NEXT = 1 / 12
+"""On ``_short`` the absorber moved the metric by more than 6 and every other latent by less than .5."""
 CONTROL_COLUMNS = [
     "word", "letter", "latent", "cosine", "activation", "projection", "effect", "control_effect", "lead",
     "main_latent", "main_cosine", "main_activation", "main_projection",
 ]  # fmt: skip
 """One row an absorbed word. ``projection``: what the absorbing latent adds along the probe direction.
-``control_effect``: of removing it without that part. ``main_*``: the letter's first main latent, its decoder
-cosine, and its mean activation and projection on the letter's words where it is on."""
+``control_effect``: of removing it without its part along the probe's pattern. ``main_*``: the letter's first
+main latent, its decoder cosine, and its mean activation and projection on the letter's words where it is on."""
 
 
 def absorbed_words(
@@ -50,12 +48,13 @@ def absorbed_words(
     found = found.sort_values("lead", ascending=False, ignore_index=True)
     if found.empty:
         return pd.DataFrame(columns=CONTROL_COLUMNS)
-    rows = _rows(subject, found)
+    rows = absorber_rows(subject, found)
     states = engine.states(rows.words)
     before = engine.metrics(rows.words, states)
     directions = subject.directions[subject.letters[rows.words]].float()
     found["effect"] = removal_effects(engine, rows, before).numpy()
-    found["control_effect"] = removal_effects(engine, rows, before, spare=directions).numpy()
+    patterns = subject.patterns[subject.letters[rows.words]]
+    found["control_effect"] = removal_effects(engine, rows, before, spare=patterns).numpy()
     found["activation"] = rows.activations.numpy()
     found["projection"] = (rows.contributions(engine.sae) * directions).sum(dim=1).numpy()
     mains = {letter: main_level(subject, letter) for letter in found["letter"].unique()}
@@ -83,74 +82,34 @@ def case_ratios(found: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True).assign(quantity=names)[columns]
 
 
-def control_table(
-    engine: AblationEngine, subject: Subject, found: pd.DataFrame, *, seed: int = 0
-) -> pd.DataFrame:
-    """What is left of the absorbing latents' effects when directions are taken out of their decoder rows.
+def with_next(found: pd.DataFrame, effects: pd.DataFrame) -> pd.DataFrame:
+    """The absorbed words with ``next_share``: the largest effect of any other latent, over the absorber's.
 
-    The paper takes out the letter's probe direction. If more is left here, the other rows say what it is: the
-    difference-in-means direction, or all letters' probe directions together.
+    Both by size, whatever their sign: on ``_short`` every other latent moved the metric by less than .5, against
+    more than 6. 0 where the word has no other latent.
 
     Args:
-        engine: the ablation engine.
-        subject: words and latents.
         found: from ``absorbed_words``.
+        effects: all effects of these words, from ``ablation.all_effects``.
+    """
+    if found.empty:
+        return found.assign(next_share=np.zeros(0))
+    mine = found[["word", "latent"]].merge(effects[["word", "latent", "effect"]], on="word")
+    other = mine[mine["latent_x"] != mine["latent_y"]]
+    largest = other["effect"].abs().groupby(other["word"]).max()
+    sizes = found["effect"].abs().to_numpy()
+    return found.assign(next_share=largest.reindex(found["word"]).fillna(0).to_numpy() / sizes)
+
+
+def others_share(found: pd.DataFrame, *, seed: int = 0) -> Estimate:
+    """Share of the absorbed words on which every other latent does less than a twelfth of what the absorber
+    does.
+
+    Args:
+        found: from ``with_next``.
         seed: of the bootstrap over words.
-
-    Returns:
-        ``taken_out, n_directions, share, low, high, words``.
     """
-    columns = ["taken_out", "n_directions", "share", "low", "high", "words"]
-    if found.empty:
-        return pd.DataFrame(columns=columns)
-    rows = _rows(subject, found)
-    states = engine.states(rows.words)
-    before = engine.metrics(rows.words, states)
-    written = rows.contributions(engine.sae)
-    letters = subject.letters[rows.words]
-    means = subject.mean_directions
-    tables = []
-    for name, basis in (
-        (PROBE_OUT, subject.directions[letters].float()[:, None]),
-        (MEANS_OUT, means[letters][:, None]),
-        (BOTH_OUT, torch.stack([subject.directions[letters].float(), means[letters]], dim=1)),
-        (ALL_OUT, subject.directions.float().expand(len(rows), -1, -1)),
-    ):
-        left = written - project(written, basis)
-        effects = engine.metrics(rows.words, states - left) - before
-        table = pd.DataFrame({"left": effects.numpy(), "effect": found["effect"].to_numpy(), "all": ""})
-        tables.append(
-            ratio_table(table, "left", "effect", ["all"], seed=seed).assign(
-                taken_out=name, n_directions=basis.shape[1]
-            )
-        )
-    return pd.concat(tables, ignore_index=True)[columns]
-
-
-def control_of(table: pd.DataFrame, taken_out: str) -> str:
-    """One row of ``control_table`` as text: share and interval."""
-    mine = table[table["taken_out"] == taken_out]
-    if mine.empty:
-        return "not measured"
-    return str(Estimate(*(float(mine[name].iloc[0]) for name in ("share", "low", "high"))))
-
-
-def project(vectors: Float[Tensor, "row d"], basis: Float[Tensor, "row k d"]) -> Float[Tensor, "row d"]:
-    """Each vector's part in the span of its own ``k`` directions (which need not be orthogonal)."""
-    orthonormal = torch.linalg.qr(basis.transpose(1, 2).double()).Q
-    inside = orthonormal @ (orthonormal.transpose(1, 2) @ vectors.double()[:, :, None])
-    return inside[:, :, 0].to(vectors.dtype)
-
-
-def control_share(found: pd.DataFrame, *, seed: int = 0) -> Estimate:
-    """Effect that is left when the probe direction is taken out of the absorbing latents, as a share of all.
-
-    Mean over words of the one over the mean of the other (paper, appendix A.11: nothing is left).
-    """
-    if found.empty:
-        return Estimate(np.nan, np.nan, np.nan)
-    row = ratio_table(found.assign(all=""), "control_effect", "effect", ["all"], seed=seed).iloc[0]
-    return Estimate(float(row["share"]), float(row["low"]), float(row["high"]))
+    return mean_interval((found["next_share"] < PUBLISHED_NEXT).to_numpy(), seed=seed)
 
 
 @dataclass(frozen=True)
@@ -178,15 +137,3 @@ def main_level(subject: Subject, letter: str) -> MainLevel:
     ]
     activation, projection = np.mean(levels, axis=0) if levels else (np.nan, np.nan)
     return MainLevel(main[0], float(subject.cosines[number, main[0]]), float(activation), float(projection))
-
-
-def _rows(subject: Subject, found: pd.DataFrame) -> LatentRows:
-    """The absorbing latents with their activations."""
-    place = {word: number for number, word in enumerate(subject.words.tolist())}
-    activations = []
-    for word, latent in zip(found["word"], found["latent"], strict=True):
-        mine = subject.active_latents[place[int(word)]]
-        activations.append(float(mine.activations[mine.latents == latent][0]))
-    words = torch.from_numpy(found["word"].to_numpy(copy=True))
-    latents = torch.from_numpy(found["latent"].to_numpy(copy=True)).long()
-    return LatentRows(words, latents, torch.tensor(activations))

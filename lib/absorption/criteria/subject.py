@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from absorption.probes import difference_in_means
+from absorption.probes import ProbeSet, difference_in_means, pattern
 from absorption.vocab import LETTERS
 
 
@@ -70,6 +70,13 @@ class Subject:
         """Unit vectors from the mean of all other training words to that of each letter's training words."""
         labels = torch.nn.functional.one_hot(self.letters[self.train], len(self.names)).bool()
         return difference_in_means(self.acts[self.train].float(), labels).directions
+
+    @cached_property
+    def patterns(self) -> Float[Tensor, "letter d_model"]:
+        """Unit patterns of the probes: along what the letters that they read are written (training words)."""
+        labels = torch.nn.functional.one_hot(self.letters[self.train], len(self.names)).bool()
+        filters = ProbeSet(self.directions.float(), torch.zeros(len(self.names)))
+        return pattern(self.acts[self.train].float(), labels, filters).weights
 
     @cached_property
     def totals(self) -> Float[np.ndarray, " right"]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
 import pandas as pd
 from jaxtyping import Int
 from torch import Tensor
@@ -12,10 +11,9 @@ from tqdm.auto import tqdm
 
 from absorption import timing
 from absorption.ablation import AblationEngine
-from absorption.latents.score import MeanSamples
 from absorption.mediation.editing import edit_letters, letter_levels
 from absorption.splitting import K_SPARSE
-from absorption.statistics import mean_interval, resample_counts
+from absorption.statistics import mean_interval
 from absorption.study import Study
 from absorption.study.study import train_rows
 
@@ -49,13 +47,3 @@ def edit_rates(table: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
         rows.append((sae, method, share.value, share.low, share.high, *means))
     names = ["sae", "method", "value", "low", "high", "kept", "shift", "words"]
     return pd.DataFrame(rows, columns=names)
-
-
-def edit_samples(table: pd.DataFrame, method: str, *, seed: int = 0) -> dict[str, MeanSamples]:
-    """By SAE: share of answers edited by one method, with resamples of the words that all SAEs share."""
-    found = {}
-    for sae, mine in table[table["method"] == method].groupby("sae", sort=False):
-        edited = mine.sort_values("word")[EDITED].to_numpy(dtype=np.float64)
-        samples = resample_counts(len(edited), seed=seed) @ edited / len(edited)
-        found[str(sae)] = MeanSamples(str(sae), {EDITED: float(edited.mean())}, {EDITED: samples})
-    return found

@@ -1,4 +1,5 @@
-"""Editing the first letter: take the letter's latents out, put another letter's in, and ask the model."""
+"""Editing the first letter by other means than the published one (``mediation.setting``): main latents swapped,
+absorbing latents too, or the letters' levels along a direction exchanged."""
 
 from __future__ import annotations
 
@@ -15,9 +16,10 @@ from absorption.criteria import Subject, Thresholds
 from absorption.mediation.parts import ABSORBING, MAIN, PartSets, part_sets
 
 NOTHING, SWAP_MAIN, SWAP_ALL = "nothing", "main latents swapped", "main and absorbing latents swapped"
-SWAP_PROBE, SWAP_MEANS = "probe directions swapped", "differences in means swapped"
+SWAP_PATTERN, SWAP_MEANS = "patterns swapped", "differences in means swapped"
+SWAP_FILTER = "filters (probe weights) swapped"
 OTHER_STATE = "state of a word of the other letter"
-METHODS = (NOTHING, SWAP_PROBE, SWAP_MEANS, SWAP_MAIN, SWAP_ALL, OTHER_STATE)
+METHODS = (NOTHING, SWAP_FILTER, SWAP_PATTERN, SWAP_MEANS, SWAP_MAIN, SWAP_ALL, OTHER_STATE)
 """``nothing`` is the floor and the other word's state the ceiling."""
 
 
@@ -48,15 +50,18 @@ class Levels:
 
     latent: Float[Tensor, " letter"]
     """Mean activation of each letter's first main latent on the letter's words where it is on."""
-    probe: Axis
-    """Along the probe directions."""
+    filters: Axis
+    """Along the probes' weights."""
+    patterns: Axis
+    """Along their patterns."""
     means: Axis
     """Along the differences in means."""
 
 
 def letter_levels(subject: Subject, words: Int[Tensor, " word"]) -> Levels:
     """Levels on some words (training words: no edited word tells how to edit it)."""
-    axes = [_axis(subject, words, d.float()) for d in (subject.directions, subject.mean_directions)]
+    lines = (subject.directions, subject.patterns, subject.mean_directions)
+    axes = [_axis(subject, words, directions.float()) for directions in lines]
     return Levels(_latent_levels(subject, words), *axes)
 
 
@@ -165,7 +170,8 @@ def _states(
         NOTHING: states,
         SWAP_MAIN: states - main + put_in,
         SWAP_ALL: states - main - absorbing + put_in,
-        SWAP_PROBE: levels.probe.swap(states, own, targets, strength),
+        SWAP_FILTER: levels.filters.swap(states, own, targets, strength),
+        SWAP_PATTERN: levels.patterns.swap(states, own, targets, strength),
         SWAP_MEANS: levels.means.swap(states, own, targets, strength),
         OTHER_STATE: subject.acts[_word_of_each(subject, targets, words, seed)].float(),
     }

@@ -14,17 +14,17 @@ from tqdm.auto import tqdm
 from absorption.ablation import StateEngine, clean_metrics, direction_effects, patch_effects
 from absorption.activations import depth_activations
 from absorption.models import LanguageModel, Site
-from absorption.probes import difference_in_means, probe_words
+from absorption.probes import ProbedWords, difference_in_means, pattern, probe_words
 from absorption.prompts import SpellingPrompts
 from absorption.statistics import Estimate, interval, ratio_table, resample_counts
 from absorption.study import StudyWords
 from absorption.vocab import LETTERS
 
 MEAN, OTHER = "mean state", "another word's state"
-PROBE, MEANS = "probe direction", "difference in means"
+PATTERN, MEANS, FILTER = "pattern", "difference in means", "filter (probe weights)"
 """What takes the place of the word's state: the mean over words; the state of a word of another letter;
-itself without its part along the letter's probe, or along the difference of the letter's mean from that of
-the other words, at that depth."""
+itself without its part along a line at that depth: along the probe's pattern, the difference of the letter's
+mean from that of the other words, or the probe's weights."""
 
 
 def layer_effects(
@@ -33,7 +33,7 @@ def layer_effects(
     words: Int[Tensor, " word"],
     acts: Mapping[int, Float[Tensor, "all_words d_model"]],
     *,
-    directions: Mapping[int, Float[Tensor, "26 d_model"]] | None = None,
+    lines: Mapping[int, Mapping[str, Float[Tensor, "26 d_model"]]] | None = None,
     seed: int = 0,
 ) -> pd.DataFrame:
     """Effect of each replacement at each depth.
@@ -44,7 +44,7 @@ def layer_effects(
         words: positions in the prompts' table.
         acts: activations of all words by depth (``activations.depth_activations``), for the means and the
             other words' states; the depths to use are its keys.
-        directions: unit probe directions by depth; depths without them get no ``probe direction`` row.
+        lines: by depth and name, unit directions whose part is set to the mean (from ``probes_by_depth``).
         seed: of the choice of other words.
 
     Returns:
@@ -60,10 +60,9 @@ def layer_effects(
         found = {
             MEAN: patch_effects(engine, words, mean.expand(len(words), -1)),
             OTHER: patch_effects(engine, words, acts[depth][partners]),
-            MEANS: direction_effects(engine, words, means_at(acts[depth], prompts)[mine], centre=mean),
         }
-        if directions is not None and depth in directions:
-            found[PROBE] = direction_effects(engine, words, directions[depth][mine].float(), centre=mean)
+        for name, directions in (lines or {}).get(depth, {}).items():
+            found[name] = direction_effects(engine, words, directions[mine].float(), centre=mean)
         metric = clean_metrics(engine, words).numpy()
         for kind, effect in found.items():
             about = {"depth": depth, "kind": kind, "word": words.numpy(), "letter": letters, "metric": metric}
@@ -71,23 +70,28 @@ def layer_effects(
     return pd.concat(tables, ignore_index=True)
 
 
-def means_at(acts: Float[Tensor, "word d_model"], prompts: SpellingPrompts) -> Float[Tensor, "26 d_model"]:
-    """Unit difference-in-means directions of all letters."""
-    labels = torch.nn.functional.one_hot(prompts.letters, len(LETTERS)).bool()
-    return difference_in_means(acts, labels).directions
-
-
 def probes_by_depth(
     words: StudyWords, depths: Sequence[int]
-) -> tuple[dict[int, Float[Tensor, "word d_model"]], dict[int, Float[Tensor, "26 d_model"]]]:
-    """Activations of all words at each depth, and the unit directions of the probes fitted there.
+) -> tuple[dict[int, Float[Tensor, "word d_model"]], dict[int, dict[str, Float[Tensor, "26 d_model"]]]]:
+    """Activations of all words at each depth, and the letters' unit lines there: pattern, difference in means
+    and filter, all fitted on the training words.
 
-    Both are kept on disk, and shared with the chapter on probe baselines.
+    Activations and probes are kept on disk, and shared with the chapter on probe baselines.
     """
     acts = depth_activations(words.model, words.prompts, list(depths))
     table = words.table.drop(columns="split")
     probed = {depth: probe_words(table, acts[depth], seed=words.seed) for depth in depths}
-    return acts, {depth: found.probes.directions for depth, found in probed.items()}
+    return acts, {depth: lines_of(found) for depth, found in probed.items()}
+
+
+def lines_of(probed: ProbedWords) -> dict[str, Float[Tensor, "26 d_model"]]:
+    """Each letter's pattern, difference in means and filter, as unit vectors, from the training words."""
+    acts, labels = probed.acts[probed.train].float(), probed.labels[probed.train]
+    return {
+        PATTERN: pattern(acts, labels, probed.probes).weights,
+        MEANS: difference_in_means(acts, labels).directions,
+        FILTER: probed.probes.directions.float(),
+    }
 
 
 def layer_shares(table: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:

@@ -1,9 +1,9 @@
-"""Through what does the letter go? Effects of removing the probe's direction, and sets of latents, from the
+"""Through what does the letter go? Effects of removing the letter's direction, and sets of latents, from the
 same words.
 
-If the letter went through the main latents, removing them would cost as much as removing the probe's
-direction. What the absorbing latents add, and what any other latents of the same size would do, is measured
-on the same words.
+If the letter went through the main latents, removing them would cost as much as removing the direction along
+which it is written, the probe's pattern. What the absorbing latents add, and what any other latents of the same
+size would do, is measured on the same words. The probe's weights, the filter, are removed for comparison.
 """
 
 from __future__ import annotations
@@ -27,13 +27,15 @@ from absorption.ablation import (
 from absorption.criteria import Subject, Thresholds
 from absorption.statistics import interval, resample_counts
 
-PROBE, MEANS, STATE = "probe direction", "difference in means", "whole state"
+PATTERN, FILTER = "pattern", "filter (probe weights)"
+MEANS, STATE = "difference in means", "whole state"
 MAIN, ABSORBING, BOTH = "main latents", "absorbing latents", "main + absorbing"
 RANDOM, ALL = "random latents", "all latents"
-PARTS = (STATE, ALL, BOTH, MAIN, ABSORBING, RANDOM, MEANS, PROBE)
-"""What is removed. ``probe direction``: the residual stream's part along the probe is set to the mean over
+PARTS = (STATE, ALL, BOTH, MAIN, ABSORBING, RANDOM, PATTERN, MEANS, FILTER)
+"""What is removed. ``pattern``: the residual stream's part along the probe's pattern is set to the mean over
 words; ``difference in means``: likewise along the difference of the letter's mean from that of the other
-words. ``absorbing latents``: those that the absorption fraction counts. ``random latents``: as many as main
+words; ``filter``: along the probe's weights.
+``absorbing latents``: those that the absorption fraction counts. ``random latents``: as many as main
 and absorbing together, of the word's other latents, each the nearest in size. ``all latents``: only the SAE's
 error and bias stay. ``whole state``: the mean over words takes its place."""
 
@@ -80,21 +82,21 @@ def mediate(
     """
     sets = part_sets(engine, subject, words, thresholds or Thresholds(), seed)
     states = subject.acts
-    directions = subject.directions[subject.letters[words]].float()
     mean = states.mean(dim=0)
-    means = subject.mean_directions[subject.letters[words]]
+    lines = {PATTERN: subject.patterns, MEANS: subject.mean_directions, FILTER: subject.directions.float()}
+    letters = subject.letters[words]
     found = {
-        PROBE: direction_effects(engine, words, directions, centre=mean),
-        MEANS: direction_effects(engine, words, means, centre=mean),
-        STATE: patch_effects(engine, words, mean.expand(len(words), -1)),
+        part: direction_effects(engine, words, directions[letters], centre=mean)
+        for part, directions in lines.items()
     }
-    counts = {part: torch.zeros(len(words)) for part in (PROBE, MEANS, STATE)}
+    found[STATE] = patch_effects(engine, words, mean.expand(len(words), -1))
+    counts = {part: torch.zeros(len(words)) for part in found}
     for part, member in sets.members.items():
         found[part] = set_effects(engine, sets.rows[member], sets.where[member], words)
         counts[part] = torch.bincount(sets.where[member], minlength=len(words)).float()
     main_on = torch.bincount(sets.where[sets.members[MAIN]], minlength=len(words)) > 0
-    letters = [subject.names[i] for i in subject.letters[words].tolist()]
-    about = {"word": words.numpy(), "letter": letters, "main_on": main_on.numpy()}
+    names = [subject.names[i] for i in letters.tolist()]
+    about = {"word": words.numpy(), "letter": names, "main_on": main_on.numpy()}
     tables = [
         pd.DataFrame(
             about | {"part": part, "n_latents": counts[part].int().numpy(), "effect": found[part].numpy()}
@@ -163,7 +165,7 @@ def _matched(
 def mediation_shares(
     table: pd.DataFrame,
     *,
-    whole: str = PROBE,
+    whole: str = PATTERN,
     by: tuple[str, ...] = ("main_on",),
     n_resamples: int = 1000,
     seed: int = 0,
@@ -198,8 +200,8 @@ def mediation_shares(
 
 
 def both_shares(table: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
-    """``mediation_shares`` of the whole state's effect, with the share of the probe's effect as ``of_probe``."""
+    """``mediation_shares`` of the whole state's effect, with the share of the pattern's as ``of_pattern``."""
     found = mediation_shares(table, whole=STATE, seed=seed)
-    of_probe = mediation_shares(table, whole=PROBE, seed=seed)["share"]
-    found.insert(list(found.columns).index("high") + 1, "of_probe", of_probe)
+    of_pattern = mediation_shares(table, whole=PATTERN, seed=seed)["share"]
+    found.insert(list(found.columns).index("high") + 1, "of_pattern", of_pattern)
     return found

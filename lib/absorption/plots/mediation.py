@@ -118,6 +118,50 @@ def layers(table: pd.DataFrame, departure: float) -> go.Figure:
     return fig
 
 
+EDIT_NAMES = {"p_own": "P(own letter)", "p_new": "P(new letter)", "edited": "answers edited"}
+
+
+def set_edits(rates: pd.DataFrame) -> go.Figure:
+    """Change of both letters' probabilities, and share of answers edited, a row an SAE, a symbol a strength.
+
+    Args:
+        rates: ``sae, strength, quantity, value, low, high``, as ``mediation.set_rates`` gives it.
+    """
+    fig = theme.figure("change of the probability; share of answers edited", height=480)
+    for (quantity, name), colour in zip(EDIT_NAMES.items(), theme.PALETTE, strict=False):
+        mine = rates[rates["quantity"] == quantity]
+        for (strength, rows), symbol in zip(mine.groupby("strength"), theme.SYMBOLS, strict=False):
+            label = f"{name}, {strength:g} times the mean"
+            fig.add_scatter(
+                x=rows["value"], y=theme.wrapped(rows["sae"]), error_x=theme.error_bars(rows), mode="markers",
+                name=label, orientation="h", marker={"color": colour, "symbol": symbol, "size": 8},
+                hovertemplate="%{y}: %{x:.2f}<extra>" + label + "</extra>",
+            )  # fmt: skip
+    fig.add_vline(x=0, line={"dash": "dash", "color": theme.GREY, "width": 1})
+    fig.update_layout(scattermode="group")
+    fig.update_yaxes(autorange="reversed", type="category")
+    return fig
+
+
+def edited_by_f1(by_letter: pd.DataFrame) -> go.Figure:
+    """Share of words edited against the F1 of the latent put in, a point a letter, a colour an SAE.
+
+    Args:
+        by_letter: ``sae, new, f1, edited, words``, as ``mediation.edited_by_letter`` gives it.
+    """
+    fig = theme.figure("F1 of the latent put in", "answers that become the new letter", height=460)
+    for (name, rows), colour, symbol in zip(
+        by_letter.groupby("sae", sort=False), theme.PALETTE, theme.SYMBOLS, strict=False
+    ):
+        fig.add_scatter(
+            x=rows["f1"], y=rows["edited"], mode="markers", name=str(name), text=rows["new"].str.upper(),
+            marker={"color": colour, "symbol": symbol, "size": 8, "opacity": 0.7},
+            hovertemplate="%{text}: F1 %{x:.2f}, %{y:.0%} edited<extra>" + str(name) + "</extra>",
+        )  # fmt: skip
+    fig.update_yaxes(tickformat=".0%", rangemode="tozero")
+    return fig
+
+
 def edits(table: pd.DataFrame) -> go.Figure:
     """Share of words whose answer becomes the target letter, by method, a colour an SAE.
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from absorption.criteria.case import CONTROL_COLUMNS
+from absorption.criteria.case import CONTROL_COLUMNS, with_next
 from absorption.latents import top_words
 from absorption.study.study import Study
 
@@ -28,7 +28,7 @@ class CaseStudy:
     bars: pd.DataFrame
     """``name, latent, effect`` of the strongest latents of the word, strongest first."""
     next_share: float
-    """Size of the second strongest effect, as a share of the strongest."""
+    """Size of the largest effect of any other latent, as a share of the absorbing one's."""
     levels: pd.DataFrame
     """Main and absorbing latent side by side: ``role, latent, strongest_on, cosine, activation, contribution``."""
 
@@ -50,7 +50,6 @@ def tell_case(study: Study, found: pd.DataFrame, effects: pd.DataFrame) -> CaseS
     latents = [int(latent) for latent in strongest["latent"]]
     names = top_words(study.acts, study.words.table, [*latents, int(row["main_latent"])])
     labels = [f"{latent}: {_short(names[latent])}" for latent in latents]
-    sizes = mine["effect"].abs().to_numpy()[order]
     main, absorber = int(row["main_latent"]), int(row["latent"])
     levels = pd.DataFrame(
         [
@@ -69,7 +68,7 @@ def tell_case(study: Study, found: pd.DataFrame, effects: pd.DataFrame) -> CaseS
         main_name=names[main],
         absorber_name=names[absorber],
         bars=pd.DataFrame({"name": labels, "latent": latents, "effect": strongest["effect"].to_numpy()}),
-        next_share=float(sizes[1] / sizes[0]) if len(sizes) > 1 else 0.0,
+        next_share=float(with_next(found.iloc[:1], effects)["next_share"].iloc[0]),
         levels=levels,
     )
 
