@@ -174,6 +174,13 @@ def edge(points: list[tuple[float, MeanSamples]]) -> str:
     return {0: "smallest", len(ordered) - 1: "largest"}.get(int(np.argmax(ordered)), "")
 
 
+NO_TREND = (
+    "No trend: it takes at least two SAEs of one width whose L0 on running text is known (a card states it), reading "
+    "the same place of the same model."
+)
+"""Why a table of slopes has no rows."""
+
+
 def slope_table(scored: list[ScoredSae]) -> pd.DataFrame:
     """Change of precision, recall and F1 each time L0 doubles, for every selection, paired over SAEs.
 

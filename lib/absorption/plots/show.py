@@ -67,7 +67,9 @@ def caption_html(caption: str) -> str:
     return escape(caption)
 
 
-def show_table(table: pd.DataFrame, *, caption: str, search: bool | None = None, digits: int = 3) -> None:
+def show_table(
+    table: pd.DataFrame, *, caption: str, search: bool | None = None, digits: int = 3, empty: str = ""
+) -> None:
     """Display a table that can be sorted by its headings and, when long, searched.
 
     Every cell is escaped: tokens of a foreign tokenizer may look like HTML.
@@ -77,6 +79,7 @@ def show_table(table: pd.DataFrame, *, caption: str, search: bool | None = None,
         caption: what a row is.
         search: show a search field; default for more than 12 rows.
         digits: significant digits of floats.
+        empty: what stands in the place of the rows if there are none: why.
     """
     search = len(table) > 12 if search is None else search
     name = f"table-{next(_numbers)}"
@@ -90,6 +93,8 @@ def show_table(table: pd.DataFrame, *, caption: str, search: bool | None = None,
         "<tr>" + "".join(_cell(value, digits) for value in row) + "</tr>"
         for row in table.itertuples(index=False, name=None)
     )
+    if table.empty and empty:
+        body = f'<tr><td colspan="{max(len(table.columns), 1)}">{escape(empty)}</td></tr>'
     display(
         HTML(
             f'{_TABLE_STYLE}<figure class="abs-table" id="{name}">{field}<div class="abs-scroll" tabindex="0"><table>'

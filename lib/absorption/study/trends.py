@@ -17,6 +17,8 @@ from absorption.study.rates import Judged
 from absorption.study.study import Study, train_rows
 
 SPLITS, RATE = "splits", "rate"
+TOO_FEW, NO_PAIR = "none: fewer than two of one width with a known L0", "none: no two widths at one L0"
+"""Why there is no change to show."""
 BY_L0, BY_WIDTH = "each doubling of L0", "wider, same L0"
 
 
@@ -138,8 +140,9 @@ def rate_trends(judged: Sequence[Judged], letters: Sequence[str], *, seed: int =
     """
     studies = [item.study for item in judged]
     pair = widest_pair(studies)
-    one_width = ", ".join(study.sae.name for study in at_one_width(studies))
-    two_widths = " and ".join(study.sae.name for study in pair) if pair else ""
+    same_width = at_one_width(studies)
+    one_width = ", ".join(study.sae.name for study in same_width) if len(same_width) > 1 else TOO_FEW
+    two_widths = " and ".join(study.sae.name for study in pair) if pair else NO_PAIR
     rows = []
     for definition in DEFINITIONS:
         found = {item.study.sae.name: rate_samples(item, definition, letters, seed=seed) for item in judged}
