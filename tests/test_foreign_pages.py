@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import sys
 from pathlib import Path
 
 import nbformat
@@ -11,7 +12,6 @@ import pandas as pd
 import pytest
 
 from absorption import comparison, plots, repository
-from absorption.plots import show
 from absorption.statistics import Estimate
 from absorption.study import trends
 
@@ -35,7 +35,7 @@ def test_a_page_that_runs_on_any_sae_does_not_call_its_saes_shipped(name: str) -
 
 def test_an_empty_table_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
     shown: list = []
-    monkeypatch.setattr(show, "display", shown.append)
+    monkeypatch.setattr(sys.modules["absorption.plots.show"], "display", shown.append)
     table = pd.DataFrame(columns=["selection", "value"])
     plots.show_table(table, caption="Slopes.", empty=comparison.NO_TREND)
     assert f'<td colspan="2">{comparison.NO_TREND}</td>' in shown[0].data
