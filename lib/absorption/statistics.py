@@ -164,3 +164,14 @@ def ratio_table(
             share = float(np.float64(top.sum()) / bottom.sum())
         rows.append((*key, share, float(low), float(high), len(group)))
     return pd.DataFrame(rows, columns=[*by, "share", "low", "high", "words"])
+
+
+def holm(p: Shaped[np.ndarray, " test"]) -> Float[np.ndarray, " test"]:
+    """Holm's adjusted p-values (1979): the smallest times the number of tests, the next times one fewer, and so on,
+    never falling and at most 1. NaN is no test and stays NaN."""
+    p = np.asarray(p, dtype=np.float64)
+    known = np.flatnonzero(~np.isnan(p))
+    order = known[np.argsort(p[known], kind="stable")]
+    adjusted = np.full(len(p), np.nan)
+    adjusted[order] = np.minimum(np.maximum.accumulate(p[order] * np.arange(len(order), 0, -1)), 1.0)
+    return adjusted

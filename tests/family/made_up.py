@@ -74,6 +74,13 @@ def samples_of(sae: str, quantity: str = SPLITS) -> np.ndarray:
     return value_of(sae, quantity) + 0.2 * np.random.default_rng(0).normal(size=N)
 
 
+def null_of(sae: str, quantity: str) -> tuple[float, float, float, float]:
+    """Null, its ends, and p of a rate: small for all SAEs but the base's, which is its null's own."""
+    if not quantity.startswith("rate"):
+        return np.nan, np.nan, np.nan, np.nan
+    return 0.05, 0.0, 0.1, 0.5 if sae == "base" else 0.001
+
+
 def folder_of(place: Path, sae: str) -> Path:
     return place / "own" / sae if sae == UNSHIPPED else place / "data" / "saes" / sae
 
@@ -89,7 +96,10 @@ def sweeps(place: Path) -> list[Path]:
 def write_run(sweep: Path, sae: str, error: str = "", **parameters: Any) -> None:
     results = sweep / "runs" / sae / "your-sae" / "results"
     results.mkdir(parents=True, exist_ok=True)
-    rows = [(sae, "recall gap", name, value_of(sae, name), 0.0, 1.0) for name in [*QUANTITIES, "not kept"]]
+    rows = [
+        (sae, "recall gap", name, value_of(sae, name), 0.0, 1.0, *null_of(sae, name))
+        for name in [*QUANTITIES, "not kept"]
+    ]
     pd.DataFrame(rows, columns=COLUMNS).to_parquet(results / "sae-summary.parquet")
     samples = pd.DataFrame({name: samples_of(sae, name) for name in QUANTITIES}).astype(np.float32)
     shorter = pd.Series(samples_of(sae, PRECISION)[: N // 2])

@@ -23,4 +23,8 @@ def test_the_figures_show_every_number(data: Path) -> None:
     assert drawn == {tuple(value_of(sae, name) for sae in ("sparse", "base", "dense")) for name in wanted}
     table = family.along(found, family.steps(found, family.ARCHITECTURE), family.QUANTITIES)
     fig: Any = dots(table, family.RATES, "architecture", "rate")
-    assert [trace.name for trace in fig.data] == ["batchtopk", "matryoshka"]
+    assert [trace.name for trace in fig.data] == ["batchtopk", "null", "matryoshka", "null"]
+    assert [trace.showlegend for trace in fig.data[1::2]] == [True, False]
+    assert all(set(trace.x) == {0.05} for trace in fig.data[1::2])
+    fig = figures.against(table, "k", family.RATES, "L0")
+    assert [trace.name for trace in fig.data].count("null") == len(family.RATES)

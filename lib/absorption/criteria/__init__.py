@@ -3,9 +3,9 @@
 from absorption.criteria.agreement import agreement, sensitivity, wide
 from absorption.criteria.case import absorbed_words, case_ratios, others_share, with_next
 from absorption.criteria.control import control_of, control_share, control_table
+from absorption.criteria.gate import gate, valid_letters
 from absorption.criteria.judge import (
     ABLATION,
-    DEFINITIONS,
     FRACTION,
     FULL,
     RELATIVE,
@@ -13,21 +13,23 @@ from absorption.criteria.judge import (
     judge_by_effects,
     judge_by_labels,
     judge_by_projection,
+    judge_null,
     model_accuracy,
     model_scale,
     with_main,
 )
+from absorption.criteria.nulls import Null, null_by_effects, null_by_projection
 from absorption.criteria.partial import degree_table, partial_words
-from absorption.criteria.rates import MEAN, absorption_rates, mean_rate_samples
-from absorption.criteria.rules import Verdict, ablation_rule, fraction_rule, full_rule
+from absorption.criteria.rates import MEAN, Rate, absorption_rates, mean_rate, mean_rate_samples
+from absorption.criteria.rules import DEFINITIONS, Verdict, ablation_rule, fraction_rule, full_rule
 from absorption.criteria.subject import Subject, WordLatents, letters_probed_well, probed_right
 from absorption.criteria.tables import (
     denominators,
     disputed_words,
     join_panels,
     judged_words,
-    lowest_rate,
     mean_rows,
+    share_above,
     with_cap,
     with_lead,
 )
@@ -40,6 +42,8 @@ __all__ = [
     "FULL",
     "MEAN",
     "RELATIVE",
+    "Null",
+    "Rate",
     "Subject",
     "Thresholds",
     "Verdict",
@@ -57,22 +61,28 @@ __all__ = [
     "disputed_words",
     "fraction_rule",
     "full_rule",
+    "gate",
     "join_panels",
     "judge",
     "judge_by_effects",
     "judge_by_labels",
     "judge_by_projection",
+    "judge_null",
     "judged_words",
     "letters_probed_well",
-    "lowest_rate",
+    "mean_rate",
     "mean_rate_samples",
     "mean_rows",
     "model_accuracy",
     "model_scale",
+    "null_by_effects",
+    "null_by_projection",
     "others_share",
     "partial_words",
     "probed_right",
     "sensitivity",
+    "share_above",
+    "valid_letters",
     "wide",
     "with_cap",
     "with_lead",

@@ -11,8 +11,13 @@ from jaxtyping import Int
 from torch import Tensor
 
 from absorption.ablation import AblationEngine, clean_metrics, label_words, stored_effects
+from absorption.criteria.nulls import Null, null_by_effects, null_by_projection
 from absorption.criteria.rules import (
+    ABLATION,
+    FRACTION,
+    FULL,
     MAIN_ON,
+    RELATIVE,
     Verdict,
     ablation_rule,
     fraction_rule,
@@ -22,9 +27,8 @@ from absorption.criteria.subject import Subject
 from absorption.criteria.thresholds import Thresholds
 from absorption.statistics import Estimate, mean_interval
 
-ABLATION, RELATIVE = "ablation", "ablation, relative lead"
-FULL, FRACTION = "full absorption", "absorption fraction"
-DEFINITIONS = (ABLATION, RELATIVE, FULL, FRACTION)
+NULL_CANDIDATES = 4
+"""Candidates of a letter on which the ablation metric's null rests, where not all effects are known anyway."""
 NOT_CHOSEN = "a candidate that was not ablated"
 REFUTED = "not the leading effect, or not aligned"
 """Reason where only the label was computed: passes stopped before all effects were known."""
@@ -138,6 +142,35 @@ def judge(
         )  # fmt: skip
         tables = [judge_by_labels(subject, labels, lead, name) for name, lead in leads.items()]
     return pd.concat([*tables, judge_by_projection(subject, thresholds)], ignore_index=True)
+
+
+def judge_null(
+    engine: AblationEngine,
+    subject: Subject,
+    thresholds: Thresholds,
+    *,
+    mean_metric: float,
+    per_letter: int = NULL_CANDIDATES,
+    seed: int = 0,
+) -> Null:
+    """What the same definitions say of the same words under directions that are not the letter's (``nulls``).
+
+    Every effect of a word is needed, since any latent may be aligned with another direction; so the ablation metric's
+    null rests on a part of the candidates, the first that ``judge`` takes too. Effects are kept on disk.
+
+    Args:
+        engine: the ablation engine, whose prompts are the subject's words.
+        subject: words and latents.
+        thresholds: of all definitions.
+        mean_metric: the model's own scale for the relative lead.
+        per_letter: candidates of a letter of which all effects are computed.
+        seed: of the choice of candidates and of the random directions.
+    """
+    words = torch.from_numpy(subject.words.numpy()[subject.chosen(per_letter, seed)])
+    effects = stored_effects(engine, subject.csr, words)
+    leads = {ABLATION: thresholds.min_lead, RELATIVE: thresholds.relative_lead(mean_metric)}
+    by_effects = null_by_effects(subject, effects, thresholds, leads, seed=seed)
+    return by_effects | null_by_projection(subject, thresholds, seed=seed)
 
 
 def model_scale(

@@ -15,6 +15,10 @@ from absorption.ablation.ranking import leader
 from absorption.criteria.subject import WordLatents
 from absorption.criteria.thresholds import Thresholds
 
+ABLATION, RELATIVE = "ablation", "ablation, relative lead"
+FULL, FRACTION = "full absorption", "absorption fraction"
+DEFINITIONS = (ABLATION, RELATIVE, FULL, FRACTION)
+
 MAIN_ON = "a main latent is on"
 NOTHING_ON = "no latent is on"
 AGAINST = "the leading effect is not negative"

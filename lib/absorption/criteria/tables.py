@@ -13,6 +13,7 @@ from torch import Tensor
 from absorption.criteria.judge import ABLATION, FULL, RELATIVE
 from absorption.criteria.rates import MEAN
 from absorption.criteria.thresholds import Thresholds
+from absorption.statistics import Estimate, holm
 
 
 def judged_words(table: pd.DataFrame) -> Int[Tensor, " word"]:
@@ -44,8 +45,12 @@ def denominators(rates: pd.DataFrame) -> pd.DataFrame:
 
 
 def mean_rows(rates: pd.DataFrame, *by: str) -> pd.DataFrame:
-    """The rows that are means over letters: ``*by, definition, rate, low, high, spread, n_judged, n_right``."""
-    names = [*by, "definition", "rate", "low", "high", "spread", "n_judged", "n_right"]
+    """The rows that are means over letters: ``*by, definition, rate, low, high, null, null_low, null_high, p,
+    all_letters, valid, spread, n_judged, n_right``."""
+    names = [
+        *by, "definition", "rate", "low", "high", "null", "null_low", "null_high", "p", "all_letters", "valid",
+        "spread", "n_judged", "n_right",
+    ]  # fmt: skip
     return rates.loc[rates["letter"] == MEAN, names].reset_index(drop=True)
 
 
@@ -91,7 +96,25 @@ def join_panels(by_threshold: pd.DataFrame, by_jump: pd.DataFrame) -> pd.DataFra
     return pd.concat([by_threshold, kept], ignore_index=True)
 
 
-def lowest_rate(rates: pd.DataFrame, definition: str) -> pd.Series:
-    """The mean row of the SAE with the lowest rate under one definition; NaN rates are left out."""
-    mine = rates[(rates["letter"] == MEAN) & (rates["definition"] == definition)]
-    return mine.iloc[int(np.nanargmin(mine["rate"].to_numpy(dtype=float)))]
+LEVEL = 0.05
+"""Of the family of tests, one an SAE."""
+
+
+def share_above(p: pd.Series) -> tuple[Estimate, str]:
+    """Share of SAEs whose rate is above its null, and the others by name.
+
+    An SAE counts if its one-sided p-value is at most 5% after Holm's correction over the SAEs. The lower end of the
+    interval is that share; the upper end also counts SAEs of which the words cannot tell, so that only an SAE whose
+    rate exceeds its null in fewer than 5% of the resamples speaks against "every SAE".
+
+    Args:
+        p: one-sided p-values (``criteria.absorption_rates``), indexed by the SAE's name; NaN where there is no rate.
+    """
+    known = p.dropna()
+    if not len(known):
+        return Estimate(np.nan, np.nan, np.nan), "no rate stands beside a null"
+    above = pd.Series(holm(known.to_numpy()) <= LEVEL, index=known.index)
+    low, high = float(above.mean()), float((above | (known < 1 - LEVEL)).mean())
+    others = ", ".join(map(str, above.index[~above])) or "none"
+    unknown = f"; without a rate: {', '.join(map(str, p.index[p.isna()]))}" if p.isna().any() else ""
+    return Estimate(low, low, high), f"{int(above.sum())} of {len(known)} SAEs; not above: {others}{unknown}"

@@ -36,6 +36,13 @@ class Thresholds:
     min_probe_f1: float = 0.6
     """Letters on which the LR probe does worse are left out (SAEBench's code)."""
 
+    min_main_recall: float = 0.5
+    """Least recall of a letter's main latents together on the training words, for the letter to count for a rate: those
+    of a letter that misses more words than it finds are not the rule from which absorption could be the exception."""
+    min_main_lift: float = 2.0
+    """Least ratio of their precision to the letter's share of the words. Latents that know nothing have a ratio of
+    1; at 2, half of the letter's words on which they fire are there by more than chance."""
+
     def __post_init__(self) -> None:
         check_ranking(self.ranking)
         for field in fields(self):

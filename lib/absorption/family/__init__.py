@@ -20,7 +20,7 @@ from absorption.family.numbers import (
     members,
     read_family,
 )
-from absorption.family.quantities import CLAIMED, QUANTITIES, RATES, SCORES, quantities
+from absorption.family.quantities import CLAIMED, QUANTITIES, RATES, RATES_UNGATED, SCORES, quantities
 from absorption.family.seeds import below_first_seed, beside_seeds, in_words, repeated, spread
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
     "LAYER",
     "QUANTITIES",
     "RATES",
+    "RATES_UNGATED",
     "SCORES",
     "SEED",
     "TOLERANCE",

@@ -25,6 +25,7 @@ from absorption.data import data_root
 from absorption.family.quantities import QUANTITIES
 from absorption.latents.score import MeanSamples
 from absorption.report.compare import SUMMARY
+from absorption.report.numbers import COLUMNS, NULL
 from absorption.saes import SHIPPED, shipped_card, shipped_configuration, shipped_ids
 from absorption.training.recipe import MEASURED, Recipe
 
@@ -66,7 +67,8 @@ class Family:
     def samples(self, sae: str, quantity: str) -> np.ndarray:
         """The number in every bootstrap resample of the words, the same resamples for all SAEs."""
         found = self.resamples.loc[self.resamples["sae"] == sae, quantity].to_numpy(dtype=np.float64)
-        return found[: np.flatnonzero(~np.isnan(found)).max() + 1]
+        known = np.flatnonzero(~np.isnan(found))
+        return found[: known.max() + 1] if len(known) else found  # a rate of no letter is NaN throughout
 
     def scores(self, sae: str) -> MeanSamples:
         """Every compared quantity with its resamples, in the form that slopes and differences are taken of."""
@@ -88,7 +90,10 @@ def read_family(folder: str | Path = "") -> Family:
     try:
         stamps = json.loads((place / "stamps.json").read_text(encoding="utf-8"))
         family = Family(
-            pd.read_parquet(place / "numbers.parquet"), pd.read_parquet(place / "resamples.parquet"), stamps
+            # Numbers from before rates had a null have none: their columns are empty, and no claim rests on them.
+            pd.read_parquet(place / "numbers.parquet").reindex(columns=COLUMNS),
+            pd.read_parquet(place / "resamples.parquet"),
+            stamps,
         )
     except (OSError, ValueError) as error:
         raise StoredNumbersError(f"{place} holds no stored numbers ({error}). Make them: {MAKE}.") from None
@@ -166,9 +171,11 @@ def members(family: Family) -> pd.DataFrame:
 
 
 def along(family: Family, chosen: pd.DataFrame, quantities: Iterable[str]) -> pd.DataFrame:
-    """The rows of ``members`` joined with their numbers: ``quantity, value, low, high``."""
+    """The rows of ``members`` joined with their numbers: ``quantity, value, low, high`` and a rate's null."""
     wanted = family.numbers[family.numbers["quantity"].isin(list(quantities))]
-    return chosen.merge(wanted[["sae", "quantity", "value", "low", "high"]], on="sae", validate="one_to_many")
+    return chosen.merge(
+        wanted[["sae", "quantity", "value", "low", "high", *NULL]], on="sae", validate="one_to_many"
+    )
 
 
 def _finished(record: Path) -> tuple[str, dict[str, Any], pd.DataFrame, pd.DataFrame] | None:
@@ -225,8 +232,12 @@ def _check_same(sae: str, what: str, stored: str | None, now: str) -> None:
 
 def _check_shipped(family: Family) -> None:
     """Shipped SAEs are checked by the hashes of weights and configuration; of the others there is the recipe, which
-    must be the card's."""
-    shipped, recipes = shipped_ids(), {recipe.sae_id: recipe for recipe in MEASURED}
+    must be the card's.
+
+    All shipped SAEs must be there. Further seeds that are recipes only may be there or not.
+    """
+    recipes = {recipe.sae_id: recipe for recipe in MEASURED if recipe.sae_id in family.saes}
+    shipped = shipped_ids()
     missing = sorted({*shipped, *recipes} ^ set(family.saes))
     if missing:
         raise StoredNumbersError(

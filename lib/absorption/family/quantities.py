@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from absorption.criteria import ABLATION, FRACTION, FULL, RELATIVE
 from absorption.latents.select import SELECTIONS
-from absorption.report.numbers import METRICS
+from absorption.report.numbers import METRICS, UNGATED
 
 SELECTION = "encoder cosine"
 """The choice of a letter's latent that the claims on precision and recall are judged by (paper, section 5.1)."""
@@ -22,6 +22,12 @@ RATES: Panels = {
     "ablation, relative lead": {"": f"rate, {RELATIVE}"},
     "full absorption": {"": f"rate, {FULL}"},
     "absorption fraction": {"": f"rate, {FRACTION}"},
+}
+"""Means over the letters whose main latents pass the gate (``criteria.gate``)."""
+RATES_UNGATED: Panels = {
+    f"{title}{UNGATED}": {"": f"{quantity}{UNGATED}"}
+    for title, lines in RATES.items()
+    for quantity in lines.values()
 }
 
 

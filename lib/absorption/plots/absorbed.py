@@ -42,6 +42,7 @@ def rates_by_letter(rates: pd.DataFrame) -> go.Figure:
     rows = rates[rates["letter"] != MEAN]
     first = rows["definition"].iloc[0]
     order = rows[rows["definition"] == first].sort_values("rate", ascending=False)["letter"]
+    names = rows["definition"].unique()
     fig = theme.figure("first letter", "absorbed, share of the words the probe gets", height=460)
     for (name, mine), colour, symbol in zip(
         rows.groupby("definition", sort=False), theme.PALETTE, theme.SYMBOLS, strict=False
@@ -52,6 +53,14 @@ def rates_by_letter(rates: pd.DataFrame) -> go.Figure:
             mode="markers", name=str(name), marker={"color": colour, "symbol": symbol, "size": 8},
             hovertemplate="%{x}: %{y:.3f}<extra>" + str(name) + "</extra>",
         )  # fmt: skip
+        theme.add_null(
+            fig,
+            mine,
+            f"null of {name}",
+            x=mine["letter"].str.upper(),
+            y=mine["null"],
+            showlegend=name == names[0],
+        )
     fig.update_xaxes(type="category", tickfont={"size": 10})
     fig.update_yaxes(rangemode="tozero", tickformat=".0%")
     return fig
@@ -74,7 +83,11 @@ def mean_rates(rates: pd.DataFrame, by: str, label: str) -> go.Figure:
         fig.add_scatter(
             x=mine["rate"], y=theme.wrapped(mine[by]), error_x=theme.error_bars(mine, "rate"), mode="markers",
             orientation="h", name=str(name), marker={"color": colour, "symbol": symbol, "size": 9},
-            hovertemplate="%{y}: %{x:.3f}<extra>" + str(name) + "</extra>",
+            hovertemplate="%{y}: %{x:.3f}<extra>" + str(name) + "</extra>", offsetgroup=str(name),
+        )  # fmt: skip
+        theme.add_null(
+            fig, mine, f"null of {name}", x=mine["null"], y=theme.wrapped(mine[by]), orientation="h",
+            offsetgroup=str(name), showlegend=name == rows["definition"].iloc[0],
         )  # fmt: skip
     fig.update_layout(scattermode="group", legend_y=-100 / (150 + 75 * n))
     fig.update_xaxes(rangemode="tozero", tickformat=".0%")

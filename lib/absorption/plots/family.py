@@ -40,6 +40,12 @@ def against(table: pd.DataFrame, x: str, panels: Mapping[str, Mapping[str, str]]
                 marker={"size": 8, "symbol": theme.SYMBOLS[style]}, hovertemplate="%{text}: %{y:.3f}",
                 showlegend=bool(name) and name not in shown, **where,
             )  # fmt: skip
+            if "null" in rows and rows["null"].notna().any():
+                theme.add_null(
+                    fig, rows, "null", x=rows[x], y=rows["null"], text=rows["sae"],
+                    showlegend="null" not in shown, **where,
+                )  # fmt: skip
+                shown.add("null")
             shown.add(name)
         ticktext = [f"{tick:,}" for tick in ticks]
         fig.update_xaxes(type="log", tickvals=ticks, ticktext=ticktext, tickangle=0, **where)

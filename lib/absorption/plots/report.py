@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import pandas as pd
 import plotly.graph_objects as go
 
-from absorption.plots.theme import PALETTE, SYMBOLS, error_bars, figure, wrapped
+from absorption.plots.theme import NULL, PALETTE, SYMBOLS, add_null, error_bars, figure, wrapped
 
 
 def side_by_side(reports: pd.DataFrame, section: str) -> go.Figure:
@@ -23,10 +23,11 @@ def side_by_side(reports: pd.DataFrame, section: str) -> go.Figure:
 
 
 def dots(table: pd.DataFrame, panels: Mapping[str, Mapping[str, str]], label: str, axis: str) -> go.Figure:
-    """One row a quantity, one dot an SAE, with 95% intervals.
+    """One row a quantity, one dot an SAE, with 95% intervals; in grey a rate's null, if it has one.
 
     Args:
-        table: ``sae``, the label, ``quantity, value, low, high``, one row a number.
+        table: ``sae``, the label, ``quantity, value, low, high``, one row a number, and where there is a null,
+            ``null, null_low, null_high``.
         panels: the quantities, by two names that together call the row (one may be empty).
         label: column that names the SAEs in the legend.
         axis: name of the axis of values.
@@ -34,14 +35,15 @@ def dots(table: pd.DataFrame, panels: Mapping[str, Mapping[str, str]], label: st
     saes = list(dict.fromkeys(table[label]))
     rows_of = {
         quantity: ", ".join(filter(None, (title, name)))
-        for title, drawn in panels.items()
-        for name, quantity in drawn.items()
+        for title, lines in panels.items()
+        for name, quantity in lines.items()
     }
     below = 56 + 22 * len(saes)  # room for the axis title and, on a phone, one line of the legend each
     height = 36 + max(48, 16 + 11 * len(saes)) * len(rows_of) + below
     fig = figure(axis, height=height, margin={"l": 10, "r": 12, "b": below})
     fig.update_layout(legend={"yref": "container", "y": 0, "yanchor": "bottom"})
     order = list(rows_of)
+    drawn = False  # the null's entry in the legend
     for number, sae in enumerate(saes):
         rows = table[(table[label] == sae) & table["quantity"].isin(order)]
         shift = 0.7 * ((number + 0.5) / len(saes) - 0.5)
@@ -52,6 +54,15 @@ def dots(table: pd.DataFrame, panels: Mapping[str, Mapping[str, str]], label: st
             error_x=error_bars(rows),
             marker={"size": 8, "color": PALETTE[style], "symbol": SYMBOLS[style]},
         )  # fmt: skip
+        nulls = rows.reindex(columns=[*rows.columns.difference(NULL), *NULL]).dropna(subset=["null"])
+        if nulls.empty:
+            continue
+        heights = [order.index(quantity) + shift for quantity in nulls["quantity"]]
+        add_null(
+            fig, nulls, "null", x=nulls["null"], y=heights, orientation="h", text=nulls["sae"],
+            showlegend=not drawn,
+        )  # fmt: skip
+        drawn = True
     fig.update_yaxes(
         tickvals=list(range(len(order))),
         ticktext=wrapped(rows_of.values()),

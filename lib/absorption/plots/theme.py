@@ -61,6 +61,28 @@ def share_axis(fig: go.Figure) -> None:
     )
 
 
+NULL = ("null", "null_low", "null_high")
+"""Columns of a rate's null: what the definition finds under directions that are not the letter's."""
+
+
+def add_null(fig: go.Figure, rows, name: str, **where) -> None:
+    """The nulls of some rates in grey, behind them in the legend once: a mark at the mean, a bar over 95% of draws.
+
+    Args:
+        fig: the figure.
+        rows: table with the columns ``NULL``.
+        name: shown on hovering.
+        where: ``x, y`` and whatever else the rates' own trace is given; ``orientation`` h for rates along x.
+    """
+    along = "x" if where.get("orientation") == "h" else "y"
+    bars = {**error_bars(rows, *NULL), "thickness": 5, "width": 0, "color": "rgba(120, 120, 120, 0.45)"}
+    symbol = "line-ns-open" if along == "x" else "line-ew-open"
+    fig.add_scatter(
+        mode="markers", name="null", marker={"color": GREY, "symbol": symbol, "size": 9}, legendgroup="null",
+        hovertemplate=f"{name}: %{{{along}:.3f}}<extra></extra>", **{f"error_{along}": bars}, **where,
+    )  # fmt: skip
+
+
 def wrapped(names, width: int = 18) -> list[str]:
     """Category names in lines of at most about ``width`` characters, so that a phone leaves room for the plot."""
     return ["<br>".join(textwrap.wrap(str(name), width, break_long_words=False)) for name in names]

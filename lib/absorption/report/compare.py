@@ -37,13 +37,20 @@ def read_reports(folders: Sequence[Path]) -> pd.DataFrame:
 
 
 def compare(reports: pd.DataFrame) -> pd.DataFrame:
-    """One row a quantity, one column a report: ``value [low, high]``; empty where a report lacks it."""
-    text = reports.apply(lambda row: f"{row['value']:.3f} [{row['low']:.3f}, {row['high']:.3f}]", axis=1)
+    """One row a quantity, one column a report: ``value [low, high]`` and a rate's null; empty where a report lacks
+    it."""
+    text = reports.apply(_cell, axis=1)
     wide = reports.assign(text=text).pivot(index=["section", "quantity"], columns="report", values="text")
     order = reports.drop_duplicates(["section", "quantity"])[["section", "quantity"]]
     columns = list(dict.fromkeys(reports["report"]))
     wide = wide.reindex(pd.MultiIndex.from_frame(order))[columns].fillna("")
     return wide.reset_index().rename_axis(columns=None)
+
+
+def _cell(row: pd.Series) -> str:
+    null = row.get("null", float("nan"))
+    beside = "" if pd.isna(null) else f"; null {null:.3f}, p {row['p']:.3f}"
+    return f"{row['value']:.3f} [{row['low']:.3f}, {row['high']:.3f}]{beside}"
 
 
 def _place(path: Path) -> str:

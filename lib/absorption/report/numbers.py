@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from absorption.criteria import DEFINITIONS, mean_rate_samples
+from absorption.criteria import DEFINITIONS, mean_rate
 from absorption.latents import latent_samples, probe_samples, top_words
 from absorption.latents.score import MeanSamples
 from absorption.report.short import Effects
@@ -20,8 +20,12 @@ from absorption.study.trends import SPLITS
 
 RECALL, SPLITTING, ABSORPTION, MEDIATION = "recall gap", "splitting", "absorption", "mediation"
 METRICS = ("precision", "recall", "f1")
-COLUMNS = ["sae", "section", "quantity", "value", "low", "high"]
-"""One row a number, with its 95% bootstrap interval over words; ``section`` is one of the four above."""
+NULL = ["null", "null_low", "null_high", "p"]
+COLUMNS = ["sae", "section", "quantity", "value", "low", "high", *NULL]
+"""One row a number, with its 95% bootstrap interval over words; ``section`` is one of the four above. A rate also has
+its ``null`` and one-sided ``p`` (``criteria.absorption_rates``); for other numbers they are NaN."""
+UNGATED = ", all letters"
+"""Ends the name of a rate that is a mean over all letters, whether or not their main latents pass the gate."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,10 @@ class Number:
     low: float
     high: float
     samples: np.ndarray | None = None
+    null: float = np.nan
+    null_low: float = np.nan
+    null_high: float = np.nan
+    p: float = np.nan
 
 
 def numbers(study: Study, effects: Effects) -> list[Number]:
@@ -59,7 +67,7 @@ def numbers(study: Study, effects: Effects) -> list[Number]:
 def summary(found: Mapping[str, Sequence[Number]]) -> pd.DataFrame:
     """The numbers of SAEs on the same words, by the SAE's name, as rows; columns as in ``COLUMNS``."""
     rows = [
-        (sae, one.section, one.quantity, one.value, one.low, one.high)
+        (sae, *(getattr(one, name) for name in COLUMNS[1:]))
         for sae, numbers_of_it in found.items()
         for one in numbers_of_it
     ]
@@ -110,9 +118,14 @@ def _rates(effects: Effects, seed: int) -> list[Number]:
     found = []
     for definition in DEFINITIONS:
         mine = effects.judged[effects.judged["definition"] == definition]
-        if len(mine):
-            value, samples = mean_rate_samples(mine, effects.letters, seed=seed)
-            found.append(_sampled(ABSORPTION, f"rate, {definition}", value, samples))
+        for valid, name in ((effects.valid, ""), (None, UNGATED)) if len(mine) else ():
+            rate = mean_rate(mine, effects.letters, valid=valid, null=effects.null, seed=seed)
+            row = rate.row()
+            named = f"rate, {definition}{name}"
+            null = {key: row[key] for key in NULL}
+            found.append(
+                Number(ABSORPTION, named, row["rate"], row["low"], row["high"], rate.samples, **null)
+            )
     return found
 
 

@@ -12,7 +12,8 @@ from absorption.criteria import Thresholds
 from absorption.mediation import choose_words, mediate, mediation_shares
 from absorption.mediation.parts import STATE
 from absorption.probes import REFERENCE
-from absorption.study import Study
+from absorption.splitting import K_SPARSE
+from absorption.study import Study, gate_table
 
 
 @dataclass(frozen=True)
@@ -25,11 +26,20 @@ class Effects:
     """Columns as in ``criteria.absorption_rates``."""
     letters: list[str]
     """Letters that are judged: those whose probe is good enough."""
+    gate: pd.DataFrame
+    """Columns as in ``study.gate_table``."""
+    null: criteria.Null
+    """What the definitions say under directions that are not the letter's."""
     shares: pd.DataFrame
     """Columns as in ``mediation.mediation_shares``, over all words and of the whole state's
     effect; empty if nothing could be ablated."""
     missing: str
     """Why nothing could be ablated; empty if it could."""
+
+    @property
+    def valid(self) -> list[str]:
+        """Letters that count for a mean rate: their main latents pass the gate."""
+        return criteria.valid_letters(self.gate)
 
 
 def measure_effects(
@@ -66,15 +76,20 @@ def measure_effects(
     except ValueError as error:
         missing = str(error)
         judged = criteria.judge_by_projection(subject, thresholds)
+        null = criteria.null_by_projection(subject, thresholds, seed=seed)
     else:
         with timing.stage("labels"):
             judged = criteria.judge(
                 engine, subject, thresholds, mean_metric=scale.value, seed=seed, every_effect=False
             )
+        with timing.stage("null"):
+            null = criteria.judge_null(engine, subject, thresholds, mean_metric=scale.value, seed=seed)
         with timing.stage("mediation"):
             own = study.subject()
             chosen = choose_words(own, per_letter, seed)
             table = mediate(engine, own, chosen, thresholds=thresholds, seed=seed)
         shares = mediation_shares(table, whole=STATE, by=(), seed=seed)
-    rates = criteria.absorption_rates(judged, letters=letters, seed=seed)
-    return Effects(judged, rates, letters, shares, missing)
+    gate = gate_table(study, study.main[K_SPARSE], thresholds)
+    valid = criteria.valid_letters(gate)
+    rates = criteria.absorption_rates(judged, letters=letters, valid=valid, null=null, seed=seed)
+    return Effects(judged, rates, letters, gate, null, shares, missing)

@@ -3,6 +3,7 @@
 from absorption.study.by_probe import probe_table, rates_by_probe
 from absorption.study.case import CaseStudy, name_latents, tell_case
 from absorption.study.filters import FilterExample, filter_example
+from absorption.study.gate import failing, gate_table, in_words
 from absorption.study.one_prompt import letter_words, prompt_activations
 from absorption.study.rates import Judged, judge_saes, rates_by_jump, rates_by_sae, rates_by_selection
 from absorption.study.roles import case_latents, letter_cosines, letter_roles, words_of
@@ -39,7 +40,10 @@ __all__ = [
     "at_one_width",
     "case_latents",
     "difference",
+    "failing",
     "filter_example",
+    "gate_table",
+    "in_words",
     "judge_saes",
     "letter_cosines",
     "letter_roles",

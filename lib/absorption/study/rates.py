@@ -10,17 +10,26 @@ from tqdm.auto import tqdm
 
 from absorption import timing
 from absorption.ablation import AblationEngine
-from absorption.criteria import MEAN, Thresholds, absorption_rates, judge
+from absorption.criteria import MEAN, Null, Thresholds, absorption_rates, judge, judge_null, valid_letters
 from absorption.splitting import K_SPARSE, SELECTIONS
+from absorption.study.gate import gate_table
 from absorption.study.study import Study
 
 
 @dataclass(frozen=True)
 class Judged:
-    """One SAE and what every definition says of its words (``criteria.judge``)."""
+    """One SAE and what every definition says of its words (``criteria.judge``), with its null and its gate."""
 
     study: Study
     table: pd.DataFrame
+    null: Null
+    gate: pd.DataFrame
+    """As ``study.gate_table`` gives it."""
+
+    @property
+    def valid(self) -> list[str]:
+        """The letters that count for a mean rate."""
+        return valid_letters(self.gate)
 
 
 def judge_saes(
@@ -46,7 +55,8 @@ def judge_saes(
             engine = AblationEngine(study.words.model, study.sae, study.words.prompts)
             subject = study.subject(selection)
             table = judge(engine, subject, thresholds, mean_metric=mean_metric, seed=seed, every_effect=False)
-            judged.append(Judged(study, table))
+            null = judge_null(engine, subject, thresholds, mean_metric=mean_metric, seed=seed)
+            judged.append(Judged(study, table, null, gate_table(study, study.main[selection], thresholds)))
     return judged
 
 
@@ -55,7 +65,7 @@ def rates_by_sae(judged: Sequence[Judged], letters: Sequence[str], *, seed: int 
     tables = []
     for item in judged:
         study = item.study
-        rates = absorption_rates(item.table, letters=letters, seed=seed)
+        rates = absorption_rates(item.table, letters=letters, valid=item.valid, null=item.null, seed=seed)
         l0 = {"l0_text": study.l0_text, "l0_share": study.l0_share}
         about = {"sae": study.sae.name, "d_sae": study.sae.d_sae, **l0}
         tables.append(rates.assign(**about))
@@ -83,7 +93,9 @@ def rates_by_selection(
         for name, subject in tqdm(subjects.items(), desc="Selections"):
             table = judge(engine, subject, thresholds, mean_metric=mean_metric, seed=seed, every_effect=False)
             n_main = sum(len(subject.main[letter]) for letter in letters) / len(letters)
-            rates = absorption_rates(table, letters=letters, seed=seed)
+            null = judge_null(engine, subject, thresholds, mean_metric=mean_metric, seed=seed)
+            valid = valid_letters(gate_table(study, subject.main, thresholds))
+            rates = absorption_rates(table, letters=letters, valid=valid, null=null, seed=seed)
             share = float(subject.main_off.mean())
             tables.append(rates.assign(selection=name, n_main=n_main, candidates=share))
     return pd.concat(tables, ignore_index=True)
@@ -107,7 +119,8 @@ def rates_by_jump(
     for jump in f1_jumps:
         subject = study.subject_of(study.k_sparse.main_latents(jump))
         table = judge(engine, subject, thresholds, mean_metric=mean_metric, seed=seed)
-        rates = absorption_rates(table, letters=letters, n_resamples=400, seed=seed)
+        valid = valid_letters(gate_table(study, subject.main, thresholds))
+        rates = absorption_rates(table, letters=letters, valid=valid, n_resamples=400, seed=seed)
         mean = rates.loc[rates["letter"] == MEAN, ["definition", "rate", "low", "high"]]
         tables.append(mean.assign(threshold="f1_jump", setting=float(jump)))
     columns = ["threshold", "setting", "definition", "rate", "low", "high"]

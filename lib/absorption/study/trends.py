@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from absorption.criteria import ABLATION, DEFINITIONS, FULL, RELATIVE, lowest_rate, mean_rate_samples
+from absorption.criteria import ABLATION, DEFINITIONS, FULL, MEAN, RELATIVE, mean_rate_samples, share_above
 from absorption.latents import slope_per_doubling
 from absorption.latents.score import MeanSamples
 from absorption.splitting import FLATS, halves, held_out_splits, letters_that_pass
@@ -30,9 +30,9 @@ def split_samples(study: Study) -> MeanSamples:
 
 
 def rate_samples(judged: Judged, definition: str, letters: Sequence[str], *, seed: int = 0) -> MeanSamples:
-    """Mean rate over letters under one definition, with its resamples."""
+    """Mean rate over the letters that pass the SAE's gate, under one definition, with its resamples."""
     mine = judged.table[judged.table["definition"] == definition]
-    value, samples = mean_rate_samples(mine, letters, seed=seed)
+    value, samples = mean_rate_samples(mine, letters, valid=judged.valid, seed=seed)
     return MeanSamples(judged.study.sae.name, {RATE: value}, {RATE: samples})
 
 
@@ -161,8 +161,9 @@ def rate_claims(by_sae: pd.DataFrame, trends: pd.DataFrame) -> pd.DataFrame:
     """
     rows = []
     for part, definition in (("ablation", ABLATION), ("projection", FULL)):
-        least = lowest_rate(by_sae, definition)
-        rows.append(("every-sae", part, *least[["rate", "low", "high"]], f"lowest: {least['sae']}"))
+        means = by_sae[(by_sae["letter"] == MEAN) & (by_sae["definition"] == definition)]
+        share, note = share_above(means.set_index("sae")["p"])
+        rows.append(("every-sae", part, share.value, share.low, share.high, note))
     mine = trends[trends["definition"] == RELATIVE].set_index("change")
     for part, change in (("l0", BY_L0), ("width", BY_WIDTH)):
         row = mine.loc[change]
