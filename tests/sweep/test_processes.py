@@ -12,7 +12,7 @@ from absorption.sweep import processes
 def test_a_process_that_does_not_listen_is_ended_by_force() -> None:
     deaf = "import signal,time,subprocess,sys\nfor n in (2, 15): signal.signal(n, signal.SIG_IGN)\n"
     child = deaf + "print('ready', flush=True)\ntime.sleep(60)"
-    parent = deaf + f"subprocess.Popen([sys.executable, '-c', {child!r}]).wait()"
+    parent = deaf + f"subprocess.Popen([sys.executable, '-c', {child!r}]).wait()\ntime.sleep(60)"
     process = subprocess.Popen([sys.executable, "-c", parent], stdout=subprocess.PIPE)
     assert process.stdout is not None
     assert process.stdout.readline() == b"ready\n"
