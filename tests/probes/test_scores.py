@@ -7,7 +7,7 @@ import torch
 from sklearn.metrics import precision_recall_fscore_support, roc_auc_score
 from tests.probes.test_probed_words import words_with_acts
 
-from absorption.probes import letter_scores, mean_scores, prevalence_f1
+from absorption.probes import PROBES, letter_scores, mean_scores, prevalence_f1, score_splits
 from absorption.probes.scores import METRICS, auroc_samples, score_probes
 from absorption.vocab import LETTERS
 
@@ -112,3 +112,20 @@ def test_the_lr_probe_and_the_means_are_scored_on_test_words_only(
     wanted = letter_scores(probed.probes.logits(acts[test]), probed.labels[test])
     found = table[table["method"] == "LR probe"].drop(columns="method").reset_index(drop=True)
     pd.testing.assert_frame_equal(found, wanted)
+
+
+def test_a_probe_that_knows_words_by_heart_loses_its_score_when_variants_stay_together(
+    own_cache: None,
+) -> None:
+    """Each stem has a dimension of its own and says nothing of its letter: only a variant can be recognised."""
+    bare = [f"{letter}{i}" for letter in LETTERS for i in range(10)]
+    words = pd.DataFrame(
+        {"word": [*bare, *(f" {word}" for word in bare)], "letter": [w[0] for w in bare] * 2}
+    )
+    table = score_splits(words, 5 * torch.eye(len(bare)).repeat(2, 1)).set_index(["split", "probe"])
+    assert table["variants"].xs("stem").eq(0).all()
+    assert table["variants"].xs("word").gt(0.6).all()
+    for probe in PROBES:
+        known, low, high = (float(table[name]["word", probe]) for name in ("value", "low", "high"))
+        assert known > float(table["value"]["stem", probe]) + 0.3
+        assert low < known < high

@@ -11,6 +11,7 @@ from absorption.probes.scores import (
     mean_scores,
     prevalence_f1,
     score_layers,
+    score_splits,
 )
 from absorption.probes.words import (
     CONVERGED,
@@ -44,4 +45,5 @@ __all__ = [
     "probe_words",
     "probes_of",
     "score_layers",
+    "score_splits",
 ]

@@ -9,9 +9,9 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from absorption.models import LanguageModel
-from absorption.probes.words import MEANS, ProbedWords, probe_words
+from absorption.probes.words import MEANS, PROBES, ProbedWords, probe_words
 from absorption.statistics import confusion_scores, interval, resample_counts, score_samples
-from absorption.vocab import LETTERS
+from absorption.vocab import LETTERS, SPLITS, stems, variant_share
 
 METRICS = ("precision", "recall", "f1", "auroc")
 N_RESAMPLES = 400
@@ -116,6 +116,26 @@ def score_layers(
             table = score_probes(probe_words(words, at_hook, seed=seed), seed=seed)
             tables.append(table.assign(hook=hook, depth=model.site(hook).depth, seed=seed))
     return pd.concat(tables, ignore_index=True)
+
+
+def score_splits(words: pd.DataFrame, acts: Float[Tensor, "word d_model"], *, seed: int = 0) -> pd.DataFrame:
+    """Mean F1 over letters of every kind of probe under both splits of the words.
+
+    Returns:
+        ``probe, split, variants`` (share of the test words with a case or space variant among the training words),
+        ``value, low, high``; stems are resampled.
+    """
+    rows = []
+    for split in SPLITS:
+        probed = probe_words(words, acts, seed=seed, split=split)
+        variants, test = variant_share(probed.words), torch.from_numpy(probed.test)
+        groups = stems(words).to_numpy()[probed.test]
+        for probe in PROBES:
+            logits = probed.under(probe).probes.logits(acts[test])
+            scores = letter_scores(logits, probed.labels[test], seed=seed, groups=groups)
+            mean = mean_scores(scores).set_index("metric").loc["f1"]
+            rows.append((probe, split, variants, mean["value"], mean["low"], mean["high"]))
+    return pd.DataFrame(rows, columns=["probe", "split", "variants", "value", "low", "high"])
 
 
 def prevalence_f1(labels: Bool[Tensor, "word letter"]) -> float:
