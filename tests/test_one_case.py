@@ -14,6 +14,7 @@ from tests.planted import planted_engine as engine
 
 from absorption import ablation, latents, study
 from absorption.plots import case as figures
+from absorption.plots import letters as letter_figures
 from absorption.probes import ProbedWords, ProbeSet
 from absorption.study import Study, StudyWords
 from absorption.vocab import LETTERS
@@ -89,6 +90,21 @@ def test_all_cosines_mark_the_named_latents_and_hold_every_latent_once() -> None
     encoder = truth.sae.W_enc[LETTERS.index("m")] / truth.sae.W_enc.norm(dim=0)
     by_latent = found.set_index("latent")["encoder_cosine"].sort_index()
     assert by_latent.to_numpy() == pytest.approx(encoder.numpy(), abs=1e-6)
+
+
+def test_each_letter_s_largest_cosines_are_sorted_and_drawn() -> None:
+    truth = planted()
+    found = latents.cosines_by_letter(truth.sae, truth.directions, n_latents=3)
+    assert len(found) == 26 * 3
+    cosines = truth.sae.W_dec / truth.sae.W_dec.norm(dim=1, keepdim=True).clamp_min(1e-12)
+    for letter, rows in found.groupby("letter"):
+        expected = sorted(cosines[:, LETTERS.index(str(letter))].tolist(), reverse=True)[:3]
+        assert rows["cosine"].tolist() == pytest.approx(expected, abs=1e-6)
+        assert rows["rank"].tolist() == [1, 2, 3]
+    first, rest = cast(Any, letter_figures.cosines_by_letter(found)).data
+    assert list(first.x) == [letter.upper() for letter in LETTERS]
+    assert list(first.y) == found[found["rank"] == 1]["cosine"].tolist()
+    assert list(rest.y) == found[found["rank"] > 1]["cosine"].tolist()
 
 
 def test_a_main_latent_stays_main_and_other_letters_absorbers_are_not_marked() -> None:

@@ -51,6 +51,8 @@ class RecallGapSettings(SaeSettings):
     """Seeded sets of in-context examples that the words share."""
     compare: bool = True
     """Also score four shipped SAEs that read the same model (for the curves against L0 and width)."""
+    layer_words: int = Field(3000, ge=0)
+    """Words of the comparison over layers; 0 leaves it out."""
     selection: str = Field("encoder cosine", pattern="^(encoder cosine|k=1 probing|lowest loss|best F1)$")
     """How the letter's latent is chosen where only one choice is shown."""
 
@@ -99,6 +101,10 @@ class AbsorptionSettings(MainLatentSettings):
     """Least share of the projection that absorbers carry (SAEBench: .4)."""
     scale_words: int = Field(500, ge=20)
     """Words whose mean metric is the model's own scale."""
+    baseline_words: int = Field(10, ge=1)
+    """Absorbed words whose effects are computed under both baselines of the metric."""
+    text_tokens: int = Field(30_000, ge=0)
+    """Tokens of held-out text searched for contexts; 0: no text is fetched."""
 
 
 class MediationSettings(MainLatentSettings):

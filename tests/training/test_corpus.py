@@ -104,3 +104,16 @@ def test_documents_are_distinct_prose_in_a_fixed_order(tmp_path: Path) -> None:
             table.to_csv(text, index=False)
             archive.writestr(f"data/{name}", zstandard.compress(text.getvalue().encode()))
     assert read_documents(wheel) == ["three", "one", "two"]
+
+
+def test_few_held_out_tokens_are_the_first_of_many() -> None:
+    few, many = cut(n_train=0, n_held_out=300), cut(n_train=5000, n_held_out=1000)
+    assert len(few.train) == 0
+    assert few.held_out.tolist() == many.held_out[: len(few.held_out)].tolist()
+
+
+def test_a_tokenizer_without_bos_has_its_end_token_in_front() -> None:
+    tokenizer = number_tokenizer()
+    tokenizer.bos_token, tokenizer.eos_token = None, "\n\n"
+    windows = token_windows(tokenizer, documents(200), n_train=0, n_held_out=100, length=32)
+    assert set(windows.held_out[:, 0].tolist()) == {BREAK}

@@ -1,7 +1,7 @@
 """Latents as first-letter classifiers: which latent stands for a letter, how good it is, what it misses."""
 
 from absorption.latents.contexts import TextActivations, favoured_tokens, strongest_contexts, text_activations
-from absorption.latents.cosines import all_cosines, decoder_cosines
+from absorption.latents.cosines import all_cosines, cosines_by_letter, decoder_cosines
 from absorption.latents.score import (
     doubling_weights,
     latent_samples,
@@ -19,6 +19,7 @@ __all__ = [
     "SparseActs",
     "TextActivations",
     "all_cosines",
+    "cosines_by_letter",
     "decoder_cosines",
     "doubling_weights",
     "encode_words",

@@ -18,7 +18,7 @@ OTHER = "other"
 def all_cosines(
     sae: LoadedSae, direction: Float[Tensor, " d_model"], roles: Mapping[int, str]
 ) -> pd.DataFrame:
-    """Cosines of every latent with one probe direction, marked ones last (paper, Figure 18).
+    """Cosines of every latent with one probe direction, marked ones last (paper, Figure 6b).
 
     Args:
         sae: the SAE.
@@ -43,7 +43,7 @@ def all_cosines(
 def decoder_cosines(
     sae: LoadedSae, directions: Float[Tensor, "letter d_model"], latents: Mapping[str, int]
 ) -> pd.DataFrame:
-    """Decoder cosine of a few latents with every letter's probe (paper, Figure 6b).
+    """Decoder cosine of a few latents with every letter's probe, not in the paper: do they lean to one letter?
 
     Args:
         sae: the SAE.
@@ -62,4 +62,31 @@ def decoder_cosines(
             for letter, value in zip(LETTERS, values, strict=True)
         ],
         columns=["role", "latent", "letter", "cosine"],
+    )
+
+
+def cosines_by_letter(
+    sae: LoadedSae, directions: Float[Tensor, "letter d_model"], n_latents: int = 20
+) -> pd.DataFrame:
+    """Each letter's largest decoder cosines (paper, Figure 18, which draws those of all latents).
+
+    Args:
+        sae: the SAE.
+        directions: unit probe directions, one a letter.
+        n_latents: latents kept of a letter.
+
+    Returns:
+        ``letter, rank`` (1: largest), ``latent, cosine``.
+    """
+    cosines = directions.float() @ sae.decoder_directions.float().cpu().T
+    best = cosines.topk(min(n_latents, sae.d_sae), dim=1)
+    return pd.DataFrame(
+        [
+            (letter, rank, latent, value)
+            for letter, latents, values in zip(
+                LETTERS, best.indices.tolist(), best.values.tolist(), strict=True
+            )
+            for rank, (latent, value) in enumerate(zip(latents, values, strict=True), start=1)
+        ],
+        columns=["letter", "rank", "latent", "cosine"],
     )

@@ -1,4 +1,4 @@
-"""A panel a letter against L0: F1 (chapter 3) and absorption rates (chapter 5)."""
+"""Letter by letter: cosines and F1 (chapter 3), absorption rates (chapter 5)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def letters_against_l0(table: pd.DataFrame, title: str) -> go.Figure:
     """A small panel for each letter, all on one scale.
 
     Args:
-        table: ``letter, l0_text, value, low, high``, as ``letters.f1_by_letter`` gives it.
+        table: ``letter, l0_text, value, low, high``, as ``letter_trends.f1_by_letter`` gives it.
         title: what the value is.
     """
     letters = sorted(table["letter"].unique())
@@ -36,4 +36,24 @@ def letters_against_l0(table: pd.DataFrame, title: str) -> go.Figure:
     fig.update_layout(template=theme.TEMPLATE, height=120 * n_rows + 80, margin={"l": 64, "b": 64})
     fig.update_xaxes(matches="x", type="log", tickvals=[8, 16, 32, 64, 128, 256])
     fig.update_yaxes(matches="y", rangemode="tozero")
+    return fig
+
+
+def cosines_by_letter(table: pd.DataFrame) -> go.Figure:
+    """Each letter's largest decoder cosines, a dot a latent; the largest is coloured.
+
+    Args:
+        table: ``letter, rank, latent, cosine``, as ``latents.cosines_by_letter`` gives it.
+    """
+    fig = theme.figure("probe of the letter", "decoder cosine")
+    for name, colour, size, rows in (
+        ("the largest", theme.RED, 9, table[table["rank"] == 1]),
+        ("the next", theme.GREY, 5, table[table["rank"] > 1]),
+    ):
+        fig.add_scatter(
+            x=rows["letter"].str.upper(), y=rows["cosine"], mode="markers", name=name,
+            marker={"color": colour, "size": size}, customdata=rows["latent"],
+            hovertemplate="%{x}, latent %{customdata}: %{y:.3f}<extra></extra>",
+        )  # fmt: skip
+    fig.update_xaxes(type="category", tickfont={"size": 10})
     return fig

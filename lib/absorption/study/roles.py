@@ -42,7 +42,7 @@ def letter_roles(main: Sequence[int], found: pd.DataFrame, letter: str) -> dict[
 def letter_cosines(
     study: Study, main: Mapping[str, Sequence[int]], found: pd.DataFrame, letter: str
 ) -> pd.DataFrame:
-    """All latents' cosines with a letter's probe, main and absorbing ones marked (paper, Figure 18).
+    """All latents' cosines with a letter's probe, main and absorbing ones marked (paper, Figure 6b).
 
     Args:
         study: the SAE on its words.
