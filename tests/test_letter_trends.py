@@ -123,7 +123,7 @@ def test_other_layers_are_the_shipped_saes_of_the_same_recipe_and_model_by_depth
     cards = {
         "mine": {"hook_name": "blocks.8", "recipe": {"k": 32, "hook_name": "blocks.8"}, "model_weights_hash": "w"},
         "deep": {"hook_name": "blocks.9", "recipe": {"k": 32, "hook_name": "blocks.9"}, "model_weights_hash": "w"},
-        "first": {"hook_name": "blocks.1", "recipe": {"k": 32, "hook_name": "blocks.1"}, "model_weights_hash": "w"},
+        "first": {"hook_name": "blocks.1", "recipe": {"k": 32, "hook_name": "", "newer": 1}, "model_weights_hash": "w"},
         "sparse": {"hook_name": "blocks.9", "recipe": {"k": 16, "hook_name": "blocks.9"}, "model_weights_hash": "w"},
         "foreign": {"hook_name": "blocks.9", "recipe": {"k": 32, "hook_name": "blocks.9"}, "model_weights_hash": "v"},
     }  # fmt: skip

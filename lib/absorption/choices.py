@@ -15,7 +15,6 @@ from absorption.vocab import load_vocab, sample_words
 
 PAIR = ("encoder cosine", "k=1 probing")
 """The paper's choice, and the other (Figures 16 and 17)."""
-NOT_RECIPE = ("hook_name",)
 SAME = "same latent"
 
 
@@ -25,11 +24,10 @@ def at_other_layers(sae: LoadedSae, model: LanguageModel) -> list[LoadedSae]:
     Only the SAE itself if it is not a shipped one.
     """
     found = [sae]
-    recipe = _recipe(sae.card)
-    for sae_id in shipped_ids() if recipe else []:
+    for sae_id in shipped_ids() if sae.card.get("recipe") else []:
         card = shipped_card(sae_id)
         if (
-            _recipe(card) == recipe
+            _one_recipe(sae.card["recipe"], card["recipe"])
             and card["hook_name"] != sae.hook_name
             and card.get("model_weights_hash") == model.weights_hash
         ):
@@ -37,8 +35,9 @@ def at_other_layers(sae: LoadedSae, model: LanguageModel) -> list[LoadedSae]:
     return sorted(found, key=lambda one: one.site.depth)
 
 
-def _recipe(card: dict) -> dict:
-    return {name: value for name, value in card.get("recipe", {}).items() if name not in NOT_RECIPE}
+def _one_recipe(one: dict, other: dict) -> bool:
+    """Whether two recipes differ in the layer alone; older cards lack fields that newer recipes have."""
+    return all(one[name] == other[name] for name in one.keys() & other.keys() if name != "hook_name")
 
 
 def choices_by_layer(
