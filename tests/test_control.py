@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import cache
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -158,7 +159,8 @@ def test_the_example_in_the_plane_has_the_filter_and_the_pattern_of_theory() -> 
 def test_the_figure_of_the_example_has_both_kinds_of_points_and_an_arrow_a_direction() -> None:
     example = study.filter_example(50)
     figure = plots.filters.filter_and_pattern(example.points, example.arrows)
-    traces = {trace.name: trace for trace in figure.data}
+    data: Any = figure.data
+    traces = {trace.name: trace for trace in data}
     assert set(traces) == {*example.points["kind"], *example.arrows["name"]}
     arrow = traces["pattern"]
     drawn = np.array([arrow.x[1] - arrow.x[0], arrow.y[1] - arrow.y[0]]) / plots.filters.LENGTH

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -208,13 +209,13 @@ def test_the_figures_show_every_sae_strength_and_letter() -> None:
     chosen = words_a_letter(words.right, words.letters, 1, 0)
     table = set_by_sae(words, [planted().sae], chosen)
     rates = set_rates(table)
-    figure = plots.mediation.set_edits(rates)
-    assert len(figure.data) == 3 * len(s.STRENGTHS)
-    shown = {trace.name: float(trace.x[0]) for trace in figure.data}
+    drawn: Any = plots.mediation.set_edits(rates).data
+    assert len(drawn) == 3 * len(s.STRENGTHS)
+    shown = {trace.name: float(trace.x[0]) for trace in drawn}
     wanted = rates[(rates["quantity"] == "p_new") & (rates["strength"] == 3)]["value"].iloc[0]
     assert shown["P(new letter), 3 times the mean"] == pytest.approx(wanted)
-    points = plots.mediation.edited_by_f1(edited_by_letter(table, 1.0))
-    assert sum(len(trace.x) for trace in points.data) == table["new"].nunique()
+    points: Any = plots.mediation.edited_by_f1(edited_by_letter(table, 1.0)).data
+    assert sum(len(trace.x) for trace in points) == table["new"].nunique()
     texts = rate_texts(rates)
     assert texts["strength"].tolist() == [1.0, 3.0]
     assert texts["p_new"].iloc[1].startswith(f"{wanted:.2f} [")

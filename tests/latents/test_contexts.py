@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from tests.ablation.architectures import CONFIGS, random_sae, tiny_model
@@ -69,7 +71,8 @@ def test_favoured_tokens_are_those_whose_logits_the_row_moves(architecture: str)
     norm = next(getattr(base, name) for name in ("norm", "ln_f", "final_layer_norm") if hasattr(base, name))
     row = torch.stack([sae.decoder_directions[3], torch.zeros(model.d_model)]).double()
     with torch.no_grad():
-        with_row, without = norm(row) @ untouched.get_output_embeddings().weight.T
+        unembedding: Any = untouched.get_output_embeddings()
+        with_row, without = norm(row) @ unembedding.weight.T
     order = (with_row - without).argsort(descending=True).tolist()
     text = [repr(model.tokenizer.decode([token])) for token in order]
     assert found["raises"] == " ".join(text[:2])

@@ -58,7 +58,7 @@ def control_table(
     single = {
         PATTERN_OUT: subject.patterns, MEANS_OUT: subject.mean_directions,
         GRADIENT_OUT: mean_gradients(engine, subject, letters.unique(), n_gradient, seed),
-        FILTER_OUT: subject.directions.float(), **(others or {}),
+        FILTER_OUT: subject.read_out, **(others or {}),
     }  # fmt: skip
     tried = {name: directions[letters][:, None].float() for name, directions in single.items()}
     tried |= {WRONG_OUT: _wrong(subject, letters), RANDOM_OUT: _random(subject, len(rows), seed)}

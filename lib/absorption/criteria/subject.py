@@ -53,6 +53,8 @@ class Subject:
     main: Mapping[str, Sequence[int]]
     """Main latents of each letter."""
     names: Sequence[str] = LETTERS
+    filters: Float[Tensor, "letter d_model"] | None = None
+    """Unit weights of the probes whose patterns are taken; None: ``directions``."""
     active: float = 1e-8
     """A latent is on above this activation."""
     centred: bool = False
@@ -71,11 +73,16 @@ class Subject:
         labels = torch.nn.functional.one_hot(self.letters[self.train], len(self.names)).bool()
         return difference_in_means(self.acts[self.train].float(), labels).directions
 
+    @property
+    def read_out(self) -> Float[Tensor, "letter d_model"]:
+        """Unit weights by which the letters are read: ``filters``, or the probe directions."""
+        return (self.directions if self.filters is None else self.filters).float()
+
     @cached_property
     def patterns(self) -> Float[Tensor, "letter d_model"]:
-        """Unit patterns of the probes: along what the letters that they read are written (training words)."""
+        """Unit patterns of ``read_out``: along what the letters are written (training words)."""
         labels = torch.nn.functional.one_hot(self.letters[self.train], len(self.names)).bool()
-        filters = ProbeSet(self.directions.float(), torch.zeros(len(self.names)))
+        filters = ProbeSet(self.read_out, torch.zeros(len(self.names)))
         return pattern(self.acts[self.train].float(), labels, filters).weights
 
     @cached_property

@@ -121,6 +121,7 @@ class Study:
             train=train_rows(words),
             acts=words.acts,
             directions=words.probed.probes.directions,
+            filters=words.filters,
             decoder=self.sae.W_dec.detach().float().cpu(),
             main=main,
         )

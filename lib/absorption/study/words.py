@@ -62,6 +62,13 @@ class StudyWords:
         """Each word without case and space: what intervals resample."""
         return stems(self.table).to_numpy()
 
+    @cached_property
+    def filters(self) -> Float[Tensor, "letter d_model"]:
+        """Unit weights of the converged probes, whatever probe judges: their patterns are what controls take out.
+
+        The published training stops between a difference in means and a filter, so its own pattern is neither."""
+        return self.probed.under(CONVERGED).probes.directions
+
     def under(self, probe: str) -> StudyWords:
         """The same words and split under another kind of probe (``probes.PROBES``)."""
         return replace(self, probed=self.probed.under(probe))
