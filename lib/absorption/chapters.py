@@ -42,6 +42,8 @@ class ProbeSettings(ModelSettings):
     """Splits into training and test words at that hook."""
     every: int = Field(3, ge=1)
     """Probe at every n-th depth from the embedding to the last layer."""
+    curve_words: int = Field(12_000, ge=0)
+    """Words of the curve over layers, drawn with the seed; 0: all."""
 
 
 class RecallGapSettings(SaeSettings):
@@ -122,8 +124,15 @@ class MediationSettings(MainLatentSettings):
     """Words whose token is changed at each depth."""
     every: int = Field(3, ge=1)
     """Change it at every n-th depth."""
+    curve_words: int = Field(12_000, ge=0)
+    """Words that means and directions at each depth are fitted on, drawn with the seed; 0: all."""
     edit_per_letter: int = Field(12, ge=1)
     """Words of a letter that are edited (paper: about 100)."""
+
+    @property
+    def n_curve_words(self) -> int:
+        """``curve_words``, or ``n_words`` where these are fewer; 0: all."""
+        return min((n for n in (self.curve_words, self.n_words) if n), default=0)
 
 
 class FamilySettings(Settings):
