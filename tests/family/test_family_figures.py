@@ -16,7 +16,7 @@ def test_the_figures_show_every_number(data: Path) -> None:
     found = family.read_family()
     table = family.along(found, family.steps(found, family.L0), family.QUANTITIES)
     fig: Any = figures.against(table, "l0_text", family.SCORES, "L0")
-    assert len(fig.data) == len(family.quantities(family.SCORES)) == 10
+    assert len(fig.data) == len(family.quantities(family.SCORES)) == 4 * 3 + 1
     assert [trace.name for trace in fig.data if trace.showlegend] == [*family.SCORES["F1"], "L1 k-sparse"]
     drawn = {tuple(trace.y) for trace in fig.data}
     wanted = family.quantities(family.SCORES)
