@@ -248,12 +248,18 @@ def test_an_sae_without_a_measured_l0_has_no_part_in_trends() -> None:
 
 def test_rates_by_probe_have_every_probe_and_the_studys_own_probe_gives_the_studys_rates() -> None:
     letters = words().good_letters(0.6)
-    table = study.rates_by_probe(engine(), mine(), THRESHOLDS, letters, mean_metric=GAIN)
+    valid = letters[:3]
+    table = study.rates_by_probe(engine(), mine(), THRESHOLDS, letters, mean_metric=GAIN, valid=valid)
     assert table["probe"].drop_duplicates().tolist() == list(PROBES)
     projected = table[table["projection"] == "centred"]["definition"].unique()
     assert set(projected) == {FULL, FRACTION}
     judged_ = criteria.judge(engine(), mine().subject(), THRESHOLDS, mean_metric=GAIN)
-    wanted = criteria.absorption_rates(judged_, letters=letters, stems=words().stems)
+    null = criteria.judge_null(
+        engine(), mine().subject(), THRESHOLDS, mean_metric=GAIN, per_letter=THRESHOLDS.max_candidates
+    )
+    wanted = criteria.absorption_rates(judged_, letters=letters, valid=valid, null=null, stems=words().stems)
+    assert wanted["null"].notna().all()
+    assert table.loc[table["letter"] == "mean", "null"].notna().all()
     found_ = table[(table["probe"] == "converged") & (table["projection"] == "raw")]
     pd.testing.assert_frame_equal(
         found_[wanted.columns].reset_index(drop=True), wanted.reset_index(drop=True), check_exact=True

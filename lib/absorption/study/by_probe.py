@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -12,7 +12,15 @@ from tqdm.auto import tqdm
 
 from absorption import timing
 from absorption.ablation import AblationEngine
-from absorption.criteria import Subject, Thresholds, absorption_rates, judge, judge_by_projection
+from absorption.criteria import (
+    Subject,
+    Thresholds,
+    absorption_rates,
+    judge,
+    judge_by_projection,
+    judge_null,
+    null_by_projection,
+)
 from absorption.probes import CONVERGED, PROBES
 from absorption.splitting import K_SPARSE
 from absorption.study.study import Study
@@ -29,6 +37,7 @@ def rates_by_probe(
     letters: Sequence[str],
     *,
     mean_metric: float,
+    valid: Collection[str] | None = None,
     selection: str = K_SPARSE,
     seed: int = 0,
 ) -> pd.DataFrame:
@@ -42,20 +51,34 @@ def rates_by_probe(
         thresholds: of all definitions.
         letters: letters to use, for every probe.
         mean_metric: the model's own scale.
+        valid: letters over which the mean is taken (``criteria.valid_letters``); default all.
         selection: of the main latents, made once with the study's own probe.
         seed: of the choice among too many candidates, and of the bootstrap.
 
     Returns:
-        ``probe, projection`` (``raw`` or ``centred``) and the columns of ``criteria.absorption_rates``.
+        ``probe, projection`` (``raw`` or ``centred``) and the columns of ``criteria.absorption_rates``; a rate's null
+        is along directions in place of that probe's, projected in the same way.
     """
     main, tables = study.main[selection], []
     with timing.stage("probes compared"):
         for probe in tqdm(PROBES, desc="Probes"):
             subject = study.under(probe).subject_of(main)
             raw = judge(engine, subject, thresholds, mean_metric=mean_metric, seed=seed)
-            centred = judge_by_projection(replace(subject, centred=True), thresholds)
-            for projection, judged in ((RAW, raw), (CENTRED, centred)):
-                rates = absorption_rates(judged, letters=letters, seed=seed, stems=study.words.stems)
+            null = judge_null(
+                engine,
+                subject,
+                thresholds,
+                mean_metric=mean_metric,
+                per_letter=thresholds.max_candidates,
+                seed=seed,
+            )
+            less_mean = replace(subject, centred=True)
+            centred = judge_by_projection(less_mean, thresholds)
+            null_centred = null_by_projection(less_mean, thresholds, seed=seed)
+            for projection, judged, beside in ((RAW, raw, null), (CENTRED, centred, null_centred)):
+                rates = absorption_rates(
+                    judged, letters=letters, valid=valid, null=beside, seed=seed, stems=study.words.stems
+                )
                 tables.append(rates.assign(probe=probe, projection=projection))
     return pd.concat(tables, ignore_index=True)
 
