@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -51,3 +52,20 @@ def test_a_layer_is_compared_with_the_one_that_most_read(data: Path) -> None:
     base = value_of("base", LEAD)
     expected = {4: value_of("shallow", LEAD) - base, 12: value_of("deep", LEAD) - base}
     assert found == pytest.approx(expected)
+
+
+def test_an_sae_without_a_rate_has_no_part_in_its_slope(data: Path) -> None:
+    found = family.read_family()
+    numbers = found.numbers.copy()
+    numbers.loc[(numbers["sae"] == "dense") & (numbers["quantity"] == LEAD), "value"] = np.nan
+    without = replace(found, numbers=numbers)
+    table: Any = family.trends(without, family.L0).set_index("quantity")
+    assert table.loc[LEAD, "value"] == pytest.approx(value_of("base", LEAD) - value_of("sparse", LEAD))
+    assert (table.loc[LEAD, "saes"], table.loc["splits of a letter", "saes"]) == (2, 3)
+    seeds = [value_of(sae, LEAD) for sae in ("base", "seed-1", UNSHIPPED)]
+    beside: Any = family.beside_seeds(without, [LEAD]).set_index("change")
+    expected = np.mean(seeds) - value_of("sparse", LEAD)
+    assert beside.loc["each doubling of L0", "value"] == pytest.approx(expected)
+    claims = family.claims_table(without).set_index(["claim", "part"])
+    assert claims.loc[("rate-l0-width", "family-l0"), "value"] == pytest.approx(expected)
+    assert str(claims.loc[("rate-l0-width", "family-l0"), "note"]).startswith("4 SAEs")

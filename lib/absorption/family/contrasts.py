@@ -38,14 +38,24 @@ def trends(family: Family, setting: str) -> pd.DataFrame:
     """Least-squares change of every quantity each time L0 (measured on text) or width doubles.
 
     Returns:
-        ``quantity, value, low, high, saes`` (how many); no rows with fewer than two SAEs.
+        ``quantity, value, low, high, saes`` (how many have the quantity); no rows with fewer than two SAEs.
     """
     rows = steps(family, setting)
     if len(rows) < 2:
         return pd.DataFrame(columns=["quantity", "value", "low", "high", "saes"])
-    x = position(rows, setting)
-    points = [(float(at), family.scores(sae)) for at, sae in zip(x, rows["sae"], strict=True)]
-    return _table(lambda quantity: slope_per_doubling(points, quantity)).assign(saes=len(rows))
+    with_it = {quantity: having(family, rows, quantity) for quantity in QUANTITIES}
+
+    def slope(quantity: str) -> Estimate:
+        mine = with_it[quantity]
+        places = zip(position(mine, setting), mine["sae"], strict=True)
+        return slope_per_doubling([(float(at), family.scores(sae)) for at, sae in places], quantity)
+
+    return _table(slope).assign(saes=[len(with_it[quantity]) for quantity in QUANTITIES])
+
+
+def having(family: Family, rows: pd.DataFrame, quantity: str) -> pd.DataFrame:
+    """The rows whose SAE has the quantity: a rate is missing where no letter's main latents pass the gate."""
+    return rows[[not np.isnan(family.value(sae, quantity)) for sae in rows["sae"]]]
 
 
 def differences(family: Family, setting: str) -> pd.DataFrame:

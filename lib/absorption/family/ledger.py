@@ -32,7 +32,11 @@ def claims_table(family: Family) -> pd.DataFrame:
     A change is one between means over seeds, and its interval is over words and seeds.
     """
     seeds = beside_seeds(family, CLAIMED).set_index(["quantity", "change"])
-    saes = {change: len(weights) for change, weights in changes(family).items()}
+    saes = {
+        (quantity, change): len(weights)
+        for quantity in CLAIMED
+        for change, weights in changes(family, quantity).items()
+    }
     rows = [_change(seeds, saes, *one) for one in CHANGES]
     rows += [
         _above(family, "family-ablation", f"rate, {ABLATION}"),
@@ -42,13 +46,18 @@ def claims_table(family: Family) -> pd.DataFrame:
 
 
 def _change(
-    seeds: pd.DataFrame, saes: Mapping[str, int], claim: str, part: str, quantity: str, change: str
+    seeds: pd.DataFrame,
+    saes: Mapping[tuple[str, str], int],
+    claim: str,
+    part: str,
+    quantity: str,
+    change: str,
 ) -> Sequence[object]:
     if (quantity, change) not in seeds.index:
         return claim, part, np.nan, np.nan, np.nan, "no such SAE is shipped"
     row: Any = seeds.loc[quantity].loc[change]
     over = "words alone" if np.isnan(row["chance"]) else "words and seeds"
-    note = f"{saes[change]} SAEs; interval over {over}"
+    note = f"{saes[quantity, change]} SAEs; interval over {over}"
     return claim, part, row["value"], *interval_with_seeds(row), note
 
 

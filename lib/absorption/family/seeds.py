@@ -13,7 +13,17 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy import stats
 
-from absorption.family.contrasts import ARCHITECTURE, L0, LAYER, SEED, WIDTH, base_setting, position, steps
+from absorption.family.contrasts import (
+    ARCHITECTURE,
+    L0,
+    LAYER,
+    SEED,
+    WIDTH,
+    base_setting,
+    having,
+    position,
+    steps,
+)
 from absorption.family.numbers import Family, members
 from absorption.family.quantities import RATES, quantities
 from absorption.latents import doubling_weights
@@ -68,11 +78,11 @@ def beside_seeds(family: Family, wanted: Sequence[str]) -> pd.DataFrame:
         and ``larger``: whether the change exceeds that in size (``yes``, ``no``, or empty where the base
         setting's seeds show no spread, or are fewer than two).
     """
-    base, found = _seeds_of(family, base_setting(family)), changes(family)
+    base = _seeds_of(family, base_setting(family))
     rows = []
     for quantity in wanted:
         values = [family.value(sae, quantity) for sae in base]
-        for change, weights in found.items():
+        for change, weights in changes(family, quantity).items():
             sizes = np.array(list(weights.values()))
             value = float(sizes @ [family.value(sae, quantity) for sae in weights])
             low, high = interval(sizes @ np.stack([family.samples(sae, quantity) for sae in weights]))
@@ -117,11 +127,14 @@ def interval_with_seeds(row: pd.Series) -> tuple[float, float]:
     return row["value"] - below, row["value"] + above
 
 
-def changes(family: Family) -> dict[str, Weights]:
-    """Slopes per doubling of L0 and of width, and each architecture and layer minus the base's, over seed means."""
+def changes(family: Family, quantity: str) -> dict[str, Weights]:
+    """Slopes per doubling of L0 and of width, and each architecture and layer minus the base's, over seed means.
+
+    An SAE without the quantity (a rate, where no letter's main latents pass the gate) has no part in a slope.
+    """
     found: dict[str, Weights] = {}
     for setting, name in ((L0, PER_L0), (WIDTH, PER_WIDTH)):
-        rows = steps(family, setting)
+        rows = having(family, steps(family, setting), quantity)
         if len(rows) > 1:
             found[name] = _over_seeds(family, rows, doubling_weights(position(rows, setting)))
     base = base_setting(family)
