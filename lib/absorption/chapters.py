@@ -93,7 +93,7 @@ class AbsorptionSettings(MainLatentSettings):
     """Split of the words: each word on its own (paper), or all variants of a word on one side (``stem``)."""
     max_candidates: int = Field(50, ge=1)
     """Candidates of a letter that are ablated, for the SAE itself (paper: 200)."""
-    max_candidates_others: int = Field(20, ge=1)
+    max_candidates_others: int = Field(10, ge=1)
     """The same where SAEs and selections are compared."""
     min_cosine: float = Field(0.025, ge=0, lt=1)
     """Least decoder cosine of an absorbing latent with the probe (paper: .025)."""

@@ -15,6 +15,10 @@ from absorption.splitting import K_SPARSE, SELECTIONS
 from absorption.study.gate import gate_table
 from absorption.study.study import Study
 
+NULL_WORDS = 1
+"""Candidates of a letter on which the ablation metric's null of a selection rests: all effects of a word cost dozens of
+passes, there are six selections, and a poor one leaves most words candidates."""
+
 
 @dataclass(frozen=True)
 class Judged:
@@ -93,7 +97,9 @@ def rates_by_selection(
         for name, subject in tqdm(subjects.items(), desc="Selections"):
             table = judge(engine, subject, thresholds, mean_metric=mean_metric, seed=seed, every_effect=False)
             n_main = sum(len(subject.main[letter]) for letter in letters) / len(letters)
-            null = judge_null(engine, subject, thresholds, mean_metric=mean_metric, seed=seed)
+            null = judge_null(
+                engine, subject, thresholds, mean_metric=mean_metric, per_letter=NULL_WORDS, seed=seed
+            )
             valid = valid_letters(gate_table(study, subject.main, thresholds))
             rates = absorption_rates(table, letters=letters, valid=valid, null=null, seed=seed)
             share = float(subject.main_off.mean())
