@@ -58,6 +58,18 @@ def test_the_check_compares_a_number_and_both_ends_of_its_interval(
     assert np.isnan([gone.loc[LEAD, "difference"], gone.loc[LEAD, "ends"]]).all()
 
 
+def test_a_rate_that_is_missing_both_times_is_the_same_and_one_that_appears_is_not(data: Path) -> None:
+    stored = family.read_family().numbers.query("sae == 'base'").copy()
+    row = stored["quantity"] == LEAD
+    without = stored.copy()
+    without.loc[row, ["value", "low", "high"]] = np.nan
+    same: Any = check.compare(without, without).set_index("quantity")
+    assert same.loc[LEAD, ["difference", "ends"]].tolist() == [0.0, 0.0]
+    for one, other in ((without, stored), (stored, without)):
+        table: Any = check.compare(one, other).set_index("quantity")
+        assert np.isnan([table.loc[LEAD, "difference"], table.loc[LEAD, "ends"]]).all()
+
+
 def test_the_sample_to_check_follows_from_the_seed_and_reads_the_common_layer(data: Path) -> None:
     found = family.read_family()
     drawn = [family.chosen_for_check(found, 2, seed) for seed in range(30)]

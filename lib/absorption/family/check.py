@@ -77,9 +77,16 @@ def _again(family: Family, name: str, lm: LanguageModel) -> pd.DataFrame:
 
 
 def compare(stored: pd.DataFrame, now: pd.DataFrame) -> pd.DataFrame:
-    """Two measurements of the same numbers: ``stored, now, difference`` and ``ends``, NaN where one is missing."""
-    table = stored.merge(now, on=["sae", "quantity"], how="outer", suffixes=("_stored", "_now"))
+    """Two measurements of the same numbers: ``stored, now, difference`` and ``ends``, NaN where one is missing.
+
+    A rate that an SAE has in neither (no letter passes the gate) is the same in both.
+    """
+    table = stored.merge(
+        now, on=["sae", "quantity"], how="outer", suffixes=("_stored", "_now"), indicator="found"
+    )
     table = table.rename(columns={"value_stored": "stored", "value_now": "now"})
     ends = [(table[f"{end}_now"] - table[f"{end}_stored"]).abs() for end in ("low", "high")]
     furthest = pd.concat(ends, axis=1).max(axis=1, skipna=False)
-    return table.assign(difference=table["now"] - table["stored"], ends=furthest)
+    neither = (table["found"] == "both") & table["stored"].isna() & table["now"].isna()
+    difference = (table["now"] - table["stored"]).mask(neither, 0.0)
+    return table.drop(columns="found").assign(difference=difference, ends=furthest.mask(neither, 0.0))
