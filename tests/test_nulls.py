@@ -178,20 +178,17 @@ def test_holm_by_hand() -> None:
 
 
 @pytest.mark.parametrize(
-    ("p", "last", "value", "low", "high", "note"),
+    ("p", "value", "low", "high", "note"),
     [
-        ([0.001, 0.002, 0.003], 0.2, 1.0, 1.0, 1.0, "3 of 3 SAEs; not above: none"),
+        ([0.001, 0.002, 0.003], 1.0, 1.0, 1.0, "3 of 3 SAEs; not above: none"),
         # .03 and .04 alone would pass; as the last two of three tests they do not, and the words cannot tell
-        ([0.001, 0.03, 0.04], 0.2, 1 / 3, 1 / 3, 1.0, "1 of 3 SAEs; not above: b, c"),
-        # c is below its null of .1; then as high as its null, and its words cannot tell
-        ([0.001, 0.002, 1.0], 0.0, 2 / 3, 2 / 3, 2 / 3, "2 of 3 SAEs; not above: c"),
-        ([0.001, 0.002, 1.0], 0.1, 2 / 3, 2 / 3, 1.0, "2 of 3 SAEs; not above: c"),
-        ([0.001, np.nan, 0.002], 0.2, 1.0, 1.0, 1.0, "2 of 2 SAEs; not above: none; without a rate: b"),
+        ([0.001, 0.03, 0.04], 1 / 3, 1 / 3, 1.0, "1 of 3 SAEs; not above: b, c"),
+        ([0.001, 0.002, 1.0], 2 / 3, 2 / 3, 2 / 3, "2 of 3 SAEs; not above: c"),  # c absorbs nothing
+        ([0.001, np.nan, 0.002], 1.0, 1.0, 1.0, "2 of 2 SAEs; not above: none; without a rate: b"),
     ],
 )
-def test_the_share_of_saes_above_their_null_after_holm(p, last, value, low, high, note) -> None:
-    rates = pd.DataFrame({"p": p, "rate": [0.2, 0.2, last], "null": 0.1}, index=list("abc"))
-    share, said = share_above(rates)
+def test_the_share_of_saes_above_their_null_after_holm(p, value, low, high, note) -> None:
+    share, said = share_above(pd.Series(p, index=list("abc")))
     assert (share.value, share.low, share.high) == pytest.approx((value, low, high))
     assert said == note
 

@@ -100,26 +100,21 @@ LEVEL = 0.05
 """Of the family of tests, one an SAE."""
 
 
-def share_above(rates: pd.DataFrame) -> tuple[Estimate, str]:
+def share_above(p: pd.Series) -> tuple[Estimate, str]:
     """Share of SAEs whose rate is above its null, and the others by name.
 
     An SAE counts if its one-sided p-value is at most 5% after Holm's correction over the SAEs. The lower end of the
     interval is that share; the upper end also counts SAEs of which the words cannot tell, so that only an SAE whose
-    rate is below its null, and exceeds it in fewer than 5% of the resamples, speaks against "every SAE". A rate of 0
-    beside a null of 0 tells nothing.
+    rate exceeds its null in fewer than 5% of the resamples speaks against "every SAE".
 
     Args:
-        rates: ``rate, null, p`` (one-sided) as ``criteria.absorption_rates`` gives them, indexed by the SAE's name; NaN
-            where there is no rate.
+        p: one-sided p-values (``criteria.absorption_rates``), indexed by the SAE's name; NaN where there is no rate.
     """
-    p = rates["p"]
     known = p.dropna()
     if not len(known):
         return Estimate(np.nan, np.nan, np.nan), "no rate stands beside a null"
     above = pd.Series(holm(known.to_numpy()) <= LEVEL, index=known.index)
-    mine = rates.loc[known.index]
-    open_ = (known < 1 - LEVEL) | (mine["rate"] >= mine["null"])
-    low, high = float(above.mean()), float((above | open_).mean())
+    low, high = float(above.mean()), float((above | (known < 1 - LEVEL)).mean())
     others = ", ".join(map(str, above.index[~above])) or "none"
     unknown = f"; without a rate: {', '.join(map(str, p.index[p.isna()]))}" if p.isna().any() else ""
     return Estimate(low, low, high), f"{int(above.sum())} of {len(known)} SAEs; not above: {others}{unknown}"

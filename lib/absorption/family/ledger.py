@@ -63,5 +63,5 @@ def _change(
 
 def _above(family: Family, part: str, quantity: str) -> Sequence[object]:
     rows = family.numbers[family.numbers["quantity"] == quantity]
-    share, note = share_above(rows.set_index("sae").rename(columns={"value": "rate"}))
+    share, note = share_above(rows.set_index("sae")["p"])
     return "every-sae", part, share.value, share.low, share.high, note

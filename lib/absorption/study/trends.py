@@ -162,7 +162,7 @@ def rate_claims(by_sae: pd.DataFrame, trends: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for part, definition in (("ablation", ABLATION), ("projection", FULL)):
         means = by_sae[(by_sae["letter"] == MEAN) & (by_sae["definition"] == definition)]
-        share, note = share_above(means.set_index("sae"))
+        share, note = share_above(means.set_index("sae")["p"])
         rows.append(("every-sae", part, share.value, share.low, share.high, note))
     mine = trends[trends["definition"] == RELATIVE].set_index("change")
     for part, change in (("l0", BY_L0), ("width", BY_WIDTH)):
