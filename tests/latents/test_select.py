@@ -8,7 +8,7 @@ from sklearn.metrics import f1_score, log_loss
 from tests.latents.hand_made import MAIN_A, NOT_A, OTHERS, encoded, probed, sae, sparse
 
 from absorption.latents import SELECTIONS, select_latents
-from absorption.latents.select import _best_single_regression, _largest_weight, _on_f1
+from absorption.latents.select import _best_single_regression, _largest_weight, on_f1
 from absorption.probes.fit import balanced_weights
 
 
@@ -111,7 +111,7 @@ def test_the_latent_of_all_other_letters_is_not_chosen_for_a() -> None:
 
 def test_f1_of_being_on_equals_scikit_learn() -> None:
     acts, labels = random_case(n_latents=9)
-    found = _on_f1(sparse(acts).csr, labels)
+    found = on_f1(sparse(acts).csr, labels)
     for letter in range(4):
         wanted = [f1_score(labels[:, letter], column > 0) for column in acts.T]
         np.testing.assert_allclose(found[letter], wanted, atol=1e-6)

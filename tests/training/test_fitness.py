@@ -8,9 +8,10 @@ import pytest
 import torch
 from tests.latents import hand_made
 
+from absorption.latents.select import on_f1
 from absorption.probes import ProbedWords
 from absorption.saes import LoadedSae
-from absorption.training.fitness import RULE, Fitness, as_row, explained_variance, measure_fitness, on_f1
+from absorption.training.fitness import RULE, Fitness, as_row, explained_variance, measure_fitness
 
 CARD: dict[str, Any] = {
     "sae_id": "by hand",

@@ -46,7 +46,7 @@ def select_latents(
             "encoder cosine": cosines.argmax(dim=1),
             "k=1 probing": _largest_weight(mine, labels),
             "lowest loss": _best_single_regression(mine, labels),
-            "best F1": _on_f1(mine, labels).argmax(dim=1),
+            "best F1": on_f1(mine, labels).argmax(dim=1),
         }
 
     found = cache.cached_tensors("latent-selection", inputs, compute)
@@ -75,7 +75,7 @@ def _on_balance(csr: Tensor, labels: Bool[Tensor, "word letter"]) -> Float[Tenso
     return hits / inside.clamp_min(1) - (on - hits) / (len(labels) - inside).clamp_min(1)
 
 
-def _on_f1(csr: Tensor, labels: Bool[Tensor, "word letter"]) -> Float[Tensor, "letter latent"]:
+def on_f1(csr: Tensor, labels: Bool[Tensor, "word letter"]) -> Float[Tensor, "letter latent"]:
     """F1 of "the latent is on" for every letter and latent."""
     hits = weighted_sums(ones_like(csr), labels.float())
     on = torch.bincount(csr.col_indices(), minlength=csr.shape[1])

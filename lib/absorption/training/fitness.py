@@ -14,10 +14,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
-from absorption.latents.sparse import ACTIVE, SparseActs, encode_words, ones_like, take_rows, weighted_sums
+from absorption.latents.select import on_f1
+from absorption.latents.sparse import ACTIVE, SparseActs, encode_words, take_rows
 from absorption.probes import ProbedWords
 from absorption.saes import LoadedSae
 
@@ -128,13 +129,6 @@ def measure_fitness(sae: LoadedSae, probed: ProbedWords) -> Fitness:
         recovered=text["cross_entropy"]["recovered"],
         dead_share=sae.card["measured"]["dead_latents"] / sae.d_sae,
     )
-
-
-def on_f1(csr: Tensor, labels: Bool[Tensor, "word letter"]) -> Float[Tensor, "letter latent"]:
-    """F1 of "the latent is on" for every letter and latent; ``csr`` is sparse, ``word latent``."""
-    hits = weighted_sums(ones_like(csr), labels.float())
-    on: Int[Tensor, " latent"] = torch.bincount(csr.col_indices(), minlength=csr.shape[1])
-    return 2 * hits / (on + labels.sum(0)[:, None]).clamp_min(1)
 
 
 @torch.inference_mode()
