@@ -110,25 +110,9 @@ def test_a_cut_off_tensor_file_is_computed_again_and_replaced(folder: Path, kept
     assert path.read_bytes() == whole
 
 
-@pytest.mark.parametrize("kept", [0.0, 0.01, 0.5, 0.999, "garbage"])
-def test_a_cut_off_table_is_computed_again_and_replaced(folder: Path, kept: float | str) -> None:
-    stage = Stage(TABLE)
-    for _ in range(2):
-        pd.testing.assert_frame_equal(cache.cached_table("stage", INPUTS, stage), TABLE)
-    assert stage.calls == 1
-    path = folder / "stage" / f"{cache.key_of(INPUTS)}.parquet"
-    whole = path.read_bytes()
-    path.write_bytes(b"\xff" * 99 if isinstance(kept, str) else whole[: int(kept * len(whole))])
-    pd.testing.assert_frame_equal(cache.cached_table("stage", INPUTS, stage), TABLE)
-    assert stage.calls == 2
-    pd.testing.assert_frame_equal(pd.read_parquet(path), TABLE)
-
-
 def test_an_interrupted_computation_leaves_nothing(folder: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         cache.cached_tensors("stage", INPUTS, _interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        cache.cached_table("stage", INPUTS, _interrupted)
     assert _files(folder) == []
     assert not cache.has_tensors("stage", INPUTS)
 

@@ -31,7 +31,7 @@ from absorption.runner import stamp
 from absorption.splitting.sparse_probe import fit_sparse_probe
 from absorption.training import harvest
 
-MAKES_KEYS = {"key_of", "cached_tensors", "cached_table", "has_tensors"}
+MAKES_KEYS = {"key_of", "cached_tensors", "has_tensors"}
 HOOK = "blocks.1.hook_resid_post"
 TOKENS = torch.arange(40, 64).reshape(2, 12)
 pytestmark = pytest.mark.usefixtures("own_cache")

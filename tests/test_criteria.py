@@ -14,7 +14,7 @@ from tests.planted import GAIN, planted
 from tests.planted import planted_engine as engine
 from tests.planted import planted_subject as subject
 
-from absorption.ablation import all_effects
+from absorption.ablation import all_effects, ranking
 from absorption.criteria import (
     ABLATION,
     DEFINITIONS,
@@ -113,7 +113,7 @@ def test_two_equal_absorbers_are_seen_by_projection_and_not_by_the_lead() -> Non
     assert (values(FULL, "two", child=True) == 1).all()
     assert values(FRACTION, "two", child=True) == pytest.approx(np.ones(8))
     reasons = judged().query("definition == @ABLATION and kind == 'two' and child >= 0")["reason"]
-    assert set(reasons) == {r.NO_LEAD}
+    assert set(reasons) == {ranking.NO_LEAD}
 
 
 def test_the_absorbing_latent_is_the_planted_child_latent() -> None:
@@ -164,13 +164,13 @@ def test_the_same_seed_gives_the_same_table_and_the_order_of_words_does_not_matt
     [
         ([-3.0, -1.0, 0.5], {}, 1.0, ""),
         ([-3.0, -1.0, 0.5], {"is_main": np.array([False, True, False])}, 1.0, r.MAIN_ON),
-        ([3.0, 1.0, 0.5], {}, 1.0, r.AGAINST),
-        ([-3.0, -1.0, -9.0], {}, 1.0, r.NOT_ALIGNED),
-        ([-3.0, -2.5, 0.5], {}, 1.0, r.NO_LEAD),
+        ([3.0, 1.0, 0.5], {}, 1.0, ranking.AGAINST),
+        ([-3.0, -1.0, -9.0], {}, 1.0, ranking.NOT_ALIGNED),
+        ([-3.0, -2.5, 0.5], {}, 1.0, ranking.NO_LEAD),
         ([-3.0, 2.5, 0.5], {}, 1.0, ""),  # a latent that speaks against the letter is no rival
         ([-3.0, 9.0, 0.5], {}, 3.0, ""),  # not even a stronger one
         ([-3.0, -2.5, 0.5], {}, 0.5, ""),
-        ([-3.0, -1.0, 0.5], {}, 2.1, r.NO_LEAD),
+        ([-3.0, -1.0, 0.5], {}, 2.1, ranking.NO_LEAD),
     ],
 )
 def test_the_ablation_rule_clause_by_clause(effects, changes, lead, reason) -> None:
@@ -196,7 +196,7 @@ def test_the_ablation_rule_with_one_or_no_latent() -> None:
         (1.25, {}, ""),  # a share of exactly .4 is enough
         (1.3, {}, r.SHARE_TOO_SMALL),
         (1.0, {"is_main": np.array([True, False, False])}, r.MAIN_ON),
-        (1.0, {"cosines": np.array([0.02, 0.2, 0.01])}, r.NOT_ALIGNED),
+        (1.0, {"cosines": np.array([0.02, 0.2, 0.01])}, ranking.NOT_ALIGNED),
         (-1.0, {}, r.NOT_POSITIVE),
     ],
 )
@@ -355,8 +355,8 @@ def test_sensitivity_moves_one_threshold_at_a_time() -> None:
     assert rate["min_share", 0.4, FULL] == pytest.approx(full + two)
     assert rate["min_share", 0.7, FULL] == pytest.approx(full)
     assert rate["min_cosine", 0.9, ABLATION] == 0
-    with pytest.raises(ValueError, match="active"):
-        sensitivity(subject(), effects, PUBLISHED, {"active": [0.0]})
+    with pytest.raises(ValueError, match="max_candidates"):
+        sensitivity(subject(), effects, PUBLISHED, {"max_candidates": [3]})
 
 
 def test_the_relative_lead_is_a_share_of_the_models_own_scale() -> None:

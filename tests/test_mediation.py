@@ -15,11 +15,10 @@ from tests.planted import planted_engine as engine
 from tests.planted import planted_subject as subject
 
 from absorption.ablation import all_effects, clean_metrics, integrated_gradients
-from absorption.criteria import Thresholds
+from absorption.criteria import Thresholds, judge_by_effects
 from absorption.mediation import (
     choose_words,
     compare_estimates,
-    compare_labels,
     curve_shares,
     departure_depth,
     edit_letters,
@@ -196,8 +195,9 @@ def test_gradients_find_the_absorber_of_the_planted_model() -> None:
     table = compare_estimates(exact, guess)
     assert table["same_top"].all()
     assert table["error"].max() < 0.1
-    labels = compare_labels(subject(), exact, guess, Thresholds(), 1.0)
-    assert labels["exact"].tolist() == labels["estimated"].tolist() == [True] * len(words)
+    for effects in (exact, guess):
+        labels = judge_by_effects(subject(), effects, Thresholds(), 1.0)
+        assert labels.loc[labels["judged"], "absorbed"].tolist() == [True] * len(words)
 
 
 def test_the_words_token_matters_up_to_the_last_attention_layer() -> None:

@@ -25,7 +25,6 @@ from absorption.splitting import (
     halves,
     held_out_splits,
     letters_that_pass,
-    main_by_encoder,
     probe_k_sparse,
     reference_steps,
     split_counts,
@@ -195,14 +194,6 @@ def test_more_is_called_split_at_a_lower_threshold() -> None:
     by_jump = counts.groupby("f1_jump")["n_main"].sum().to_dict()
     assert by_jump[0.01] >= by_jump[0.03] > by_jump[0.5]
     assert by_jump[0.5] == 26
-
-
-def test_the_encoder_selects_the_planted_main_latent_where_there_is_one() -> None:
-    truth = planted()
-    found = main_by_encoder(truth.directions, truth.sae.encoder_directions)
-    for letter, kind in KINDS.items():
-        if kind == "none":
-            assert found[letter] == truth.main_latents()[letter]
 
 
 def test_split_latents_are_described_by_case() -> None:

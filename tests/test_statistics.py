@@ -10,7 +10,6 @@ import pytest
 from sklearn.metrics import precision_recall_fscore_support
 
 from absorption.statistics import (
-    bootstrap,
     confusion_scores,
     interval,
     macro_interval,
@@ -115,15 +114,6 @@ def test_resamples_without_a_value_are_left_out() -> None:
 def test_an_interval_of_nothing_is_undefined_without_a_warning() -> None:
     low, high = interval(np.full((10, 2), np.nan))
     assert np.isnan([low, high]).all()
-
-
-def test_the_general_bootstrap_agrees_with_the_fast_one() -> None:
-    values = np.random.default_rng(1).normal(size=200)
-    slow = bootstrap(lambda index: float(values[index].mean()), 200, n_resamples=3000)
-    fast = mean_interval(values, n_resamples=3000)
-    width = fast.high - fast.low
-    assert slow.value == pytest.approx(fast.value)
-    assert (slow.low, slow.high) == pytest.approx((fast.low, fast.high), abs=0.06 * width)
 
 
 def test_a_rate_table_has_a_row_a_group_with_its_own_words() -> None:

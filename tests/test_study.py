@@ -14,9 +14,9 @@ from tests.planted import GAIN, KINDS, planted
 from tests.planted import planted_engine as engine
 
 from absorption import ablation, criteria, study
+from absorption.ablation.ranking import NO_LEAD
 from absorption.criteria import FRACTION, FULL, MEAN, RELATIVE, Thresholds
 from absorption.criteria.control import FILTER_OUT, PATTERN_OUT, RANDOM_OUT, WRONG_OUT
-from absorption.criteria.rules import NO_LEAD
 from absorption.latents.score import MeanSamples
 from absorption.probes import PROBES, ProbedWords, ProbeSet
 from absorption.splitting import K_SPARSE, unconverged_probe

@@ -160,12 +160,6 @@ def group_words(words: pd.DataFrame, n_groups: int = 5) -> pd.DataFrame:
     return words.assign(length=length, commonness=fifth)
 
 
-PATCHES = {
-    "mean of all words": "the residual stream becomes the mean over the words",
-    "another word's": "the residual stream becomes that of a word with another letter",
-}
-
-
 def patch_layers(
     model: LanguageModel,
     words: pd.DataFrame,

@@ -132,20 +132,6 @@ def has_tensors(stage: str, inputs: Mapping[str, Any]) -> bool:
     return (root() / stage / f"{key_of(inputs)}.safetensors").exists()
 
 
-def cached_table(stage: str, inputs: Mapping[str, Any], compute: Callable[[], pd.DataFrame]) -> pd.DataFrame:
-    """``compute()``'s table, from a parquet file when the same inputs were computed before."""
-    path = root() / stage / f"{key_of(inputs)}.parquet"
-    if path.exists():
-        try:
-            return pd.read_parquet(path)
-        except (OSError, ValueError):
-            pass
-    with timing.stage(stage):
-        table = compute()
-    write_table(path, table)
-    return table
-
-
 def write_table(path: Path, table: pd.DataFrame) -> None:
     """Write a table as parquet, atomically."""
     with atomic_path(path) as temporary:

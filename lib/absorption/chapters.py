@@ -6,9 +6,6 @@ from pydantic import Field
 
 from absorption.settings import Device, ModelSettings, Probe, SaeSettings, Settings, Split
 
-DEPTHS = [0, 3, 6, 9, 12, 15, 18, 21, 24, 27, 30]
-"""Depths (blocks applied) shown by default: the embedding, every third layer of the embedded model, the last."""
-
 
 class SpellingSettings(ModelSettings):
     """Chapter 1, can the model spell?"""

@@ -23,11 +23,6 @@ class Site:
     """Blocks applied so far: 0 is the embedding, ``n_layers`` the input of the final norm."""
 
     @property
-    def bridge_name(self) -> str:
-        """The canonical hook of TransformerLens' bridge, which has no aliases in ``SAETransformerBridge``."""
-        return f"blocks.{self.depth - 1}.hook_out" if self.depth else "blocks.0.hook_in"
-
-    @property
     def name(self) -> str:
         """The usual hook name, ``blocks.8.hook_resid_post``."""
         return f"blocks.{self.depth - 1}.{_FINAL}" if self.depth else "blocks.0.hook_resid_pre"

@@ -7,7 +7,6 @@ of a mean over letters is right although the letters share their negatives.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -116,19 +115,6 @@ def score_samples(
     fp = counts @ (predicted & ~truth).astype(np.float32)
     fn = counts @ (~predicted & truth).astype(np.float32)
     return confusion_scores(tp, fp, fn)
-
-
-def bootstrap(
-    statistic: Callable[[np.ndarray], float],
-    n_words: int,
-    *,
-    n_resamples: int = N_RESAMPLES,
-    seed: int = 0,
-) -> Estimate:
-    """Percentile interval of any statistic of word indices (slow path, for what has no closed form)."""
-    generator = np.random.default_rng(seed)
-    draws = [statistic(generator.integers(n_words, size=n_words)) for _ in range(n_resamples)]
-    return Estimate(float(statistic(np.arange(n_words))), *map(float, interval(np.asarray(draws))))
 
 
 def rate_table(

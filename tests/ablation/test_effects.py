@@ -12,6 +12,7 @@ from absorption.ablation import (
     MAGNITUDE,
     MOST_NEGATIVE,
     AblationEngine,
+    AblationRule,
     active_rows,
     all_effects,
     clean_metrics,
@@ -118,9 +119,7 @@ def test_the_label_alone_is_the_label_of_all_effects_in_fewer_passes(
 ) -> None:
     words = torch.arange(0, 1040, 4)
     cosines = torch.rand(26, llama.sae.d_sae, generator=torch.Generator().manual_seed(0)) - 0.6
-    labels = label_words(
-        llama.engine, llama.csr, words, cosines, min_cosine=0.0, min_lead=lead, ranking=ranking
-    )
+    labels = label_words(llama.engine, llama.csr, words, cosines, AblationRule(0.0, lead, ranking))
     effects = all_effects(llama.engine, llama.csr, words, progress=False)
     expected = [_label_from_all(mine, cosines, 0.0, lead, ranking) for _, mine in effects.groupby("word")]
     assert labels["absorbed"].tolist() == expected
@@ -132,7 +131,7 @@ def test_the_label_alone_is_the_label_of_all_effects_in_fewer_passes(
 
 def test_words_without_an_eligible_latent_cost_no_pass(llama: Tiny) -> None:
     cosines = torch.full((26, llama.sae.d_sae), -1.0)
-    labels = label_words(llama.engine, llama.csr, WORDS, cosines, min_cosine=0.025, min_lead=1.0)
+    labels = label_words(llama.engine, llama.csr, WORDS, cosines, AblationRule(0.025, 1.0))
     assert not labels["absorbed"].any()
     assert (labels["passes"] == 0).all()
     assert (labels["latent"] == -1).all()
@@ -141,7 +140,7 @@ def test_words_without_an_eligible_latent_cost_no_pass(llama: Tiny) -> None:
 def test_a_lead_of_zero_is_refused(llama: Tiny) -> None:
     cosines = torch.zeros(26, llama.sae.d_sae)
     with pytest.raises(ValueError, match="min_lead is 0"):
-        label_words(llama.engine, llama.csr, WORDS, cosines, min_cosine=0.025, min_lead=0)
+        label_words(llama.engine, llama.csr, WORDS, cosines, AblationRule(0.025, 0))
 
 
 def test_gradients_are_the_slopes_of_the_exact_metric(tiny: Tiny) -> None:

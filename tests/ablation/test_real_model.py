@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from transformers import AutoModelForCausalLM
 
-from absorption.ablation import AblationEngine, all_effects, integrated_gradients, label_words
+from absorption.ablation import AblationEngine, AblationRule, all_effects, integrated_gradients, label_words
 from absorption.ablation.engine import FAST
 from absorption.models import load_model
 from absorption.models.embedded import embedded_folder
@@ -97,7 +97,7 @@ def test_some_latents_help_the_answer_and_labels_agree_with_all_effects() -> Non
     assert strongest.min() < -1  # logits; agreement is asked for to 2e-3
     # With every latent eligible, a word is absorbed where its most negative effect leads the next.
     everything = torch.ones(26, sae.d_sae)
-    labels = label_words(engine, csr, rows, everything, min_cosine=0.0, min_lead=0.05)
+    labels = label_words(engine, csr, rows, everything, AblationRule(0.0, 0.05))
     for word, absorbed in zip(labels["word"], labels["absorbed"], strict=True):
         mine = effects()[effects()["word"] == word]["effect"]
         first, second = mine.clip(upper=0).nsmallest(2)

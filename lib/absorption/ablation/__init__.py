@@ -15,7 +15,7 @@ from absorption.ablation.effects import (
 from absorption.ablation.engine import AblationEngine, StateEngine, answer_metric
 from absorption.ablation.gradients import integrated_gradients
 from absorption.ablation.labels import label_words
-from absorption.ablation.ranking import MAGNITUDE, MOST_NEGATIVE, RANKINGS
+from absorption.ablation.ranking import MAGNITUDE, MOST_NEGATIVE, RANKINGS, AblationRule
 from absorption.ablation.rows import LatentRows, active_rows
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "MOST_NEGATIVE",
     "RANKINGS",
     "AblationEngine",
+    "AblationRule",
     "Contest",
     "LatentRows",
     "StateEngine",

@@ -20,7 +20,7 @@ from absorption.ablation.effects import all_effects
 from absorption.ablation.engine import FULL, AblationEngine
 from absorption.ablation.gradients import integrated_gradients
 from absorption.ablation.labels import label_words
-from absorption.ablation.ranking import MOST_NEGATIVE, leader
+from absorption.ablation.ranking import AblationRule, leader
 from absorption.ablation.rows import active_rows
 from absorption.vocab import LETTERS
 
@@ -32,14 +32,12 @@ ROUNDS = 3
 
 @dataclass(frozen=True)
 class Contest:
-    """What is timed: words whose main latents are off, their latents, and the thresholds of the label."""
+    """What is timed: words whose main latents are off, their latents, and the rule of the label."""
 
     csr: Tensor
     words: Int[Tensor, " word"]
     cosines: Float[Tensor, "26 latent"]
-    min_cosine: float
-    min_lead: float
-    ranking: str = MOST_NEGATIVE
+    rule: AblationRule
 
 
 def race(
@@ -140,17 +138,14 @@ def _compare_labels(effects: pd.DataFrame, labels: pd.DataFrame, contest: Contes
 def _rule(effects: pd.DataFrame, contest: Contest) -> bool:
     """The paper's rule on all effects of one word."""
     values, latents = effects["effect"].to_numpy(), effects["latent"].to_numpy()
-    top = leader(values, contest.ranking)
+    top = leader(values, contest.rule.ranking)
     letter = LETTERS.index(effects["letter"].iloc[0])
-    aligned = contest.cosines[letter, int(latents[top.at])] >= contest.min_cosine
-    return bool(top.effect < 0 and aligned and top.lead >= contest.min_lead)
+    cosine = float(contest.cosines[letter, int(latents[top.at])])
+    return not contest.rule.why_not(top.effect, cosine, top.lead)
 
 
 def _labels(engine: AblationEngine, contest: Contest, words: Int[Tensor, " word"]) -> pd.DataFrame:
-    return label_words(
-        engine, contest.csr, words, contest.cosines,
-        min_cosine=contest.min_cosine, min_lead=contest.min_lead, ranking=contest.ranking,
-    )  # fmt: skip
+    return label_words(engine, contest.csr, words, contest.cosines, contest.rule)
 
 
 def _warm_up(engine: AblationEngine, rival: AblationEngine, contest: Contest) -> None:

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from absorption.ablation.effects import clean_metrics, removal_effects
 from absorption.ablation.engine import AblationEngine
-from absorption.ablation.ranking import MOST_NEGATIVE, strengths
+from absorption.ablation.ranking import AblationRule, strengths
 from absorption.ablation.rows import LatentRows, active_rows
 from absorption.vocab import LETTERS
 
@@ -33,16 +33,17 @@ class _Open:
     effect: Float[Tensor, " word"]
     rival: Float[Tensor, " word"]
     passes: Int[Tensor, " word"]
-    ranking: str
+    rule: AblationRule
 
     @property
     def lead(self) -> Float[Tensor, " word"]:
         """By how much the strongest is ahead of every rival seen."""
-        return strengths(self.effect, self.ranking).double() - self.rival
+        return strengths(self.effect, self.rule.ranking).double() - self.rival
 
-    def leads(self, min_lead: float) -> Bool[Tensor, " word"]:
+    @property
+    def leads(self) -> Bool[Tensor, " word"]:
         """Strongest effect negative, and ahead of every rival seen by enough."""
-        return (self.effect < 0) & (self.lead >= min_lead)
+        return self.rule.leads(self.effect, self.lead)
 
 
 def label_words(
@@ -50,10 +51,7 @@ def label_words(
     csr: Tensor,
     words: Int[Tensor, " word"],
     cosines: Float[Tensor, "26 latent"],
-    *,
-    min_cosine: float,
-    min_lead: float,
-    ranking: str = MOST_NEGATIVE,
+    rule: AblationRule,
 ) -> pd.DataFrame:
     """Whether the paper's ablation rule (section 5.3) calls each word absorbed, in as few passes as possible.
 
@@ -62,30 +60,30 @@ def label_words(
         csr: sparse CSR matrix ``word latent`` of activations, a row for each prompt.
         words: positions in the prompts' table, each once, on which all main latents are off.
         cosines: of each letter's probe direction with each latent's decoder row.
-        min_cosine: what makes a latent eligible.
-        min_lead: by how much it must lead every other, in logits; above 0.
-        ranking: what competes for the lead: negative effects (published), or all by ``magnitude``.
+        rule: what makes a latent eligible, and the lead that it needs: above 0.
 
     Returns:
         ``word, letter, absorbed, latent, effect, lead, passes, active``: ``latent`` is the strongest eligible one
         (-1 if there is none), ``lead`` is over the others that were removed (so it may be too large where the word
         is not absorbed), ``passes`` counts the ablations made, ``active`` those that all effects would take.
     """
-    if min_lead <= 0:
-        raise ValueError(f"min_lead is {min_lead}; above 0 is needed, or the order of passes could decide.")
+    if rule.min_lead <= 0:
+        raise ValueError(
+            f"min_lead is {rule.min_lead}; above 0 is needed, or the order of passes could decide."
+        )
     rows = active_rows(csr, words)
     place = torch.full((len(engine.prompts.word_ids),), -1)
     place[words] = torch.arange(len(words))
     where = place[rows.words]
     before = clean_metrics(engine, words)
-    eligible = cosines[engine.prompts.letters[rows.words], rows.latents] >= min_cosine
-    found = _strongest(engine, rows[eligible], where[eligible], before, len(words), ranking)
-    _try_rivals(engine, rows[~eligible], where[~eligible], before, found, min_lead)
+    eligible = rule.aligned(cosines[engine.prompts.letters[rows.words], rows.latents])
+    found = _strongest(engine, rows[eligible], where[eligible], before, len(words), rule)
+    _try_rivals(engine, rows[~eligible], where[~eligible], before, found)
     return pd.DataFrame(
         {
             "word": words.numpy(),
             "letter": [LETTERS[i] for i in engine.prompts.letters[words].tolist()],
-            "absorbed": found.leads(min_lead).numpy(),
+            "absorbed": found.leads.numpy(),
             "latent": found.latent.numpy(),
             "effect": found.effect.numpy(),
             "lead": found.lead.numpy(),
@@ -96,7 +94,7 @@ def label_words(
 
 
 def _strongest(
-    engine: AblationEngine, rows: LatentRows, where: Tensor, before: Tensor, n_words: int, ranking: str
+    engine: AblationEngine, rows: LatentRows, where: Tensor, before: Tensor, n_words: int, rule: AblationRule
 ) -> _Open:
     """Remove every eligible latent; keep the strongest of each word and the strength of the next."""
     effects = removal_effects(engine, rows, before[where])
@@ -105,9 +103,9 @@ def _strongest(
         effect=torch.zeros(n_words),
         rival=torch.zeros(n_words),
         passes=torch.bincount(where, minlength=n_words),
-        ranking=ranking,
+        rule=rule,
     )
-    strength = strengths(effects, ranking)
+    strength = strengths(effects, rule.ranking)
     order = strength.argsort(stable=True)
     order = order[where[order].argsort(stable=True)]
     last = order[found.passes.cumsum(0)[found.passes > 0] - 1]  # each word's rows end with its strongest
@@ -119,7 +117,7 @@ def _strongest(
 
 
 def _try_rivals(
-    engine: AblationEngine, rows: LatentRows, where: Tensor, before: Tensor, found: _Open, min_lead: float
+    engine: AblationEngine, rows: LatentRows, where: Tensor, before: Tensor, found: _Open
 ) -> None:
     """Remove the other latents of the words still in doubt, those that write most first."""
     size = rows.contributions(engine.sae).norm(dim=1) if len(rows) else torch.zeros(0)
@@ -130,8 +128,8 @@ def _try_rivals(
     rank[order] = torch.arange(len(rows)) - (counts.cumsum(0) - counts)[where[order]]
     low, high = 0, FIRST_RIVALS
     while len(rows) and low < int(counts.max()):
-        now = found.leads(min_lead)[where] & (rank >= low) & (rank < high)
+        now = found.leads[where] & (rank >= low) & (rank < high)
         effects = removal_effects(engine, rows[now], before[where[now]])
-        found.rival.scatter_reduce_(0, where[now], strengths(effects, found.ranking), "amax")
+        found.rival.scatter_reduce_(0, where[now], strengths(effects, found.rule.ranking), "amax")
         found.passes += torch.bincount(where[now], minlength=len(before))
         low, high = high, 3 * high

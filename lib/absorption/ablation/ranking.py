@@ -1,4 +1,4 @@
-"""Which of a word's latents leads, and by how much: the ranking that the ablation rule rests on.
+"""The ablation rule: which of a word's latents leads, by how much, and whether that is absorption.
 
 The paper (section 5.3) asks for the largest *negative* effect. The reference code orders all latents' scores from
 the most negative up, so that a latent which speaks against the letter (a positive effect) never competes, and a
@@ -9,7 +9,7 @@ ordered by size, whatever the sign; it is kept as ``MAGNITUDE``.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from jaxtyping import Float
@@ -19,6 +19,10 @@ MOST_NEGATIVE, MAGNITUDE = "most negative", "magnitude"
 RANKINGS = (MOST_NEGATIVE, MAGNITUDE)
 
 Array = TypeVar("Array", np.ndarray, Tensor)
+
+AGAINST = "the leading effect is not negative"
+NOT_ALIGNED = "the leading latent is not aligned with the probe"
+NO_LEAD = "the leading effect does not lead by enough"
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,37 @@ def leader(effects: Float[np.ndarray, " active"], ranking: str = MOST_NEGATIVE) 
     top = int(np.argmax(strength))
     rival = float(np.delete(strength, top).max(initial=0.0))
     return Leader(top, float(effects[top]), rival, float(strength[top]) - rival)
+
+
+@dataclass(frozen=True)
+class AblationRule:
+    """The paper's rule (section 5.3) for the leading latent of a word on which the main latents are off.
+
+    Numbers, arrays and tensors are judged alike, one by one.
+    """
+
+    min_cosine: float
+    """Least decoder cosine with the probe."""
+    min_lead: float
+    """By how much it must lead every other, in logits."""
+    ranking: str = MOST_NEGATIVE
+    """What competes for the lead: negative effects (published), or all by ``magnitude``."""
+
+    def aligned(self, cosine: Any) -> Any:
+        """Whether the latent writes along the probe."""
+        return cosine >= self.min_cosine
+
+    def leads(self, effect: Any, lead: Any) -> Any:
+        """Whether the answer suffers without it, and by enough more than without any other."""
+        return (effect < 0) & (lead >= self.min_lead)
+
+    def why_not(self, effect: float, cosine: float, lead: float) -> str:
+        """The first clause that fails; empty if the word is absorbed."""
+        if effect >= 0:
+            return AGAINST
+        if not self.aligned(cosine):
+            return NOT_ALIGNED
+        return "" if self.leads(effect, lead) else NO_LEAD
 
 
 def check_ranking(ranking: str) -> str:

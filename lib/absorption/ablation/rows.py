@@ -8,10 +8,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from absorption.latents.sparse import ACTIVE
 from absorption.saes import LoadedSae
-
-ACTIVE = 1e-8
-"""A latent is on above this activation (reference code)."""
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from jaxtyping import Bool, Int
 from torch import Tensor
 
 from absorption.criteria.thresholds import Thresholds
+from absorption.latents.sparse import ACTIVE
 from absorption.splitting.sparse_probe import to_scipy
 from absorption.vocab import LETTERS
 
@@ -45,7 +46,7 @@ def gate(
     rows = []
     for number, letter in enumerate(names):
         latents, truth = list(main.get(letter, ())), labels[train, number].numpy()
-        on = np.asarray((matrix[:, latents] > thresholds.active).sum(axis=1)).ravel() > 0
+        on = np.asarray((matrix[:, latents] > ACTIVE).sum(axis=1)).ravel() > 0
         hits, prevalence = float((on & truth).sum()), float(truth.mean())
         recall, precision = hits / max(truth.sum(), 1), hits / max(on.sum(), 1)
         valid = (

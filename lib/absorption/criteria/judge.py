@@ -11,6 +11,7 @@ from jaxtyping import Int
 from torch import Tensor
 
 from absorption.ablation import AblationEngine, clean_metrics, label_words, stored_effects
+from absorption.ablation.ranking import AblationRule
 from absorption.criteria.nulls import Null, null_by_effects, null_by_projection
 from absorption.criteria.rules import (
     ABLATION,
@@ -86,9 +87,9 @@ def judge_by_effects(
 
 
 def judge_by_labels(
-    subject: Subject, labels: pd.DataFrame, min_lead: float, definition: str = ABLATION
+    subject: Subject, labels: pd.DataFrame, rule: AblationRule, definition: str = ABLATION
 ) -> pd.DataFrame:
-    """The ablation metric from ``ablation.label_words``, run at this lead or a smaller one."""
+    """The ablation metric from ``ablation.label_words``, run with this rule or a smaller lead."""
     by_word = labels.set_index("word")
     judged = subject.main_off & np.isin(subject.words.numpy(), by_word.index)
     verdicts = []
@@ -104,7 +105,7 @@ def judge_by_labels(
             else np.nan
         )
         about = (int(row["latent"]), cosine, float(row["effect"]), lead)
-        held = bool(row["absorbed"]) and lead >= min_lead
+        held = bool(row["absorbed"]) and rule.leads(about[2], lead)
         verdicts.append(Verdict("", *about, value=1.0) if held else Verdict(REFUTED, *about))
     return _table(subject, definition, verdicts, judged)
 
@@ -136,11 +137,12 @@ def judge(
         tables = [judge_by_effects(subject, effects, thresholds, lead, name) for name, lead in leads.items()]
     else:
         smallest = min(leads.values())
-        labels = label_words(
-            engine, subject.csr, words, subject.cosines,
-            min_cosine=thresholds.min_cosine, min_lead=smallest, ranking=thresholds.ranking,
-        )  # fmt: skip
-        tables = [judge_by_labels(subject, labels, lead, name) for name, lead in leads.items()]
+        rule = thresholds.ablation_rule(smallest)
+        labels = label_words(engine, subject.csr, words, subject.cosines, rule)
+        tables = [
+            judge_by_labels(subject, labels, replace(rule, min_lead=lead), name)
+            for name, lead in leads.items()
+        ]
     return pd.concat([*tables, judge_by_projection(subject, thresholds)], ignore_index=True)
 
 

@@ -107,9 +107,10 @@ def null_by_effects(
     for kind, directions in null_directions(subject.directions, seed=seed).items():
         cosines = (directions[:, letters] * rows).sum(dim=2).numpy()
         for name, least in leads.items():
-            holds = (mine["effect"] < 0) & (mine["lead"] >= least)
+            rule = thresholds.ablation_rule(least)
+            holds = rule.leads(mine["effect"], mine["lead"]).to_numpy()
             values[name][kind] = np.zeros((len(directions), len(words)))
-            values[name][kind][:, judged] = (cosines >= thresholds.min_cosine) & holds.to_numpy()
+            values[name][kind][:, judged] = rule.aligned(cosines) & holds
     return Null(values, dict.fromkeys(leads, judged))
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from absorption.ablation.ranking import leader
+from absorption.ablation.ranking import NOT_ALIGNED, leader
 from absorption.criteria.subject import WordLatents
 from absorption.criteria.thresholds import Thresholds
 
@@ -21,9 +21,6 @@ DEFINITIONS = (ABLATION, RELATIVE, FULL, FRACTION)
 
 MAIN_ON = "a main latent is on"
 NOTHING_ON = "no latent is on"
-AGAINST = "the leading effect is not negative"
-NOT_ALIGNED = "the leading latent is not aligned with the probe"
-NO_LEAD = "the leading effect does not lead by enough"
 NOT_POSITIVE = "the word does not project on the probe"
 SHARE_TOO_SMALL = "too small a share of the projection"
 MAIN_CARRIES_ALL = "the main latents carry the whole projection"
@@ -69,14 +66,11 @@ def ablation_rule(
     if len(effects) == 0:
         return Verdict(NOTHING_ON)
     top = leader(effects, thresholds.ranking)
-    about = (int(word.latents[top.at]), float(word.cosines[top.at]), top.effect, top.lead)
-    if top.effect >= 0:
-        return Verdict(AGAINST, *about)
-    if word.cosines[top.at] < thresholds.min_cosine:
-        return Verdict(NOT_ALIGNED, *about)
-    if top.lead < min_lead:
-        return Verdict(NO_LEAD, *about)
-    return Verdict("", *about, value=1.0)
+    cosine = float(word.cosines[top.at])
+    reason = thresholds.ablation_rule(min_lead).why_not(top.effect, cosine, top.lead)
+    return Verdict(
+        reason, int(word.latents[top.at]), cosine, top.effect, top.lead, value=0.0 if reason else 1.0
+    )
 
 
 def full_rule(word: WordLatents, total: float, thresholds: Thresholds) -> Verdict:

@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from absorption.latents.sparse import ACTIVE
 from absorption.probes import ProbeSet, difference_in_means, pattern
 from absorption.vocab import LETTERS
 
@@ -55,8 +56,6 @@ class Subject:
     names: Sequence[str] = LETTERS
     filters: Float[Tensor, "letter d_model"] | None = None
     """Unit weights of the probes whose patterns are taken; None: ``directions``."""
-    active: float = 1e-8
-    """A latent is on above this activation."""
     centred: bool = False
     """Project activations less the training words' mean. As published they are projected as they are, with what
     all words share along the probe direction in the total that shares are taken of."""
@@ -105,7 +104,7 @@ class Subject:
         found = []
         for word, letter in zip(self.words.tolist(), self.letters[self.words].tolist(), strict=True):
             span = slice(starts[word], starts[word + 1])
-            on = values[span] > self.active
+            on = values[span] > ACTIVE
             latents, activations = columns[span][on], values[span][on]
             cosine = cosines[letter, latents]
             along = activations * norms[latents] * cosine

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 
-from absorption.ablation.ranking import MOST_NEGATIVE, check_ranking
+from absorption.ablation.ranking import MOST_NEGATIVE, AblationRule, check_ranking
 
 
 @dataclass(frozen=True)
 class Thresholds:
     """Defaults are the published values; chapters vary them in the sensitivity panel."""
 
-    active: float = 1e-8
-    """A latent is on above this activation (reference code)."""
     min_cosine: float = 0.025
     """Least decoder cosine with the probe, for the ablation metric (paper, section 5.3) and for full
     absorption (SAEBench's code)."""
@@ -53,6 +51,10 @@ class Thresholds:
                 raise ValueError(
                     f"{field.name} is {value}; allowed: {'above' if value == 0 else 'at least'} 0."
                 )
+
+    def ablation_rule(self, min_lead: float) -> AblationRule:
+        """The ablation metric's rule at this lead, in logits."""
+        return AblationRule(self.min_cosine, min_lead, self.ranking)
 
     def relative_lead(self, mean_metric: float) -> float:
         """The lead in this model's logits, from the mean metric of the words used.

@@ -3,7 +3,7 @@
 from absorption.mediation.by_sae import edit_rates, edits_by_sae
 from absorption.mediation.curve import COUNTS, ORDERS, curve_shares, removal_curve
 from absorption.mediation.editing import METHODS, SWAP_MAIN, edit_letters, letter_levels
-from absorption.mediation.estimates import compare_estimates, compare_labels, estimate_summary, paired_effects
+from absorption.mediation.estimates import compare_estimates, estimate_summary, paired_effects
 from absorption.mediation.layers import departure_depth, layer_effects, layer_shares, probes_by_depth
 from absorption.mediation.parts import PARTS, both_shares, choose_words, mediate, mediation_shares
 from absorption.mediation.published import (
@@ -27,7 +27,6 @@ __all__ = [
     "both_shares",
     "choose_words",
     "compare_estimates",
-    "compare_labels",
     "curve_shares",
     "departure_depth",
     "edit_letters",

@@ -1,12 +1,10 @@
-"""Exact effects against integrated gradients: rank agreement, sign errors, and the labels that follow."""
+"""Exact effects against integrated gradients: rank agreement and sign errors."""
 
 from __future__ import annotations
 
 import numpy as np
 import pandas as pd
 
-from absorption.criteria import Subject, Thresholds
-from absorption.criteria.judge import ABLATION, judge_by_effects
 from absorption.statistics import mean_interval
 
 FLOOR = 0.05
@@ -81,15 +79,3 @@ def _compare(exact: np.ndarray, estimated: np.ndarray) -> tuple[int, float, floa
     scale = float(np.sqrt((exact**2).mean()))
     error = float(np.sqrt(((exact - estimated) ** 2).mean())) / scale if scale > 0 else np.nan
     return len(exact), agreement, wrong, bool(top == guess), error, float(exact[top]), float(estimated[guess])
-
-
-def compare_labels(
-    subject: Subject, exact: pd.DataFrame, estimated: pd.DataFrame, thresholds: Thresholds, min_lead: float
-) -> pd.DataFrame:
-    """The ablation metric's label from exact and from estimated effects: ``word, letter, exact,
-    estimated``."""
-    found = []
-    for effects in (exact, estimated):
-        table = judge_by_effects(subject, effects, thresholds, min_lead, ABLATION)
-        found.append(table[table["judged"]].set_index(["word", "letter"])["absorbed"])
-    return pd.DataFrame({"exact": found[0], "estimated": found[1]}).reset_index()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Int
 from torch import Tensor
 
 from absorption.splitting.ksparse import KSparse
@@ -25,23 +25,6 @@ MainLatents = dict[str, list[int]]
 def one_each(latents: Int[Tensor, " letter"]) -> MainLatents:
     """Main latents where a selection names one latent a letter (encoder cosine, best F1)."""
     return {letter: [int(latent)] for letter, latent in zip(LETTERS, latents, strict=True)}
-
-
-def main_by_encoder(
-    directions: Float[Tensor, "26 d_model"], encoder_directions: Float[Tensor, "latent d_model"]
-) -> MainLatents:
-    """The latent whose encoder has the highest cosine with the letter's probe (paper, section 5.1)."""
-    return one_each((directions @ encoder_directions.to(directions).T).argmax(dim=1))
-
-
-def main_table(main: MainLatents, selection: str) -> pd.DataFrame:
-    """``selection, letter, rank, latent``, one row a main latent."""
-    rows = [
-        (selection, letter, rank, latent)
-        for letter, latents in main.items()
-        for rank, latent in enumerate(latents, start=1)
-    ]
-    return pd.DataFrame(rows, columns=["selection", "letter", "rank", "latent"])
 
 
 def split_counts(scores: pd.DataFrame, f1_jumps: list[float]) -> pd.DataFrame:

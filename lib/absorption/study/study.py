@@ -74,7 +74,7 @@ class Study:
         engine = AblationEngine(self.words.model, self.sae, self.words.prompts)
         lead = thresholds.relative_lead(model_scale(engine, words, n_words=len(words)).value)
         cosines = self.subject(selection).cosines
-        return Contest(self.acts.csr, words, cosines, thresholds.min_cosine, lead, thresholds.ranking)
+        return Contest(self.acts.csr, words, cosines, thresholds.ablation_rule(lead))
 
     def on_few_words(self) -> dict[str, Subject]:
         """The same test words under main latents ranked on ``FEW_WORDS`` training words, two ways.

@@ -187,7 +187,6 @@ def _sweep(
     cases: list[dict[str, Any]],
     settings: CoOccurrenceSettings,
     world_of: Callable[[Mapping[str, Any]], World],
-    more: Callable[[Any, World], dict[str, float]] = lambda sae, world: {},
 ) -> pd.DataFrame:
     worlds = [world_of(case) for case in cases]
     runs = [
@@ -205,10 +204,7 @@ def _sweep(
     ]
     saes = train_settled(runs, workers=settings.workers)
     return pd.DataFrame(
-        [
-            {**case, **_point(sae, world), **more(sae, world)}
-            for case, world, sae in zip(cases, worlds, saes, strict=True)
-        ]
+        [{**case, **_point(sae, world)} for case, world, sae in zip(cases, worlds, saes, strict=True)]
     )
 
 

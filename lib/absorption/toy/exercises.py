@@ -13,6 +13,7 @@ import torch
 from scipy.sparse import csr_matrix
 from sklearn.metrics import average_precision_score
 
+from absorption.latents.sparse import ACTIVE
 from absorption.toy import measure, theory
 from absorption.toy.alphabet import Alphabet
 from absorption.toy.blind import planted_truth
@@ -69,7 +70,7 @@ def check_weights(encoder: list[list[float]] | None, decoder: list[list[float]] 
     for name, missed in zip(("f0 alone", "f0 and f1"), error.tolist(), strict=True):
         if missed > 1e-5:
             return Verdict(False, f"On {name} the reconstruction is off by {missed:.2f}.")
-    if acts[1, 0] > measure.SILENT:
+    if acts[1, 0] > ACTIVE:
         return Verdict(False, f"On f0 and f1, f0's latent still fires with {acts[1, 0]:.2f}.")
     return Verdict(
         True, "No error, one active latent on either input: the loss cannot tell that f0 went missing."

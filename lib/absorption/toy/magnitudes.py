@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from sae_lens import SAE
 
+from absorption.latents.sparse import ACTIVE
 from absorption.toy import measure
 from absorption.toy.cooccurrence import FIXED_L1
 from absorption.toy.four import shape
@@ -58,7 +59,7 @@ def facts_of(sae: SAE[Any], world: World) -> dict[str, float]:
     inputs = features @ world.directions
     acts, order = sae.encode(inputs), measure.main_latents(sae, world)
     parent = sae.W_dec[order[0]] @ world.directions.T
-    fires = float((acts[features[:, 1] > 0, order[1]] > measure.SILENT).double().mean())
+    fires = float((acts[features[:, 1] > 0, order[1]] > ACTIVE).double().mean())
     error = (sae.decode(acts) - inputs).pow(2).sum(dim=1)
     return {
         "d": shape(sae, world)["d"] if fires > 0 else float("nan"),

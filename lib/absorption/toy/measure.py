@@ -18,11 +18,10 @@ from sae_lens.synthetic import eval_sae_on_synthetic_data
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
+from absorption.latents.sparse import ACTIVE
 from absorption.statistics import mean_interval
 from absorption.toy.worlds import World
 
-SILENT = 1e-8
-"""An activation below this counts as off (the paper's threshold)."""
 N_SAMPLES = 20_000
 N_BOOTSTRAPPED = 2_000
 """Samples that carry a rate's interval; more would only narrow it."""
@@ -67,7 +66,7 @@ def responses(
         takes off it put back.
     """
     acts = sae.encode(torch.stack(list(patterns.values())) @ world.directions)
-    debiased = torch.stack([row + shrinkage(sae.W_dec, row > SILENT, l1) for row in acts])
+    debiased = torch.stack([row + shrinkage(sae.W_dec, row > ACTIVE, l1) for row in acts])
     order = main_latents(sae, world)
     return pd.DataFrame(
         [
@@ -136,7 +135,7 @@ def _pair(
     both = on[:, ancestor] & (on[:, below] == expected).all(dim=1)
     alone = on[:, ancestor] & ~on[:, below].any(dim=1)
     written = latents * (sae.W_dec @ world.directions[ancestor])
-    silent = (latents[both, main] < SILENT).double().numpy()
+    silent = (latents[both, main] < ACTIVE).double().numpy()
     rate = mean_interval(silent[:N_BOOTSTRAPPED])
     return {
         "ancestor": f"f{ancestor}", "descendant": f"f{descendant}", "n": int(both.sum()),
@@ -145,7 +144,7 @@ def _pair(
         "hedged": _share_of_others(written[alone], main),
         "silent": float(silent.mean()) if len(silent) else float("nan"),
         "low": rate.low, "high": rate.high,
-        "recall_alone": float((latents[alone, main] >= SILENT).double().mean()),
+        "recall_alone": float((latents[alone, main] >= ACTIVE).double().mean()),
     }  # fmt: skip
 
 
