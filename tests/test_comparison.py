@@ -17,6 +17,7 @@ from absorption.comparison import (
     METRICS,
     ScoredSae,
     at_one_width,
+    best_in_words,
     best_l0,
     companions,
     edge,
@@ -144,9 +145,11 @@ def test_the_books_rule_calls_an_edge_outside_its_range_unclear_and_a_peak_refut
     assert (rule.low, rule.high) == pytest.approx((25 / 2304, 50 / 2304), abs=5e-5)
 
 
-def test_one_sae_has_no_best_l0() -> None:
+def test_one_sae_has_no_best_l0_and_the_text_says_that_it_takes_two() -> None:
     assert math.isnan(best_l0(points({16: [0.5, 0.5, 0.5]}), 100).value)
     assert edge(points({16: [0.5, 0.5, 0.5]})) == ""
+    assert "at least two SAEs" in best_in_words(best_l0([], 7.1))
+    assert best_in_words(Estimate(0.141, 0.0, 0.25)) == "14.1% of d_model, interval 0.0% to 25.0%"
 
 
 def test_l0_is_told_as_a_share_of_the_models_width() -> None:

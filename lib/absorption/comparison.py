@@ -166,6 +166,16 @@ def best_l0(points: list[tuple[float, MeanSamples]], most: float) -> Estimate:
     return Estimate(value, min(float(low), value), max(float(high), value))
 
 
+NO_BEST = "not measured, since it takes at least two SAEs of one width"
+
+
+def best_in_words(best: Estimate) -> str:
+    """What a text says of ``best_l0``, in percent of d_model; with fewer than two SAEs, why there is nothing to say."""
+    if np.isnan(best.value):
+        return NO_BEST
+    return f"{best.value:.1%} of d_model, interval {best.low:.1%} to {best.high:.1%}"
+
+
 def edge(points: list[tuple[float, MeanSamples]]) -> str:
     """``smallest`` or ``largest`` if the best mean F1 is at that end of the L0s tried, else empty."""
     if len(points) < 2:

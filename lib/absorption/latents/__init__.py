@@ -1,5 +1,6 @@
 """Latents as first-letter classifiers: which latent stands for a letter, how good it is, what it misses."""
 
+from absorption.latents.by_split import f1_by_split, splits_in_words
 from absorption.latents.contexts import TextActivations, favoured_tokens, strongest_contexts, text_activations
 from absorption.latents.cosines import all_cosines, cosines_by_letter, decoder_cosines
 from absorption.latents.score import (
@@ -23,6 +24,7 @@ __all__ = [
     "decoder_cosines",
     "doubling_weights",
     "encode_words",
+    "f1_by_split",
     "favoured_tokens",
     "latent_samples",
     "missed_words",
@@ -30,6 +32,7 @@ __all__ = [
     "score_latents",
     "select_latents",
     "slope_per_doubling",
+    "splits_in_words",
     "strongest_contexts",
     "text_activations",
     "top_words",

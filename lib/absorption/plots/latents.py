@@ -34,6 +34,28 @@ def probe_against_latents(probe: pd.DataFrame, latents: pd.DataFrame) -> go.Figu
     return fig
 
 
+def f1_by_split(table: pd.DataFrame) -> go.Figure:
+    """F1 of each letter's latent on the test words of either split, sorted by the split by word.
+
+    Args:
+        table: ``split, letter, latent, value, low, high``, as ``latents.f1_by_split`` gives it; the means are left out.
+    """
+    letters = table[table["letter"] != "mean"]
+    order = letters[letters["split"] == "word"].sort_values("value", ascending=False)["letter"].tolist()
+    fig = theme.figure("first letter", "F1 on test words", yaxis_range=[0, 1.02])
+    for (split, rows), colour, symbol in zip(
+        letters.groupby("split", sort=False), theme.PALETTE, theme.SYMBOLS, strict=False
+    ):
+        rows = rows.sort_values("letter", key=lambda names: names.map(order.index))
+        fig.add_scatter(
+            x=rows["letter"].str.upper(), y=rows["value"], error_y=theme.error_bars(rows), mode="markers",
+            name=f"split by {split}", marker={"color": colour, "symbol": symbol, "size": 8},
+            customdata=rows["latent"], hovertemplate="%{x}: %{y:.3f} (latent %{customdata})<extra></extra>",
+        )  # fmt: skip
+    fig.update_xaxes(type="category", tickfont={"size": 10})
+    return fig
+
+
 def precision_recall(points: pd.DataFrame) -> go.Figure:
     """Mean precision against mean recall, one point an SAE and selection, and the probe.
 
