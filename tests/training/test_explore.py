@@ -1,5 +1,6 @@
 """The exploration: each SAE is trained and judged once, and the table holds what is done."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -21,10 +22,10 @@ def trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setenv("ABSORPTION_CACHE", str(tmp_path / "cache"))
     done: list[str] = []
 
-    def train(recipe: Any, _model: Any, folder: Path) -> None:
+    def train(recipe: Any, model: Any, folder: Path) -> None:
         done.append(explored_id(recipe))
         folder.mkdir(parents=True)
-        (folder / "card.json").write_text("{}")
+        (folder / "card.json").write_text(json.dumps({"model_weights_hash": model.weights_hash}))
 
     monkeypatch.setattr(module, "train", train)
     monkeypatch.setattr(module, "prepare_words", lambda *_: SimpleNamespace(probed=None))
@@ -35,19 +36,35 @@ def trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return done
 
 
+def model_with(weights_hash: str) -> Any:
+    return SimpleNamespace(name="a model", weights_hash=weights_hash)
+
+
 def test_every_recipe_has_a_name_of_its_own() -> None:
     assert len({explored_id(recipe) for recipe in EXPLORATION}) == len(EXPLORATION)
 
 
 def test_an_interrupted_exploration_goes_on_where_it_was(tmp_path: Path, trained: list[str]) -> None:
-    path, model = tmp_path / "table.csv", object()
-    module.explore(model, EXPLORATION[:2], path)  # type: ignore[arg-type]
+    path, model = tmp_path / "table.csv", model_with("0123")
+    module.explore(model, EXPLORATION[:2], path)
     first = path.read_text()
-    module.explore(model, EXPLORATION[:3], path)  # type: ignore[arg-type]
+    module.explore(model, EXPLORATION[:3], path)
     assert trained == [explored_id(recipe) for recipe in EXPLORATION[:3]]
     assert path.read_text().startswith(first)
     table = pd.read_csv(path, keep_default_na=False)
     assert table["changes"].tolist() == ["", "k 4", "k 16"]
+
+
+def test_an_sae_of_another_model_is_refused_and_nothing_is_trained_or_written(
+    tmp_path: Path, trained: list[str]
+) -> None:
+    path = tmp_path / "table.csv"
+    module.explore(model_with("0123"), EXPLORATION[:1], path)
+    first = path.read_text()
+    with pytest.raises(ValueError, match=r"was trained on a model with weights 0123, 'a model' has 4567"):
+        module.explore(model_with("4567"), EXPLORATION[:2], path)
+    assert trained == [explored_id(EXPLORATION[0])]
+    assert path.read_text() == first
 
 
 def test_the_exploration_varies_sparsity_width_architecture_and_seed() -> None:

@@ -11,6 +11,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -18,7 +19,7 @@ from absorption import cache
 from absorption.data import data_root
 from absorption.models import EMBEDDED, LanguageModel, load_model
 from absorption.probes import ProbedWords
-from absorption.saes import LOCAL, load_sae
+from absorption.saes import LOCAL, LoadedSae, load_sae
 from absorption.study import prepare_words
 from absorption.training.cli import train
 from absorption.training.fitness import RULE, as_row, measure_fitness
@@ -89,13 +90,18 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def explore(model: LanguageModel, recipes: Iterable[Recipe], path: Path) -> None:
-    """Train each recipe unless it is done, measure its fitness, and write the table anew."""
+    """Train each recipe unless it is done, measure its fitness, and write the table anew.
+
+    Raises:
+        ValueError: an SAE that is done was trained on other weights than the model's.
+    """
     words: dict[str, ProbedWords] = {}
     rows = []
     for recipe in recipes:
         folder = cache.root() / "exploration" / explored_id(recipe)
         if not (folder / "card.json").exists():
             train(recipe, model, folder)
+        _check_model(model, folder)
         if not (folder / "fitness.json").exists():
             if recipe.hook_name not in words:
                 words[recipe.hook_name] = prepare_words(model, recipe.hook_name).probed
@@ -104,6 +110,16 @@ def explore(model: LanguageModel, recipes: Iterable[Recipe], path: Path) -> None
             cache.write_json(folder / "fitness.json", row | {"sae": explored_id(recipe), **_changes(recipe)})
         rows.append(json.loads((folder / "fitness.json").read_text(encoding="utf-8")))
         cache.write_text(path, pd.DataFrame(rows)[_columns(rows)].to_csv(index=False, float_format="%.4f"))
+
+
+def _check_model(model: LanguageModel, folder: Path) -> None:
+    """A folder that is done is used again only with the model that it was trained on."""
+    trained_on = _card(folder).get("model_weights_hash")
+    if trained_on != model.weights_hash:
+        raise ValueError(
+            f"{folder.name} was trained on a model with weights {trained_on}, {model.name!r} has "
+            f"{model.weights_hash}; give that model as --model, or delete {folder} to train it anew."
+        )
 
 
 def _changes(recipe: Recipe) -> dict[str, str]:
@@ -118,6 +134,10 @@ def _columns(rows: list[dict]) -> list[str]:
     return first + [name for name in sorted(rows[0]) if name not in first]
 
 
-def _with_card(model: LanguageModel, folder: Path):
-    card = json.loads((folder / "card.json").read_text(encoding="utf-8"))
+def _card(folder: Path) -> dict[str, Any]:
+    return json.loads((folder / "card.json").read_text(encoding="utf-8"))
+
+
+def _with_card(model: LanguageModel, folder: Path) -> LoadedSae:
+    card = _card(folder)
     return replace(load_sae(LOCAL, card["sae_id"], model, path=str(folder)), card=card)
