@@ -24,7 +24,8 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         folder.mkdir(parents=True)
         (folder / "card.json").write_text(json.dumps(card(sae, changes)))
         (folder / "cfg.json").write_text(json.dumps(configuration(sae).to_dict()))
-    shutil.copy(data_root() / "claims.yaml", root)
+    for name in ("claims.yaml", "models.yaml"):
+        shutil.copy(data_root() / name, root)
     monkeypatch.setenv("ABSORPTION_DATA", str(root))
     monkeypatch.setattr(numbers, "MEASURED", (Recipe(seed=2),))
     for sae in MEMBERS:

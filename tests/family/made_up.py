@@ -11,6 +11,7 @@ import pandas as pd
 from sae_lens import StandardSAE, StandardSAEConfig
 
 from absorption.family.quantities import PRECISION, QUANTITIES
+from absorption.model_facts import EMBEDDED_MODEL
 from absorption.models import Site
 from absorption.report.numbers import COLUMNS
 from absorption.saes import LoadedSae
@@ -29,10 +30,12 @@ MEMBERS = {
 }
 UNSHIPPED = Recipe(seed=2).sae_id
 """Measured from a folder; only its recipe is in the project."""
+L0_WORDS = 2.5
+"""L0 at the words over L0 on text."""
 N = 50
 PARAMETERS = {
-    "n_words": 0, "n_sets": 4, "seed": 0, "max_candidates": 30, "per_letter": 4, "model": "tiny",
-    "dtype": "float32",
+    "n_words": 0, "n_sets": 4, "seed": 0, "max_candidates": 30, "per_letter": 4, "probe": "reference",
+    "model": EMBEDDED_MODEL, "dtype": "float32",
 }  # fmt: skip
 
 
@@ -44,7 +47,11 @@ def card(sae: str, changes: dict[str, Any]) -> dict[str, Any]:
         "sae_id": sae,
         "weights_hash": f"hash of {sae}",
         "recipe": Recipe(seed=changes.get("seed", 0)).to_dict(),
-        "measured": {"held_out_text": text, "dead_latents": 3},
+        "measured": {
+            "held_out_text": text,
+            "dead_latents": 3,
+            "words_in_spelling_prompts": {"l0": L0_WORDS * about["k"], "explained_variance": 0.8},
+        },
     }
 
 

@@ -2,42 +2,114 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-from tests.family.made_up import LEAD, MEMBERS, UNSHIPPED
+import torch
+from tests.family.made_up import LEAD, MEMBERS, PARAMETERS, UNSHIPPED
+from tests.planted import planted
 
-from absorption import family
+from absorption import criteria, family, study
 from absorption.family import check, numbers
 from absorption.family.quantities import PRECISION
+from absorption.probes import ProbedWords, ProbeSet
+from absorption.report import numbers as report_numbers
+from absorption.report import short
+
+GIVEN = {**PARAMETERS, "max_candidates": 5, "per_letter": 2, "seed": 1, "n_words": 900, "n_sets": 3}
+"""What the stored numbers of these tests are said to be measured with."""
 
 
-def measured_now(monkeypatch: pytest.MonkeyPatch, off: float, missing: str = "", ends: float = 0.0) -> None:
-    """Puts a measurement in the place of the real one: the stored values, all off by as much."""
-
-    def again(found: numbers.Family, sae: str, lm: object) -> pd.DataFrame:
-        rows = found.numbers[found.numbers["sae"] == sae]
-        table = rows.assign(stored=rows["value"], now=rows["value"] + off)
-        table.loc[table["quantity"] == missing, "now"] = np.nan
-        return table.assign(difference=table["now"] - table["stored"], ends=ends)
-
-    monkeypatch.setattr(check, "_again", again)
+def planted_words(seed: int) -> study.StudyWords:
+    """Every second planted word is a test word; the probes are the letters' own features."""
+    truth = planted()
+    split = np.where(np.arange(len(truth.words)) % 2 == 0, "test", "train")
+    probes = ProbeSet(weights=truth.directions, biases=torch.full((26,), -0.5))
+    probed = ProbedWords(truth.words.assign(split=split), truth.features, probes, GIVEN["probe"])
+    return study.StudyWords(truth.model, truth.prompts, probed, seed)
 
 
-def test_numbers_that_come_out_the_same_pass_and_others_do_not(
-    data: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.fixture(scope="module", autouse=True)
+def cache_of_these_tests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("ABSORPTION_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture(scope="module")
+def measured() -> pd.DataFrame:
+    """The planted SAE's numbers, measured apart from the check with the parameters of ``GIVEN``."""
+    mine = study.study_saes(planted_words(GIVEN["seed"]), [planted().sae])[0]
+    effects = short.measure_effects(
+        mine, criteria.Thresholds(max_candidates=5), per_letter=2, probe=GIVEN["probe"], seed=1
+    )
+    return report_numbers.summary({"base": report_numbers.numbers(mine, effects)})
+
+
+@pytest.fixture
+def planted_instead(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """Loading gives the planted SAE and words: what is measured on them is real. Lists what was asked for."""
+    asked: list[Any] = []
+
+    def prepare(lm: object, hook: str, *, n_words: int, n_sets: int, seed: int) -> study.StudyWords:
+        asked.append((hook, n_words, n_sets, seed))
+        return planted_words(seed)
+
+    monkeypatch.setattr(check, "load_sae", lambda release, name, lm: asked.append(name) or planted().sae)
+    monkeypatch.setattr(check.study, "prepare_words", prepare)
+    return asked
+
+
+def stored(table: pd.DataFrame, **parameters: Any) -> numbers.Family:
+    return numbers.Family(table, pd.DataFrame(), {"base": {"parameters": {**GIVEN, **parameters}}})
+
+
+def again(family_: numbers.Family) -> pd.DataFrame:
+    return family.again(family_, ["base"], lm=None)  # type: ignore[arg-type]
+
+
+def test_numbers_measured_again_with_the_stored_parameters_are_the_same(
+    measured: pd.DataFrame, planted_instead: list[Any]
 ) -> None:
-    found = family.read_family()
-    measured_now(monkeypatch, off=0.9 * check.TOLERANCE)
-    table = family.again(found, ["base", "wide"], lm=None)  # type: ignore[arg-type]
-    assert set(table["sae"]) == {"base", "wide"}
-    for off, missing, ends in ((1.1 * check.TOLERANCE, "", 0.0), (0.0, PRECISION, 0.0), (0.0, "", 0.011)):
-        measured_now(monkeypatch, off=off, missing=missing, ends=ends)
-        with pytest.raises(family.StaleNumbersError, match="come out differently"):
-            family.again(found, ["base"], lm=None)  # type: ignore[arg-type]
+    table: Any = again(stored(measured))
+    assert planted_instead == ["base", (planted().sae.hook_name, 900, 3, 1)]
+    assert len(table) == len(measured) > 30
+    assert set(table["quantity"]) == set(measured["quantity"])
+    assert not table[["difference", "ends"]].any(axis=None)
+    assert 0 < table.set_index("quantity").loc[LEAD, "now"] < 1
+
+
+@pytest.mark.parametrize(("column", "off"), [("value", 0.9), ("value", 1.1), ("high", 1.1)])
+def test_a_stored_number_may_be_off_by_the_tolerance_and_not_by_more(
+    measured: pd.DataFrame, planted_instead: list[Any], column: str, off: float
+) -> None:
+    table = measured.copy()
+    table.loc[table["quantity"] == PRECISION, column] += off * check.TOLERANCE
+    if off < 1:
+        assert len(again(stored(table))) == len(measured)
+        return
+    with pytest.raises(family.StaleNumbersError, match=f"1 stored numbers come out differently.*{PRECISION}"):
+        again(stored(table))
+
+
+def test_a_number_that_is_no_longer_measured_is_refused(
+    measured: pd.DataFrame, planted_instead: list[Any]
+) -> None:
+    with_one_more = pd.concat([measured, measured.iloc[:1].assign(quantity="not measured any more")])
+    with pytest.raises(family.StaleNumbersError, match="not measured any more"):
+        again(stored(with_one_more))
+
+
+@pytest.mark.parametrize(("parameter", "value"), [("max_candidates", 1), ("per_letter", 1), ("seed", 7)])
+def test_another_parameter_than_the_stored_one_gives_other_numbers(
+    measured: pd.DataFrame, planted_instead: list[Any], parameter: str, value: int
+) -> None:
+    with pytest.raises(family.StaleNumbersError, match="come out differently"):
+        again(stored(measured, **{parameter: value}))
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -40,11 +41,12 @@ def test_what_a_sweep_measured_comes_back(data: Path) -> None:
 
 
 def test_a_member_is_what_its_card_says(data: Path) -> None:
-    rows = family.members(family.read_family()).set_index("sae")
+    rows: Any = family.members(family.read_family()).set_index("sae")
     assert rows.loc["deep", "layer"] == 12
     assert rows.loc["matryoshka", "architecture"] == "matryoshka"
     assert rows.loc["seed-1", "seed"] == 1
-    assert rows.loc["sparse", "l0_text"] == 16
+    assert rows.loc["sparse", ["l0_text", "l0_words"]].tolist() == [16, 40]
+    assert rows.loc["sparse", "l0_share"] == pytest.approx(40 / 576)  # of the embedded model's dimensions
     assert rows.index[rows["shipped"] == "no"].tolist() == [UNSHIPPED]
 
 
@@ -87,6 +89,15 @@ def test_saes_measured_with_different_parameters_are_not_one_family(data: Path, 
     write_run(tmp_path / "sweep", "base", n_words=500)
     with pytest.raises(numbers.StoredNumbersError, match=r"different n_words: .*500 \(base\)"):
         family.collect(sweeps(tmp_path))
+
+
+def test_numbers_that_do_not_state_how_they_were_measured_are_refused(data: Path) -> None:
+    path = data / numbers.FOLDER / "stamps.json"
+    stamps = json.loads(path.read_text())
+    del stamps["wide"]["parameters"]["probe"]
+    path.write_text(json.dumps(stamps))
+    with pytest.raises(numbers.StoredNumbersError, match="of wide do not state their probe"):
+        family.read_family()
 
 
 def test_a_failed_run_is_left_out_and_a_sweep_of_none_is_refused(data: Path, tmp_path: Path) -> None:

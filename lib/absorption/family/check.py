@@ -11,7 +11,6 @@ from absorption import criteria, study
 from absorption.family.contrasts import LAYER
 from absorption.family.numbers import MAKE, Family, StoredNumbersError, members
 from absorption.models import LanguageModel
-from absorption.probes import CONVERGED
 from absorption.report import numbers, short
 from absorption.saes import SHIPPED, load_sae
 
@@ -69,7 +68,7 @@ def _again(family: Family, name: str, lm: LanguageModel) -> pd.DataFrame:
         mine,
         thresholds,
         per_letter=given["per_letter"],
-        probe=given.get("probe", CONVERGED),  # what was stored before the probe was a parameter
+        probe=given["probe"],
         seed=given["seed"],
     )
     now = numbers.summary({name: numbers.numbers(mine, effects)})

@@ -24,6 +24,7 @@ from absorption import cache
 from absorption.data import data_root
 from absorption.family.quantities import QUANTITIES
 from absorption.latents.score import MeanSamples
+from absorption.model_facts import model_facts
 from absorption.report.compare import SUMMARY
 from absorption.report.numbers import COLUMNS, NULL
 from absorption.saes import SHIPPED, shipped_card, shipped_configuration, shipped_ids
@@ -57,7 +58,7 @@ class Family:
     def parameters(self) -> dict[str, Any]:
         """The parameters that all were measured with."""
         first = next(iter(self.stamps.values()))["parameters"]
-        return {name: first[name] for name in SAME if name in first}
+        return {name: first[name] for name in SAME}
 
     def value(self, sae: str, quantity: str) -> float:
         """One number; NaN if this SAE has none of that name."""
@@ -83,8 +84,8 @@ def read_family(folder: str | Path = "") -> Family:
     """The stored numbers; of the shipped SAEs if ``folder`` is empty.
 
     Raises:
-        StoredNumbersError: a file is missing or damaged, SAEs were measured with different parameters, or a shipped
-            SAE is not the one that was measured.
+        StoredNumbersError: a file is missing or damaged, SAEs were measured with different parameters, or one does
+            not state them, or a shipped SAE is not the one that was measured.
     """
     place = Path(folder) if folder else data_root() / FOLDER
     try:
@@ -146,12 +147,15 @@ def card_of(sae: str, stamp: Mapping[str, Any]) -> dict[str, Any]:
 def members(family: Family) -> pd.DataFrame:
     """One row an SAE: what it is, and what its card says of it.
 
-    Columns ``sae, architecture, d_sae, k, layer, seed, l0_text, explained_variance, recovered, dead, shipped``.
+    Columns ``sae, architecture, d_sae, k, layer, seed, l0_text, l0_words, l0_share, explained_variance, recovered,
+    dead, shipped``; L0 is the mean number of active latents on held-out text and at the words of spelling prompts,
+    ``l0_share`` the latter over the model's d_model.
     """
+    d_model = model_facts(family.parameters["model"]).d_model
     rows = []
     for sae in family.saes:
         card = card_of(sae, family.stamps[sae])
-        text = card["measured"]["held_out_text"]
+        text, words = (card["measured"][of] for of in ("held_out_text", "words_in_spelling_prompts"))
         rows.append(
             {
                 "sae": sae,
@@ -161,6 +165,8 @@ def members(family: Family) -> pd.DataFrame:
                 "layer": int(card["hook_name"].split(".")[1]),
                 "seed": card["recipe"]["seed"],
                 "l0_text": text["l0"],
+                "l0_words": words["l0"],
+                "l0_share": words["l0"] / d_model,
                 "explained_variance": text["explained_variance"],
                 "recovered": text["cross_entropy"]["recovered"],
                 "dead": card["measured"]["dead_latents"],
@@ -218,7 +224,12 @@ def _order(sae: str, card: Mapping[str, Any]) -> tuple[Any, ...]:
 
 def _check_alike(family: Family) -> None:
     for name in SAME:
-        values = {str(stamp["parameters"].get(name)): sae for sae, stamp in family.stamps.items()}
+        without = [sae for sae, stamp in family.stamps.items() if name not in stamp["parameters"]]
+        if without:
+            raise StoredNumbersError(
+                f"The numbers of {without[0]} do not state their {name}. Make them: {MAKE}."
+            )
+        values = {str(stamp["parameters"][name]): sae for sae, stamp in family.stamps.items()}
         if len(values) > 1:
             told = ", ".join(f"{value} ({sae})" for value, sae in values.items())
             raise StoredNumbersError(f"The SAEs were measured with different {name}: {told}.")

@@ -12,7 +12,14 @@ from plotly.subplots import make_subplots
 from absorption.plots import theme
 
 
-def against(table: pd.DataFrame, x: str, panels: Mapping[str, Mapping[str, str]], axis: str) -> go.Figure:
+def against(
+    table: pd.DataFrame,
+    x: str,
+    panels: Mapping[str, Mapping[str, str]],
+    axis: str,
+    *,
+    percent: bool = False,
+) -> go.Figure:
     """Panels of values against a setting that doubles from SAE to SAE.
 
     Args:
@@ -20,6 +27,7 @@ def against(table: pd.DataFrame, x: str, panels: Mapping[str, Mapping[str, str]]
         x: the setting's column.
         panels: quantity of each line, by the panel's title and the line's name (empty: no legend).
         axis: name of the setting.
+        percent: the setting is a share, named in percent.
     """
     columns = 2
     lines = -(-len(panels) // columns)
@@ -27,7 +35,7 @@ def against(table: pd.DataFrame, x: str, panels: Mapping[str, Mapping[str, str]]
         rows=lines, cols=columns, subplot_titles=theme.wrapped(panels, 24), horizontal_spacing=0.14,
         vertical_spacing=0.34 / lines,
     )  # fmt: skip
-    ticks = sorted({round(value) for value in table[x]})
+    ticks = sorted(set(table[x]) if percent else {round(value) for value in table[x]})
     names = list(dict.fromkeys(name for drawn in panels.values() for name in drawn))
     shown: set[str] = set()
     for number, drawn in enumerate(panels.values()):
@@ -47,7 +55,7 @@ def against(table: pd.DataFrame, x: str, panels: Mapping[str, Mapping[str, str]]
                 )  # fmt: skip
                 shown.add("null")
             shown.add(name)
-        ticktext = [f"{tick:,}" for tick in ticks]
+        ticktext = [f"{tick:.1%}" if percent else f"{tick:,}" for tick in ticks]
         fig.update_xaxes(type="log", tickvals=ticks, ticktext=ticktext, tickangle=0, **where)
         fig.update_yaxes(rangemode="tozero", **where)
     for column in range(1, columns + 1):
