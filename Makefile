@@ -7,6 +7,8 @@ STAMP := $(VENV)/.installed
 SWEEP := .venv-sweep
 SWEEP_STAMP := $(SWEEP)/.installed
 CONFIG ?= sweep/shipped.yaml
+# Processes that test side by side, one thread each; a file's tests stay together, since they share what they set up.
+TEST_PROCESSES ?= 2
 # The bundled pyright is the pinned one: do not ask the network whether there is a newer one.
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
@@ -33,7 +35,7 @@ book: $(STAMP)  ## Run the notebooks and build the book; prints where index.html
 	@$(BIN)/absorption book
 
 test: lint $(SWEEP_STAMP)  ## Lint, types, tests, and the notebooks at smoke size
-	@$(BIN)/python -m pytest
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile
 
 test-slurm: $(STAMP) $(SWEEP_STAMP)  ## Run a small sweep on a real SLURM of one node on this machine
 	@$(BIN)/python tests/slurm/check.py

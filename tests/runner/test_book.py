@@ -1,6 +1,7 @@
 """The book runs what changed, nothing else, and is never built over a failed chapter."""
 
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -221,6 +222,22 @@ def test_the_command_exits_with_1_and_names_the_failure(
     clone.failing = {"two"}
     assert cli.main(["book", "--output", str(clone.output)]) == 1
     assert capsys.readouterr().err == "failed on purpose\n"
+
+
+@pytest.mark.parametrize(("given", "expected"), [(None, "PASSIVE"), ("ACTIVE", "ACTIVE")])
+def test_threads_that_wait_sleep_unless_the_user_says_otherwise(
+    clone: Clone, monkeypatch: pytest.MonkeyPatch, given: str | None, expected: str
+):
+    monkeypatch.setattr("absorption.repository.root", lambda: clone.root)
+    monkeypatch.setenv("OMP_WAIT_POLICY", given or "")  # so that it is put back afterwards
+    if given is None:
+        monkeypatch.delenv("OMP_WAIT_POLICY")
+    seen = []
+    monkeypatch.setattr(
+        book, "make", lambda root, output: (seen.append(os.environ["OMP_WAIT_POLICY"]), (output, []))[1]
+    )
+    assert cli.main(["book", "--output", str(clone.output)]) == 0
+    assert seen == [expected]
 
 
 def test_the_command_ends_by_printing_where_the_index_is(
