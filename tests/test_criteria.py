@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from tests.planted import GAIN, planted
+from tests.planted import GAIN, KINDS, planted
 from tests.planted import planted_engine as engine
 from tests.planted import planted_subject as subject
 
@@ -357,6 +357,20 @@ def test_sensitivity_moves_one_threshold_at_a_time() -> None:
     assert rate["min_cosine", 0.9, ABLATION] == 0
     with pytest.raises(ValueError, match="max_candidates"):
         sensitivity(subject(), effects, PUBLISHED, {"max_candidates": [3]})
+
+
+def test_a_threshold_that_lets_everything_in_raises_the_null_too() -> None:
+    effects = all_effects(engine(), planted().csr, torch.from_numpy(np.flatnonzero(subject().main_off)))
+    letters = [letter for letter, kind in KINDS.items() if kind == "full"]
+    asked: Any = {"letters": letters, "valid": letters[:2], "stems": np.arange(len(planted().words))}
+    table = sensitivity(subject(), effects, PUBLISHED, {"min_cosine": [0.0, 0.9]}, **asked)
+    rows = table.set_index(["setting", "definition"])
+    assert set(table["valid"]) == {f"2 of {len(letters)}"}
+    # At a least cosine of 0 every planted absorber leads; other letters' features are at a right angle to its row.
+    loose, tight = rows.loc[(0.0, ABLATION)], rows.loc[(0.9, ABLATION)]
+    assert loose["null"] > tight["null"] == 0
+    assert (table["null_low"] <= table["null"]).all()
+    assert (table["null"] <= table["null_high"]).all()
 
 
 def test_the_relative_lead_is_a_share_of_the_models_own_scale() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from types import SimpleNamespace
 from typing import Any, cast
@@ -180,6 +181,53 @@ def test_partial_words_are_the_planted_ones_with_their_fraction() -> None:
     assert (kinds["child"] >= 0).all()
     assert partial["fraction"].to_numpy() == pytest.approx(0.6, abs=0.02)
     assert partial["strength"].to_numpy() == pytest.approx(0.4, abs=0.02)
+
+
+def test_the_panels_rows_are_the_rates_with_null_gate_and_stems_of_a_single_setting() -> None:
+    strict = replace(THRESHOLDS, min_main_recall=0.95)  # letters with absorbed words fail the gate
+    letters = words().good_letters(0.6)
+    given = {"letters": letters, "stems": words().stems}
+    panel = study.rates_by_jump(engine(), mine(), strict, [0.9], letters, mean_metric=GAIN)
+    subject = mine().subject_of(mine().k_sparse.main_latents(0.9))
+    valid = criteria.valid_letters(study.gate_table(mine(), subject.main, strict))
+    assert 0 < len(valid) < len(letters)
+    table = criteria.judge(engine(), subject, strict, mean_metric=GAIN)
+    null = criteria.judge_null(engine(), subject, strict, mean_metric=GAIN, per_letter=100)
+    wanted = criteria.absorption_rates(table, valid=valid, null=null, n_resamples=400, **given)
+    names = [
+        "definition",
+        "rate",
+        "low",
+        "high",
+        "null",
+        "null_low",
+        "null_high",
+        "p",
+        "all_letters",
+        "valid",
+    ]
+    rows = wanted.loc[wanted["letter"] == MEAN, names].reset_index(drop=True)
+    assert rows["null"].notna().all()
+    pd.testing.assert_frame_equal(panel[names], rows, check_exact=True)
+
+
+def test_degrees_over_letters_that_pass_stand_beside_their_null_and_the_ungated_share() -> None:
+    null = criteria.null_by_projection(true_subject(), THRESHOLDS)
+    found_ = criteria.degree_table(judged(), ["a", "t"], valid=["t"], null=null, stems=words().stems)
+    table = found_.set_index("degree")
+    whole = criteria.degree_table(judged(), ["a", "t"]).set_index("degree")
+    assert whole["null"].isna().all()
+    assert table["all_letters"].tolist() == whole["share"].tolist()
+    fraction = judged()[judged()["definition"] == FRACTION].reset_index(drop=True)
+    mine_ = (fraction["letter"] == "t").to_numpy()
+    assert table.loc["partial", "share"] == pytest.approx((fraction["value"][mine_] > 0).mean())
+    assert table.loc["partial", "n_words"] == (fraction["value"][mine_] > 0).sum()
+    draws = np.concatenate([drawn[:, mine_] for drawn in null.values[FRACTION].values()])
+    partial_ = ((draws > 0) & (draws < 1)).mean()
+    assert table.loc["partial", "null"] == pytest.approx(partial_)
+    assert table["null"].sum() == pytest.approx(1)
+    assert table.loc["partial", "p"] < 0.05
+    assert np.isnan(table.loc["none", "p"])
 
 
 def test_degrees_count_words_within_letters_and_sum_to_one() -> None:

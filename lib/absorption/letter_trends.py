@@ -8,6 +8,7 @@ from absorption.comparison import ScoredSae
 from absorption.criteria import MEAN
 
 COLUMNS = ["letter", "sae", "d_sae", "l0_text", "value", "low", "high"]
+NULL = ["null", "null_low", "null_high", "p", "valid"]
 
 
 def f1_by_letter(scored: list[ScoredSae], selection: str) -> pd.DataFrame:
@@ -30,21 +31,25 @@ def f1_by_letter(scored: list[ScoredSae], selection: str) -> pd.DataFrame:
 
 
 def rates_by_letter(rates: pd.DataFrame, definition: str) -> pd.DataFrame:
-    """Absorption rate of each letter for the SAEs of one width (paper, Figure 23); columns as in ``f1_by_letter``.
+    """Absorption rate of each letter for the SAEs of one width (paper, Figure 23), beside its null.
 
     Args:
         rates: from ``study.rates_by_sae``.
         definition: which rate.
+
+    Returns:
+        The columns of ``f1_by_letter``, and ``null, null_low, null_high, p, valid``: whether the letter's main latents
+        in that SAE pass the gate.
     """
     mine = rates[(rates["definition"] == definition) & (rates["letter"] != MEAN)]
-    return _at_one_width(mine.rename(columns={"rate": "value"}))
+    return _at_one_width(mine.rename(columns={"rate": "value"}), [*COLUMNS, *NULL])
 
 
-def _at_one_width(table: pd.DataFrame) -> pd.DataFrame:
+def _at_one_width(table: pd.DataFrame, columns: list[str] = COLUMNS) -> pd.DataFrame:
     """Rows of the width that most SAEs share, if two or more do."""
     known = table.dropna(subset=["l0_text"])
     widths = known.drop_duplicates("sae")["d_sae"].value_counts()
     if widths.empty or widths.iloc[0] < 2:
-        return pd.DataFrame(columns=COLUMNS)
+        return pd.DataFrame(columns=columns)
     chosen = known[known["d_sae"] == widths.index[0]]
-    return chosen.sort_values(["letter", "l0_text"], ignore_index=True)[COLUMNS]
+    return chosen.sort_values(["letter", "l0_text"], ignore_index=True)[columns]

@@ -47,4 +47,16 @@ def test_without_the_wheel_the_note_says_why_and_there_are_no_windows(
 
 def test_no_tokens_fetch_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(corpus, "load_windows", lambda *_given, **_how: pytest.fail("fetched"))
-    assert len(held_out.held_out_text(model(), 0).windows) == 0
+    found = held_out.held_out_text(model(), 0)
+    assert len(found.windows) == 0
+    assert found.note == "No held-out text was asked for (text_tokens is 0)."
+
+
+def test_text_that_is_needless_is_not_fetched_and_the_note_gives_the_reason(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(corpus, "load_windows", lambda *_given, **_how: pytest.fail("fetched"))
+    for n_tokens in (300, 0):
+        found = held_out.held_out_text(model(), n_tokens, needless="no word was absorbed")
+        assert len(found.windows) == 0
+        assert found.note == "No held-out text was read: no word was absorbed."

@@ -1,6 +1,6 @@
 """The three definitions of absorption: by ablation, by projection, and as a fraction."""
 
-from absorption.criteria.agreement import agreement, sensitivity, wide
+from absorption.criteria.agreement import agreement, panel_rows, sensitivity, wide
 from absorption.criteria.case import absorbed_words, case_ratios, others_share, with_next
 from absorption.criteria.control import control_of, control_share, control_table
 from absorption.criteria.gate import gate, valid_letters
@@ -78,6 +78,7 @@ __all__ = [
     "null_by_effects",
     "null_by_projection",
     "others_share",
+    "panel_rows",
     "partial_words",
     "probed_right",
     "sensitivity",

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
 import pandas as pd
+from jaxtyping import Shaped
 
 from absorption.criteria.judge import ABLATION, judge_by_effects, judge_by_projection
+from absorption.criteria.nulls import Null, null_by_effects, null_by_projection
 from absorption.criteria.rates import MEAN, absorption_rates
 from absorption.criteria.subject import Subject
 from absorption.criteria.thresholds import Thresholds
@@ -48,6 +50,19 @@ def _kappa(a: np.ndarray, b: np.ndarray) -> float:
     return float(((a == b).mean() - chance) / (1 - chance)) if chance < 1 else np.nan
 
 
+PANEL = [
+    "threshold", "setting", "definition", "rate", "low", "high", "null", "null_low", "null_high", "p",
+    "all_letters", "valid",
+]  # fmt: skip
+"""Columns of a panel of thresholds: the moved one, its value, and a mean rate as ``absorption_rates`` gives it."""
+
+
+def panel_rows(rates: pd.DataFrame, threshold: str, setting: float) -> pd.DataFrame:
+    """The mean rows of ``absorption_rates`` as rows of a panel; columns as in ``PANEL``."""
+    mean = rates[rates["letter"] == MEAN]
+    return mean.assign(threshold=threshold, setting=float(setting))[PANEL]
+
+
 def sensitivity(
     subject: Subject,
     effects: pd.DataFrame,
@@ -55,10 +70,12 @@ def sensitivity(
     vary: Mapping[str, Sequence[float]],
     *,
     letters: Sequence[str] | None = None,
+    valid: Collection[str] | None = None,
+    stems: Shaped[np.ndarray, " all_words"] | None = None,
     n_resamples: int = 400,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """Mean rates as one threshold at a time moves, from effects already computed.
+    """Mean rates as one threshold at a time moves, each beside its null, from effects already computed.
 
     Args:
         subject: words and latents.
@@ -66,22 +83,30 @@ def sensitivity(
         thresholds: the values kept for the others.
         vary: values to try, by name of a field of ``Thresholds`` (``min_lead`` in logits).
         letters: letters to use.
+        valid: letters over which the mean is taken, those that pass ``criteria.gate``; default all used.
+        stems: what intervals resample, as in ``absorption_rates``.
         n_resamples: bootstrap resamples.
-        seed: of the bootstrap.
+        seed: of the bootstrap and of the null's random directions.
 
     Returns:
-        ``threshold, setting, definition, rate, low, high``.
+        Columns as in ``PANEL``; a rate's null is under the same moved threshold.
     """
     tables = []
     for name, settings in vary.items():
         for setting in settings:
             moved = replace(thresholds, **{name: setting})
-            table = _rejudge(subject, effects, moved, name)
-            rates = absorption_rates(table, letters=letters, n_resamples=n_resamples, seed=seed)
-            mean = rates.loc[rates["letter"] == MEAN, ["definition", "rate", "low", "high"]]
-            tables.append(mean.assign(threshold=name, setting=float(setting)))
-    columns = ["threshold", "setting", "definition", "rate", "low", "high"]
-    return pd.concat(tables, ignore_index=True)[columns]
+            table, null = _rejudge(subject, effects, moved, name, seed)
+            rates = absorption_rates(
+                table,
+                letters=letters,
+                valid=valid,
+                null=null,
+                n_resamples=n_resamples,
+                seed=seed,
+                stems=stems,
+            )
+            tables.append(panel_rows(rates, name, setting))
+    return pd.concat(tables, ignore_index=True)
 
 
 BY_ABLATION = ("min_cosine", "min_lead")
@@ -89,13 +114,17 @@ BY_PROJECTION = ("min_cosine", "min_share", "fraction_cosine", "max_absorbers")
 """Which definitions a threshold concerns."""
 
 
-def _rejudge(subject: Subject, effects: pd.DataFrame, moved: Thresholds, name: str) -> pd.DataFrame:
-    tables = []
+def _rejudge(
+    subject: Subject, effects: pd.DataFrame, moved: Thresholds, name: str, seed: int
+) -> tuple[pd.DataFrame, Null]:
+    tables, null = [], Null({}, {})
     if name in BY_ABLATION:
         tables.append(judge_by_effects(subject, effects, moved, moved.min_lead, ABLATION))
+        null |= null_by_effects(subject, effects, moved, {ABLATION: moved.min_lead}, seed=seed)
     if name in BY_PROJECTION:
         tables.append(judge_by_projection(subject, moved))
+        null |= null_by_projection(subject, moved, seed=seed)
     if not tables:
         allowed = ", ".join(sorted({*BY_ABLATION, *BY_PROJECTION}))
         raise ValueError(f"threshold {name!r} cannot be varied here; allowed: {allowed}.")
-    return pd.concat(tables, ignore_index=True)
+    return pd.concat(tables, ignore_index=True), null

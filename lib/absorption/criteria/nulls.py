@@ -123,11 +123,12 @@ def values_by_projection(
     """
     flat = _Rows.of(subject)
     letters = subject.letters[subject.words]
+    letter_of_row = letters.numpy()[flat.word]
     unit = torch.nn.functional.normalize(subject.decoder.float(), dim=1)
     acts = subject.acts[subject.words] - (subject.acts[subject.train].mean(0) if subject.centred else 0)
     full, fraction = [], []
     for chosen in directions.float():
-        cosines = (chosen @ unit.T).double().numpy()[letters.numpy()[flat.word], flat.latent]
+        cosines = (chosen @ unit.T).numpy()[letter_of_row, flat.latent].astype(np.float64)
         totals = (acts.float() * chosen[letters]).sum(dim=1).double().numpy()
         full.append(_full(flat, cosines, totals, subject.main_off, thresholds))
         fraction.append(_fraction(flat, cosines, totals, thresholds))
@@ -158,13 +159,18 @@ class _Rows:
 def _full(
     rows: _Rows, cosines: np.ndarray, totals: np.ndarray, main_off: np.ndarray, thresholds: Thresholds
 ) -> np.ndarray:
-    """The top projection of each word: sorted by word and projection, the last row of each word has it."""
+    """What the top projection of each word says; of equal ones, the last."""
     open_ = main_off[rows.word]
     word, cosine = rows.word[open_], cosines[open_]
     along = rows.size[open_] * cosine
-    order = np.lexsort((along, word))
-    last = order[np.flatnonzero(np.diff(word, append=-1))]  # sorted by word already: the ends of the runs
-    values, at = np.zeros(rows.n_words), word[last]
+    starts = np.flatnonzero(np.diff(word, prepend=-1))  # sorted by word already
+    values = np.zeros(rows.n_words)
+    if not len(starts):
+        return values
+    top = np.repeat(np.maximum.reduceat(along, starts), np.diff(starts, append=len(word)))
+    tops = np.flatnonzero(along == top)
+    last = tops[np.flatnonzero(np.diff(word[tops], append=-1))]
+    at = word[last]
     held = (cosine[last] >= thresholds.min_cosine) & (totals[at] > 0)
     values[at] = held & (along[last] / np.where(totals[at] > 0, totals[at], 1.0) >= thresholds.min_share)
     return values
@@ -189,8 +195,11 @@ def _fraction(rows: _Rows, cosines: np.ndarray, totals: np.ndarray, thresholds: 
 
 def _leaders(effects: pd.DataFrame, ranking: str) -> pd.DataFrame:
     """``latent, effect, lead`` of each word's leading latent, indexed by word."""
+    ordered = effects.sort_values("word", kind="stable")
+    word, latent, effect = (ordered[name].to_numpy() for name in ("word", "latent", "effect"))
+    starts = np.flatnonzero(np.diff(word, prepend=-1))
     rows = []
-    for word, mine in effects.groupby("word"):
-        top = leader(mine["effect"].to_numpy(), ranking)
-        rows.append((word, int(mine["latent"].iloc[top.at]), top.effect, top.lead))
+    for start, end in zip(starts, [*starts[1:], len(word)], strict=True):
+        top = leader(effect[start:end], ranking)
+        rows.append((word[start], int(latent[start + top.at]), top.effect, top.lead))
     return pd.DataFrame(rows, columns=["word", "latent", "effect", "lead"]).set_index("word")

@@ -3,14 +3,16 @@ these words out."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 import pandas as pd
+from jaxtyping import Shaped
 
 from absorption.criteria.judge import FRACTION
+from absorption.criteria.nulls import Null
+from absorption.criteria.rates import mean_rate
 from absorption.criteria.subject import Subject
-from absorption.statistics import macro_interval
 
 DEGREES = ("none", "partial", "full")
 
@@ -20,24 +22,52 @@ def degree_of(fraction: np.ndarray) -> np.ndarray:
     return np.select([fraction <= 0, fraction >= 1], ["none", "full"], "partial")
 
 
-def degree_table(table: pd.DataFrame, letters: Sequence[str], *, seed: int = 0) -> pd.DataFrame:
+def degree_table(
+    table: pd.DataFrame,
+    letters: Sequence[str],
+    *,
+    valid: Collection[str] | None = None,
+    null: Null | None = None,
+    seed: int = 0,
+    stems: Shaped[np.ndarray, " all_words"] | None = None,
+) -> pd.DataFrame:
     """Share of the words that are absorbed not at all, in part, and wholly; mean over letters, with intervals.
 
     Args:
         table: from ``criteria.judge``.
         letters: letters to use.
+        valid: letters over which the mean is taken, those that pass ``criteria.gate``; default all used.
+        null: from ``criteria.judge_null``, of the same words: the same shares under other directions.
         seed: of the bootstrap.
+        stems: what intervals resample, as in ``criteria.absorption_rates``.
 
     Returns:
-        ``degree, share, low, high, n_words``.
+        ``degree, share, low, high, null, null_low, null_high, p`` (as in ``Rate.row``; for ``none`` ``p`` is empty: a
+        share above its null would speak against absorption), ``all_letters`` (the share without the gate) and
+        ``n_words`` of the letters that count.
     """
-    mine = table[(table["definition"] == FRACTION) & table["letter"].isin(list(letters))]
-    degree = degree_of(mine["value"].to_numpy())
+    mine = table[table["definition"] == FRACTION]
+    degree, counted = degree_of(mine["value"].to_numpy()), letters if valid is None else valid
     rows = []
     for name in DEGREES:
-        found = macro_interval(degree == name, mine["letter"].to_numpy(), seed=seed)
-        rows.append((name, found.value, found.low, found.high, int((degree == name).sum())))
-    return pd.DataFrame(rows, columns=["degree", "share", "low", "high", "n_words"])
+        shares = mine.assign(value=(degree == name).astype(np.float64))
+        beside = None if null is None else _of_degree(null, name)
+        gated, whole = (
+            mean_rate(shares, letters, valid=kept, null=beside, seed=seed, stems=stems).row()
+            for kept in (valid, None)
+        )
+        n_words = int(shares.loc[mine["letter"].isin(set(letters) & set(counted)), "value"].sum())
+        p = {"p": np.nan} if name == "none" else {}
+        rows.append({"degree": name, **gated, **p, "all_letters": whole["rate"], "n_words": n_words})
+    return pd.DataFrame(rows).rename(columns={"rate": "share"})
+
+
+def _of_degree(null: Null, name: str) -> Null:
+    """The null of a degree's share: 1 where the fraction under another direction has this degree, else 0."""
+    values = {
+        kind: (degree_of(drawn) == name).astype(np.float64) for kind, drawn in null.values[FRACTION].items()
+    }
+    return Null({FRACTION: values}, {FRACTION: null.judged[FRACTION]})
 
 
 def partial_words(subject: Subject, table: pd.DataFrame) -> pd.DataFrame:

@@ -129,12 +129,14 @@ def mean_rate(
     null: Null | None = None,
     n_resamples: int = N_RESAMPLES,
     seed: int = 0,
+    stems: Shaped[np.ndarray, " all_words"] | None = None,
 ) -> Rate:
     """The mean rate over letters of one definition, and its value in every bootstrap resample.
 
-    Tables of the same words, letters and seed share their resamples, so that differences are paired.
+    Tables of the same words, letters and seed share their resamples, so that differences are paired; ``stems`` as in
+    ``absorption_rates``.
     """
-    found = _by_letter(table, letters, null, n_resamples, seed)
+    found = _by_letter(table, letters, null, n_resamples, seed, stems)
     return mean_of([rate for letter, rate in found.items() if valid is None or letter in valid])
 
 
@@ -145,9 +147,10 @@ def mean_rate_samples(
     valid: Collection[str] | None = None,
     n_resamples: int = N_RESAMPLES,
     seed: int = 0,
+    stems: Shaped[np.ndarray, " all_words"] | None = None,
 ) -> tuple[float, Float[np.ndarray, " resample"]]:
     """``mean_rate`` without its null: the value, and that of every resample."""
-    found = mean_rate(table, letters, valid=valid, n_resamples=n_resamples, seed=seed)
+    found = mean_rate(table, letters, valid=valid, n_resamples=n_resamples, seed=seed, stems=stems)
     return found.value, found.samples
 
 

@@ -99,7 +99,7 @@ def sensitivity(table: pd.DataFrame, titles: dict[str, str]) -> go.Figure:
     """Mean rate as one threshold moves, a panel a threshold, a colour a definition.
 
     Args:
-        table: ``threshold, setting, definition, rate, low, high``.
+        table: ``threshold, setting, definition, rate, low, high`` and the nulls' ``null, null_low, null_high``.
         titles: axis title by threshold, in the order of the panels.
     """
     names = [name for name in titles if (table["threshold"] == name).any()]
@@ -118,7 +118,11 @@ def sensitivity(table: pd.DataFrame, titles: dict[str, str]) -> go.Figure:
                 marker={"symbol": symbols[definition], "size": 7},
                 hovertemplate="%{x}: %{y:.3f}<extra>" + definition + "</extra>", row=row, col=1,
             )  # fmt: skip
-            shown.add(definition)
+            theme.add_null(
+                fig, mine, f"null of {definition}", x=mine["setting"], y=mine["null"],
+                showlegend="null" not in shown, row=row, col=1,
+            )  # fmt: skip
+            shown |= {definition, "null"}
         fig.update_xaxes(title_text=titles[name], row=row, col=1)
         fig.update_yaxes(title_text="mean rate", rangemode="tozero", tickformat=".1%", row=row, col=1)
     fig.update_layout(legend_y=-60 / (230 * len(names)))

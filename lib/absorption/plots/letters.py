@@ -15,7 +15,8 @@ def letters_against_l0(table: pd.DataFrame, title: str) -> go.Figure:
     """A small panel for each letter, all on one scale.
 
     Args:
-        table: ``letter, l0_text, value, low, high``, as ``letter_trends.f1_by_letter`` gives it.
+        table: ``letter, l0_text, value, low, high``, as ``letter_trends.f1_by_letter`` gives it, and of rates also
+            ``null, null_low, null_high``, drawn in grey.
         title: what the value is.
     """
     letters = sorted(table["letter"].unique())
@@ -27,12 +28,15 @@ def letters_against_l0(table: pd.DataFrame, title: str) -> go.Figure:
     )  # fmt: skip
     for number, letter in enumerate(letters):
         rows = table[table["letter"] == letter].sort_values("l0_text")
+        where = {"row": number // COLUMNS + 1, "col": number % COLUMNS + 1}
         fig.add_scatter(
             x=rows["l0_text"], y=rows["value"], error_y=theme.error_bars(rows), mode="lines+markers",
             name=letter.upper(), line={"color": theme.BLUE}, marker={"size": 6}, showlegend=False,
-            hovertemplate=letter.upper() + ", L0 %{x:.0f}: %{y:.3f}<extra></extra>",
-            row=number // COLUMNS + 1, col=number % COLUMNS + 1,
+            hovertemplate=letter.upper() + ", L0 %{x:.0f}: %{y:.3f}<extra></extra>", **where,
         )  # fmt: skip
+        if "null" in rows:
+            null = {"x": rows["l0_text"], "y": rows["null"], "showlegend": False}
+            theme.add_null(fig, rows, f"null of {letter.upper()}", **null, **where)
     fig.update_layout(template=theme.TEMPLATE, height=120 * n_rows + 80, margin={"l": 64, "b": 64})
     fig.update_xaxes(matches="x", type="log", tickvals=[8, 16, 32, 64, 128, 256])
     fig.update_yaxes(matches="y", rangemode="tozero")

@@ -10,7 +10,15 @@ from tqdm.auto import tqdm
 
 from absorption import timing
 from absorption.ablation import AblationEngine
-from absorption.criteria import MEAN, Null, Thresholds, absorption_rates, judge, judge_null, valid_letters
+from absorption.criteria import (
+    Null,
+    Thresholds,
+    absorption_rates,
+    judge,
+    judge_null,
+    panel_rows,
+    valid_letters,
+)
 from absorption.splitting import K_SPARSE, SELECTIONS
 from absorption.study.gate import gate_table
 from absorption.study.study import Study
@@ -65,11 +73,19 @@ def judge_saes(
 
 
 def rates_by_sae(judged: Sequence[Judged], letters: Sequence[str], *, seed: int = 0) -> pd.DataFrame:
-    """Rates of every SAE: ``sae, d_sae, l0_text, l0_share`` and the columns of ``criteria.absorption_rates``."""
+    """Rates of every SAE: ``sae, d_sae, l0_text, l0_share`` and the columns of ``criteria.absorption_rates``, intervals
+    over stems."""
     tables = []
     for item in judged:
         study = item.study
-        rates = absorption_rates(item.table, letters=letters, valid=item.valid, null=item.null, seed=seed)
+        rates = absorption_rates(
+            item.table,
+            letters=letters,
+            valid=item.valid,
+            null=item.null,
+            seed=seed,
+            stems=study.words.stems,
+        )
         l0 = {"l0_text": study.l0_text, "l0_share": study.l0_share}
         about = {"sae": study.sae.name, "d_sae": study.sae.d_sae, **l0}
         tables.append(rates.assign(**about))
@@ -101,7 +117,9 @@ def rates_by_selection(
                 engine, subject, thresholds, mean_metric=mean_metric, per_letter=NULL_WORDS, seed=seed
             )
             valid = valid_letters(gate_table(study, subject.main, thresholds))
-            rates = absorption_rates(table, letters=letters, valid=valid, null=null, seed=seed)
+            rates = absorption_rates(
+                table, letters=letters, valid=valid, null=null, seed=seed, stems=study.words.stems
+            )
             share = float(subject.main_off.mean())
             tables.append(rates.assign(selection=name, n_main=n_main, candidates=share))
     return pd.concat(tables, ignore_index=True)
@@ -119,15 +137,30 @@ def rates_by_jump(
 ) -> pd.DataFrame:
     """Mean rates as the F1 jump that makes a main latent moves; columns as in ``criteria.sensitivity``.
 
-    Other main latents make other candidates; effects that were computed before are not computed again.
+    Other main latents make other candidates, another gate and another null; effects that were computed before are not
+    computed again.
     """
     tables = []
     for jump in f1_jumps:
         subject = study.subject_of(study.k_sparse.main_latents(jump))
         table = judge(engine, subject, thresholds, mean_metric=mean_metric, seed=seed)
         valid = valid_letters(gate_table(study, subject.main, thresholds))
-        rates = absorption_rates(table, letters=letters, valid=valid, n_resamples=400, seed=seed)
-        mean = rates.loc[rates["letter"] == MEAN, ["definition", "rate", "low", "high"]]
-        tables.append(mean.assign(threshold="f1_jump", setting=float(jump)))
-    columns = ["threshold", "setting", "definition", "rate", "low", "high"]
-    return pd.concat(tables, ignore_index=True)[columns]
+        null = judge_null(
+            engine,
+            subject,
+            thresholds,
+            mean_metric=mean_metric,
+            per_letter=thresholds.max_candidates,
+            seed=seed,
+        )
+        rates = absorption_rates(
+            table,
+            letters=letters,
+            valid=valid,
+            null=null,
+            n_resamples=400,
+            seed=seed,
+            stems=study.words.stems,
+        )
+        tables.append(panel_rows(rates, "f1_jump", jump))
+    return pd.concat(tables, ignore_index=True)

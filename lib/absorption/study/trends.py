@@ -30,9 +30,10 @@ def split_samples(study: Study) -> MeanSamples:
 
 
 def rate_samples(judged: Judged, definition: str, letters: Sequence[str], *, seed: int = 0) -> MeanSamples:
-    """Mean rate over the letters that pass the SAE's gate, under one definition, with its resamples."""
+    """Mean rate over the letters that pass the SAE's gate, under one definition, with its resamples of stems."""
     mine = judged.table[judged.table["definition"] == definition]
-    value, samples = mean_rate_samples(mine, letters, valid=judged.valid, seed=seed)
+    stems = judged.study.words.stems
+    value, samples = mean_rate_samples(mine, letters, valid=judged.valid, seed=seed, stems=stems)
     return MeanSamples(judged.study.sae.name, {RATE: value}, {RATE: samples})
 
 

