@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import cache
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from tests.planted import KINDS, planted
 from tests.planted import planted_engine as engine
 from tests.planted import planted_subject as subject
 
-from absorption.ablation import all_effects
+from absorption.ablation import all_effects, label_words
 from absorption.criteria import (
     ABLATION,
     FRACTION,
@@ -25,10 +26,12 @@ from absorption.criteria import (
     Thresholds,
     absorption_rates,
     gate,
+    judge,
     judge_by_effects,
     judge_by_projection,
     null_by_effects,
     null_by_projection,
+    null_effects,
     share_above,
 )
 from absorption.criteria.nulls import RANDOM, WRONG, null_directions, values_by_projection
@@ -36,6 +39,31 @@ from absorption.criteria.rates import not_above
 from absorption.statistics import holm
 
 PUBLISHED = Thresholds()
+
+
+@pytest.mark.usefixtures("own_cache")
+@pytest.mark.parametrize("per_letter", [1, 100])
+def test_words_whose_effects_are_known_get_the_same_labels_without_a_further_pass(
+    per_letter: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+
+    def counted(engine: Any, csr: torch.Tensor, words: torch.Tensor, *given: Any, **how: Any) -> Any:
+        asked.append(len(words))
+        return label_words(engine, csr, words, *given, **how)
+
+    monkeypatch.setattr(import_module("absorption.criteria.judge"), "label_words", counted)
+    few = replace(PUBLISHED, max_candidates=2)
+    known = null_effects(engine(), subject(), per_letter=per_letter)
+    how: Any = {"mean_metric": 6.0, "every_effect": False}
+    plain = judge(engine(), subject(), few, **how)
+    shared = judge(engine(), subject(), few, known=known, **how)
+    names = ["definition", "word", "letter", "candidate", "judged", "absorbed", "value"]
+    pd.testing.assert_frame_equal(shared[names], plain[names], check_exact=True)
+    n = int(subject().chosen(2, 0).sum())
+    ablated = plain.loc[plain["judged"] & (plain["definition"] == ABLATION), "word"]
+    assert asked == [n, int((~ablated.isin(known["word"])).sum())]
+    assert shared["absorbed"].sum() > 0
 
 
 def random_subject(seed: int = 0) -> Subject:

@@ -16,6 +16,7 @@ from absorption.criteria.judge import (
     judge_null,
     model_accuracy,
     model_scale,
+    null_effects,
     with_main,
 )
 from absorption.criteria.nulls import Null, null_by_effects, null_by_projection
@@ -77,6 +78,7 @@ __all__ = [
     "model_scale",
     "null_by_effects",
     "null_by_projection",
+    "null_effects",
     "others_share",
     "panel_rows",
     "partial_words",

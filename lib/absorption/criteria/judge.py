@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -118,6 +119,7 @@ def judge(
     mean_metric: float,
     seed: int = 0,
     every_effect: bool = True,
+    known: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """All definitions on the same words; columns as in ``COLUMNS``.
 
@@ -129,6 +131,8 @@ def judge(
             outcomes.
         seed: of the choice among too many candidates.
         every_effect: compute all effects (kept on disk); else only the labels, in far fewer passes.
+        known: all effects of some words, such as ``null_effects``; without ``every_effect`` these words are judged by
+            them, and no pass is made for them again. The labels are the same.
     """
     words = torch.from_numpy(subject.words.numpy()[subject.chosen(thresholds.max_candidates, seed)])
     leads = {ABLATION: thresholds.min_lead, RELATIVE: thresholds.relative_lead(mean_metric)}
@@ -136,14 +140,39 @@ def judge(
         effects = stored_effects(engine, subject.csr, words)
         tables = [judge_by_effects(subject, effects, thresholds, lead, name) for name, lead in leads.items()]
     else:
-        smallest = min(leads.values())
-        rule = thresholds.ablation_rule(smallest)
-        labels = label_words(engine, subject.csr, words, subject.cosines, rule)
-        tables = [
-            judge_by_labels(subject, labels, replace(rule, min_lead=lead), name)
-            for name, lead in leads.items()
-        ]
+        tables = _labelled(engine, subject, thresholds, words, leads, known)
     return pd.concat([*tables, judge_by_projection(subject, thresholds)], ignore_index=True)
+
+
+def _labelled(
+    engine: AblationEngine,
+    subject: Subject,
+    thresholds: Thresholds,
+    words: Int[Tensor, " word"],
+    leads: Mapping[str, float],
+    known: pd.DataFrame | None,
+) -> list[pd.DataFrame]:
+    """The ablation metric at each lead: by effects where they are known, by labels for the other words."""
+    has_effects = np.isin(words.numpy(), [] if known is None else known["word"])
+    rule = thresholds.ablation_rule(min(leads.values()))
+    unknown = words[torch.from_numpy(~has_effects)]
+    labels = label_words(engine, subject.csr, unknown, subject.cosines, rule)
+    tables = [
+        judge_by_labels(subject, labels, replace(rule, min_lead=lead), name) for name, lead in leads.items()
+    ]
+    if known is None:
+        return tables
+    mine = known[known["word"].isin(words.tolist())]
+    exact = [judge_by_effects(subject, mine, thresholds, lead, name) for name, lead in leads.items()]
+    return [a.where(~b["judged"], b) for a, b in zip(tables, exact, strict=True)]
+
+
+def null_effects(
+    engine: AblationEngine, subject: Subject, *, per_letter: int = NULL_CANDIDATES, seed: int = 0
+) -> pd.DataFrame:
+    """All effects of the candidates on which ``judge_null`` rests, kept on disk; arguments as there."""
+    words = torch.from_numpy(subject.words.numpy()[subject.chosen(per_letter, seed)])
+    return stored_effects(engine, subject.csr, words)
 
 
 def judge_null(
@@ -168,8 +197,7 @@ def judge_null(
         per_letter: candidates of a letter of which all effects are computed.
         seed: of the choice of candidates and of the random directions.
     """
-    words = torch.from_numpy(subject.words.numpy()[subject.chosen(per_letter, seed)])
-    effects = stored_effects(engine, subject.csr, words)
+    effects = null_effects(engine, subject, per_letter=per_letter, seed=seed)
     leads = {ABLATION: thresholds.min_lead, RELATIVE: thresholds.relative_lead(mean_metric)}
     by_effects = null_by_effects(subject, effects, thresholds, leads, seed=seed)
     return by_effects | null_by_projection(subject, thresholds, seed=seed)

@@ -78,12 +78,12 @@ def measure_effects(
         judged = criteria.judge_by_projection(subject, thresholds)
         null = criteria.null_by_projection(subject, thresholds, seed=seed)
     else:
+        asked = {"mean_metric": scale.value, "seed": seed}
+        with timing.stage("null"):  # first: labels need no pass of the words whose effects it computes
+            known = criteria.null_effects(engine, subject, seed=seed)
+            null = criteria.judge_null(engine, subject, thresholds, **asked)
         with timing.stage("labels"):
-            judged = criteria.judge(
-                engine, subject, thresholds, mean_metric=scale.value, seed=seed, every_effect=False
-            )
-        with timing.stage("null"):
-            null = criteria.judge_null(engine, subject, thresholds, mean_metric=scale.value, seed=seed)
+            judged = criteria.judge(engine, subject, thresholds, every_effect=False, known=known, **asked)
         with timing.stage("mediation"):
             own = study.subject()
             chosen = choose_words(own, per_letter, seed)

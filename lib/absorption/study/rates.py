@@ -16,6 +16,7 @@ from absorption.criteria import (
     absorption_rates,
     judge,
     judge_null,
+    null_effects,
     panel_rows,
     valid_letters,
 )
@@ -66,8 +67,17 @@ def judge_saes(
         for study in tqdm(studies, desc="SAEs judged"):
             engine = AblationEngine(study.words.model, study.sae, study.words.prompts)
             subject = study.subject(selection)
-            table = judge(engine, subject, thresholds, mean_metric=mean_metric, seed=seed, every_effect=False)
             null = judge_null(engine, subject, thresholds, mean_metric=mean_metric, seed=seed)
+            known = null_effects(engine, subject, seed=seed)
+            table = judge(
+                engine,
+                subject,
+                thresholds,
+                mean_metric=mean_metric,
+                seed=seed,
+                every_effect=False,
+                known=known,
+            )
             judged.append(Judged(study, table, null, gate_table(study, study.main[selection], thresholds)))
     return judged
 
