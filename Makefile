@@ -62,7 +62,7 @@ $(SWEEP_STAMP): sweep/requirements.lock
 	@touch $@
 
 bench: $(STAMP)  ## Measure seconds and memory into _build/bench.json
-	@$(BIN)/absorption bench
+	@$(BIN)/python -m benchmarks
 
 lock:  ## Pin the newest allowed packages anew, in requirements.lock and environment.yml
 	@rm -rf _build/lock && $(PYTHON) -m venv _build/lock

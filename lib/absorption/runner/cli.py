@@ -1,4 +1,4 @@
-"""The command ``absorption``: run one notebook, build the book, train the SAEs, measure, sweep."""
+"""The command ``absorption``: run one notebook, build the book, train the SAEs, sweep."""
 
 from __future__ import annotations
 
@@ -58,16 +58,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     run.set_defaults(command=_run)
     book = commands.add_parser("book", help="run what changed and build the HTML", description=_book.__doc__)
-    _add_output(book)
+    book.add_argument("--output", type=Path, default=Path("_build"), help="folder of what is made")
     book.set_defaults(command=_book)
     saes = commands.add_parser("saes", help="train the shipped SAEs", add_help=False)
     saes.set_defaults(command=_saes, takes_rest=True)
     explore = commands.add_parser("explore", help="train short SAEs and judge their fitness", add_help=False)
     explore.set_defaults(command=_explore, takes_rest=True)
-    bench = commands.add_parser("bench", help="measure seconds and memory", description=_bench.__doc__)
-    _add_output(bench)
-    bench.add_argument("--warm", action="store_true", help="use the present cache, not an empty one")
-    bench.set_defaults(command=_bench)
     convert = commands.add_parser(
         "convert", help="make a model folder of a GGUF", description=_convert.__doc__
     )
@@ -77,10 +73,6 @@ def _parser() -> argparse.ArgumentParser:
     sweep.add_commands(commands)
     report.add_commands(commands)
     return parser
-
-
-def _add_output(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--output", type=Path, default=Path("_build"), help="folder of what is made")
 
 
 def _run(options: argparse.Namespace, _rest: list[str]) -> int:
@@ -132,19 +124,6 @@ def _book(options: argparse.Namespace, _rest: list[str]) -> int:
     if index is None:
         return FAILED
     print(index.resolve())
-    return 0
-
-
-def _bench(options: argparse.Namespace, _rest: list[str]) -> int:
-    """Build the book from an empty cache in a temporary folder, and write what it cost to bench.json."""
-    from absorption import repository
-    from absorption.runner import bench
-
-    try:
-        print(bench.measure(repository.root(), options.output, warm=options.warm))
-    except RuntimeError as error:
-        print(error, file=sys.stderr)
-        return FAILED
     return 0
 
 

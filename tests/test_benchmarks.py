@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from absorption import cache
-from absorption.runner import bench, book
+from absorption.runner import book
+from benchmarks import book as bench
+from benchmarks.ratios import ratio
 
 STAMP = {
     "seconds": 2.0,
@@ -31,12 +33,12 @@ def two_chapters(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     cache.write_text(tmp_path / "mine" / "wheels" / "a.whl", "a wheel")
     monkeypatch.setattr(book, "make", make)
     monkeypatch.setattr(book, "toc_notebooks", lambda root: ["notebooks/one", "notebooks/two"])
-    monkeypatch.setattr(bench, "COMPARISONS", ("test_bench:one_ratio",))
+    monkeypatch.setattr(bench, "COMPARISONS", (one_ratio,))
     return seen
 
 
 def one_ratio() -> dict[str, float]:
-    """A comparison as other modules offer them."""
+    """A comparison as the other benchmarks offer them."""
     return {"small.speedup": 4.0}
 
 
@@ -86,5 +88,5 @@ def test_a_failed_notebook_leaves_no_benchmark(
 
 
 def test_a_ratio_is_of_the_two_works_own_times() -> None:
-    found = bench.ratio(lambda: time.sleep(0.2), lambda: time.sleep(0.02), repeats=3)
+    found = ratio(lambda: time.sleep(0.2), lambda: time.sleep(0.02), repeats=3)
     assert 4 < found < 11

@@ -1,4 +1,4 @@
-"""Speed against a baseline that is timed in the same run, on the same words, with the same threads."""
+"""Word activations over a shared prefix against whole prompts: same words, same threads, same run."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import torch
 from absorption import activations
 from absorption.models import load_model
 from absorption.prompts import make_prompts
-from absorption.runner.bench import ratio
 from absorption.vocab import load_vocab
+from benchmarks.ratios import ratio
 
 
-def shared_prefix(n_words: int = 128, depth: int = 9, batch: int = 32) -> dict[str, float]:
+def measure(n_words: int = 128, depth: int = 9, batch: int = 32) -> dict[str, float]:
     """Word activations over a shared prefix against the same words' whole prompts through the same blocks.
 
     With few words the prefixes' own cost weighs most: over a whole vocabulary the ratio is larger.

@@ -4,22 +4,18 @@ from __future__ import annotations
 
 import os
 import shutil
-import statistics
 import tempfile
 import time
 from collections.abc import Callable, Mapping
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from absorption import cache, timing
 from absorption.runner import book, execute
+from benchmarks import ablation, shared_prefix
 
-COMPARISONS: tuple[str, ...] = (
-    "absorption.runner.comparisons:shared_prefix",
-    "absorption.study.bench:measure",
-)
-"""Functions ``module:name`` that return measured ratios by dotted key; each times its own baseline."""
+COMPARISONS: tuple[Callable[[], dict[str, float]], ...] = (shared_prefix.measure, ablation.measure)
+"""What returns measured ratios by dotted key; each times its own baseline."""
 
 
 def measure(root: Path, output: Path, warm: bool = False) -> Path:
@@ -45,22 +41,10 @@ def measure(root: Path, output: Path, warm: bool = False) -> Path:
             numbers |= _chapters([book.read_stamp(folders, name) for name in book.toc_notebooks(root)], root)
             numbers |= _book("book.again", root, folders.output)
             for comparison in COMPARISONS:
-                numbers |= _call(comparison)
+                numbers |= comparison()
     path = output / "bench.json"
     cache.write_json(path, numbers)
     return path
-
-
-def ratio(slow: Callable[[], object], fast: Callable[[], object], repeats: int = 3) -> float:
-    """How many times faster ``fast`` is: ratio of median seconds, both run in turn, after one run each."""
-    seconds: dict[Callable[[], object], list[float]] = {slow: [], fast: []}
-    for turn in range(repeats + 1):
-        for work in (slow, fast):
-            start = time.perf_counter()
-            work()
-            if turn:  # the first turn warms caches and threads
-                seconds[work].append(time.perf_counter() - start)
-    return statistics.median(seconds[slow]) / statistics.median(seconds[fast])
 
 
 def _book(prefix: str, root: Path, output: Path) -> dict[str, float]:
@@ -88,11 +72,6 @@ def _numbers(prefix: str, seconds: float, peak_bytes: int) -> dict[str, float]:
         f"{prefix}.seconds": round(seconds, 2),
         f"{prefix}.peak_memory_gb": round(peak_bytes / 1e9, 3),
     }
-
-
-def _call(comparison: str) -> dict[str, float]:
-    module, _, name = comparison.partition(":")
-    return getattr(import_module(module), name)()
 
 
 def _fresh_cache(folder: Path) -> Path:
