@@ -1,6 +1,7 @@
 """Latents as classifiers: by hand on the planted SAE; paired differences and trends by hand."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -96,3 +97,25 @@ def test_the_slopes_interval_is_that_of_the_resamples_slopes() -> None:
 
 def test_one_sae_has_no_slope() -> None:
     assert math.isnan(slope_per_doubling(points([0.2], [16]), "f1").value)
+
+
+def test_variants_of_a_word_are_resampled_together_if_they_are_one_group() -> None:
+    truth = torch.tensor([[1, 0], [1, 0], [1, 0], [0, 1], [0, 1], [0, 1]]).bool()
+    said = torch.tensor([[1, 0], [1, 0], [0, 0], [0, 1], [0, 0], [1, 1]]).bool()
+    once = mean_samples("x", said, truth)
+    twice = [table.repeat_interleave(2, dim=0) for table in (said, truth)]
+    together = mean_samples("x", *twice, groups=np.arange(12) // 2)
+    apart = mean_samples("x", *twice)
+    assert together.values["f1"] == pytest.approx(once.values["f1"])
+    np.testing.assert_allclose(together.samples["f1"], once.samples["f1"])
+    assert apart.samples["f1"].std() < together.samples["f1"].std()
+
+
+def test_samples_are_over_stems_unless_words_are_asked_for() -> None:
+    here = probed()
+    pairs = here.words["word"].to_numpy().copy()
+    pairs[1::2] = [word.strip() for word in pairs[::2][: len(pairs[1::2])]]
+    paired = replace(here, words=here.words.assign(word=pairs))
+    by_word = probe_samples(paired, resample="word")
+    np.testing.assert_array_equal(by_word.samples["f1"], probe_samples(here, resample="word").samples["f1"])
+    assert not np.array_equal(by_word.samples["f1"], probe_samples(paired).samples["f1"])

@@ -16,7 +16,7 @@ from absorption.probes import ProbedWords
 from absorption.probes.scores import N_RESAMPLES, letter_scores
 from absorption.saes import LoadedSae
 from absorption.statistics import Estimate, interval, resample_counts, score_samples
-from absorption.vocab import LETTERS
+from absorption.vocab import BY_STEM, LETTERS, stems
 
 
 def score_latents(
@@ -25,14 +25,15 @@ def score_latents(
     """Each letter's latent as a classifier ("on" means the letter) on the test words, per selection.
 
     Returns:
-        ``sae, selection, letter, latent, cosine, metric, value, low, high``; ``latent`` is -1 for the mean.
+        ``sae, selection, letter, latent, cosine, metric, value, low, high``; ``latent`` is -1 for the mean. Stems are
+        resampled.
     """
-    test = torch.from_numpy(probed.test)
+    test, groups = torch.from_numpy(probed.test), _groups(probed, BY_STEM)
     cosines = probed.probes.directions @ sae.encoder_directions.float().cpu().T
     tables = []
     for selection, latents in select_latents(sae, probed, latent_acts).items():
         acts = latent_acts.dense(latents)[test]
-        table = letter_scores(acts, probed.labels[test], predicted=acts > ACTIVE, seed=seed)
+        table = letter_scores(acts, probed.labels[test], predicted=acts > ACTIVE, seed=seed, groups=groups)
         of_letter = dict(zip(LETTERS, latents.tolist(), strict=True))
         table["latent"] = table["letter"].map(of_letter).fillna(-1).astype(int)
         best = {letter: float(cosines[i, latents[i]]) for i, letter in enumerate(LETTERS)}
@@ -58,42 +59,67 @@ class MeanSamples:
         return Estimate(self.values[metric] - other.values[metric], float(low), float(high))
 
 
-def mean_samples(name: str, predicted: Tensor, truth: Tensor, *, seed: int = 0) -> MeanSamples:
+def mean_samples(
+    name: str, predicted: Tensor, truth: Tensor, *, groups: np.ndarray | None = None, seed: int = 0
+) -> MeanSamples:
     """Bootstrap of the scores' means over letters.
 
     Args:
         name: what is scored.
         predicted: ``word letter``, bool.
         truth: likewise.
+        groups: what is resampled instead of words, such as each word's stem.
         seed: of the resamples.
     """
     said, right = predicted.numpy(), truth.numpy()
     letters = right.any(axis=0)
     said, right = said[:, letters], right[:, letters]
     once = np.ones((1, len(right)), dtype=np.float32)
-    counts = resample_counts(len(right), n_resamples=N_RESAMPLES, seed=seed)
+    counts = resample_counts(len(right), n_resamples=N_RESAMPLES, seed=seed, groups=groups)
     values = {m: float(v.mean()) for m, v in score_samples(said, right, once).items()}
     samples = {m: v.mean(axis=1) for m, v in score_samples(said, right, counts).items()}
     return MeanSamples(name, values, samples)
 
 
-def probe_samples(probed: ProbedWords, *, seed: int = 0) -> MeanSamples:
-    """The LR probe's scores, for paired differences with latents."""
-    test = torch.from_numpy(probed.test)
-    return mean_samples("LR probe", probed.probes.predict(probed.acts[test]), probed.labels[test], seed=seed)
+def probe_samples(probed: ProbedWords, *, resample: str = BY_STEM, seed: int = 0) -> MeanSamples:
+    """The LR probe's scores, for paired differences with latents.
+
+    Args:
+        probed: words and probes.
+        resample: what is drawn, ``stem`` (case and space variants of a word together) or ``word``; differences are
+            paired only between samples drawn alike.
+        seed: of the resamples.
+    """
+    test, groups = torch.from_numpy(probed.test), _groups(probed, resample)
+    said = probed.probes.predict(probed.acts[test])
+    return mean_samples("LR probe", said, probed.labels[test], groups=groups, seed=seed)
 
 
 def latent_samples(
-    sae: LoadedSae, probed: ProbedWords, latent_acts: SparseActs, *, seed: int = 0
+    sae: LoadedSae,
+    probed: ProbedWords,
+    latent_acts: SparseActs,
+    *,
+    resample: str = BY_STEM,
+    seed: int = 0,
 ) -> dict[str, MeanSamples]:
     """The same for each selection of latents."""
-    test = torch.from_numpy(probed.test)
+    test, groups = torch.from_numpy(probed.test), _groups(probed, resample)
     return {
         selection: mean_samples(
-            sae.name, latent_acts.dense(latents)[test] > ACTIVE, probed.labels[test], seed=seed
+            sae.name,
+            latent_acts.dense(latents)[test] > ACTIVE,
+            probed.labels[test],
+            groups=groups,
+            seed=seed,
         )
         for selection, latents in select_latents(sae, probed, latent_acts).items()
     }
+
+
+def _groups(probed: ProbedWords, resample: str) -> np.ndarray | None:
+    """What the bootstrap draws of the test words, in their order: stems, or (None) the words themselves."""
+    return stems(probed.words).to_numpy()[probed.test] if resample == BY_STEM else None
 
 
 def doubling_weights(at: ArrayLike) -> np.ndarray:

@@ -17,6 +17,7 @@ from absorption.splitting import K_SPARSE
 from absorption.statistics import interval
 from absorption.study import Study, letters_split_share, split_samples
 from absorption.study.trends import SPLITS
+from absorption.vocab import BY_WORD
 
 RECALL, SPLITTING, ABSORPTION, MEDIATION = "recall gap", "splitting", "absorption", "mediation"
 METRICS = ("precision", "recall", "f1")
@@ -47,13 +48,17 @@ class Number:
 def numbers(study: Study, effects: Effects) -> list[Number]:
     """All numbers of one SAE.
 
+    Intervals are over words, not over stems as in the chapters: so are those of the family's stored numbers, which
+    must come out the same when they are measured again. Case and space variants count as words of their own, so the
+    intervals are a little too narrow.
+
     Args:
         study: the SAE on the words.
         effects: from ``measure_effects``.
     """
     seed, probed = study.words.seed, study.words.probed
-    probe = probe_samples(probed, seed=seed)
-    latents = latent_samples(study.sae, probed, study.acts, seed=seed)
+    probe = probe_samples(probed, resample=BY_WORD, seed=seed)
+    latents = latent_samples(study.sae, probed, study.acts, resample=BY_WORD, seed=seed)
     found = [*_scores("LR probe", probe)]
     for selection, samples in latents.items():
         found += _scores(selection, samples)
