@@ -117,14 +117,22 @@ def test_the_book_opens_at_its_first_page_and_shows_executed_outputs(built: Path
 
 
 def test_no_page_loads_anything_from_another_place(built: Path) -> None:
+    assert {f"{FIGURE}.html", f"{PLAIN}.html", "book/intro.html", "index.html"} <= {
+        str(page.relative_to(built)) for page in pages(built)
+    }
     for page in pages(built):
-        for address in References(page).loaded:
+        loaded = References(page).loaded
+        if page.name != "index.html":  # sends its reader on to the first page
+            assert any(address.endswith(".js") for address in loaded), page.name
+            assert any(".css" in address for address in loaded), page.name
+        for address in loaded:
             assert not re.match(r"(https?:)?//", address), f"{page.name} loads {address}"
             target = page.parent / re.sub(r"[?#].*", "", address)
             assert target.exists(), f"{page.name} loads {address}, which is not in the book"
 
 
 def test_no_inline_script_names_another_place(built: Path) -> None:
+    assert any("Plotly.newPlot" in script for script in References(built / f"{FIGURE}.html").inline)
     for page in pages(built):
         for script in References(page).inline:
             found = re.findall(r"https?://(?!www\.w3\.org/)[^\s\"'`]+", script)
@@ -132,7 +140,9 @@ def test_no_inline_script_names_another_place(built: Path) -> None:
 
 
 def test_no_style_sheet_loads_anything_from_another_place(built: Path) -> None:
-    for sheet in built.rglob("*.css"):
+    sheets = list(built.rglob("*.css"))
+    assert any("@import" in sheet.read_text() or "url(" in sheet.read_text() for sheet in sheets)
+    for sheet in sheets:
         found = re.findall(r"(?:@import|url\()\s*[\"']?(?:https?:)?//[^\"')]+", sheet.read_text())
         assert not found, f"{sheet.name} loads {found}"
 
@@ -152,6 +162,7 @@ def test_plotly_is_loaded_before_the_first_figure_and_only_where_there_is_one(bu
 
 
 def test_links_between_pages_lead_somewhere(built: Path) -> None:
+    assert f"../{FIGURE}.html" in References(built / "book" / "intro.html").links
     for page in pages(built):
         for address in References(page).links:
             path = re.sub(r"[?#].*", "", address)

@@ -1,8 +1,11 @@
 """The toy chapters' stages: schemas, sizes and figures, on SAEs too small to have learned much."""
 
+from typing import Any
+
+import numpy as np
 import pandas as pd
-import plotly.graph_objects as go
 import pytest
+from tests.plots.reading import panels
 
 from absorption.plots import toy as figures
 from absorption.toy import cooccurrence, four, magnitudes, published, remedies
@@ -11,6 +14,15 @@ from absorption.toy.settings import CoOccurrenceSettings, FourFeaturesSettings, 
 from absorption.toy.spread import over_seeds
 
 SMALL = 100 * BATCH_SIZE
+
+
+def n_marks(fig: Any) -> int:
+    return sum(len(marks) for panel in panels(fig) for marks in panel.series.values())
+
+
+def n_cells(fig: Any) -> int:
+    """Cells of all heatmaps that hold a number."""
+    return sum(not np.isnan(value) for panel in panels(fig) for value in panel.cells.values())
 
 
 @pytest.fixture
@@ -35,8 +47,9 @@ def test_the_four_feature_chapter_has_a_row_for_everything_it_shows() -> None:
     assert list(summary["part"]) == ["recovery", "decoder", "encoder", "hole", "others"]
     counted = summary.dropna()
     assert (counted["low"] <= counted["measured"]).all()
-    for figure in (figures.cosines(cosines), figures.firing(firing), figures.family(curve, point)):
-        assert isinstance(figure, go.Figure)
+    assert n_cells(figures.cosines(cosines)) == len(cosines)
+    assert n_cells(figures.firing(firing)) == len(firing)
+    assert n_marks(figures.family(curve, point)) == 3 * (len(curve) + len(point))
 
 
 def test_the_summary_counts_settled_seeds_only(plant) -> None:
@@ -77,7 +90,7 @@ def test_the_first_published_number_fixes_the_coefficient_and_the_rest_are_teste
         assert table["fixes_l1"].tolist() == [True] + [False] * (len(given) - 1)
         assert len(cooccurrence.tested_parts(table)) == len(given) - 1
         assert table["l1"].nunique() == 1
-        assert isinstance(figures.beside_published(table), go.Figure)
+        assert n_marks(figures.beside_published(table)) == 2 * len(table)
 
 
 def test_sweeps_cover_their_grid_once(few) -> None:
@@ -93,12 +106,12 @@ def test_sweeps_cover_their_grid_once(few) -> None:
     assert list(cooccurrence.budget_check(few)["schedule"]) == ["fast", "as published"]
 
 
-def test_sweep_figures_take_their_tables(few) -> None:
-    surface = cooccurrence.surface(few)
-    assert isinstance(figures.surface(surface, "l1", "L1"), go.Figure)
-    assert isinstance(figures.agreement(surface), go.Figure)
-    assert isinstance(figures.lines(cooccurrence.tied(few), "p_parent", "P", by="architecture"), go.Figure)
-    assert isinstance(figures.chain(cooccurrence.depth(few)), go.Figure)
+def test_sweep_figures_show_every_row_of_their_tables(few) -> None:
+    surface, tied, depth = cooccurrence.surface(few), cooccurrence.tied(few), cooccurrence.depth(few)
+    assert n_cells(figures.surface(surface, "l1", "L1")) == 2 * len(surface)  # trained and predicted
+    assert n_marks(figures.agreement(surface)) == len(surface) + 2  # and the line's ends
+    assert n_marks(figures.lines(tied, "p_parent", "P", by="architecture")) == len(tied)
+    assert n_cells(figures.chain(depth)) == len(depth.groupby(["ancestor", "descendant"]))
 
 
 def test_remedies_are_all_tried_in_both_worlds(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -108,8 +121,9 @@ def test_remedies_are_all_tried_in_both_worlds(monkeypatch: pytest.MonkeyPatch) 
     assert len(results) == 2 * sum(len(remedy.strengths) for remedy in few.values()) * 2  # worlds, seeds
     best = remedies.best_strengths(results)
     assert len(best) == 4
-    assert isinstance(figures.trade_off(results, "trees", "explained_variance", "variance"), go.Figure)
-    assert isinstance(figures.compare(best, {"absorbed": "absorbed", "mcc": "MCC"}), go.Figure)
+    strengths = sum(len(remedy.strengths) for remedy in few.values())
+    assert n_marks(figures.trade_off(results, "trees", "explained_variance", "variance")) == strengths
+    assert n_marks(figures.compare(best, {"absorbed": "absorbed", "mcc": "MCC"})) == 2 * len(best)
 
 
 def test_the_best_strength_is_the_least_absorbing_one_that_reconstructs() -> None:
