@@ -58,14 +58,18 @@ def _():
 @shows("absorbed.sensitivity")
 def _():
     table = frame(
-        "threshold setting definition rate low high",
-        ("min_lead", 0.5, "ablation", 0.3, 0.2, 0.45), ("min_lead", 1.0, "ablation", 0.1, 0.05, 0.17),
-        ("min_share", 0.4, "full", 0.2, 0.1, 0.25), ("min_share", 0.6, "ablation", 0.12, 0.11, 0.18),
-    )  # fmt: skip
+        f"threshold setting definition rate low high {NULL}",
+        ("min_lead", 0.5, "ablation", 0.3, 0.2, 0.45, 0.02, 0.01, 0.05),
+        ("min_lead", 1.0, "ablation", 0.1, 0.05, 0.17, 0.01, 0.0, 0.03),
+        ("min_share", 0.4, "full", 0.2, 0.1, 0.25, 0.03, 0.01, 0.04),
+        ("min_share", 0.6, "ablation", 0.12, 0.11, 0.18, 0.04, 0.02, 0.05),
+    )
     lead, share = Panel("least lead", "mean rate"), Panel("least share", "mean rate")
     lead.series["ablation"] = points(table.iloc[:2], "setting", "rate", y_ends=ENDS)
     share.series["full"] = points(table.iloc[2:3], "setting", "rate", y_ends=ENDS)
     share.series["ablation"] = points(table.iloc[3:], "setting", "rate", y_ends=ENDS)
+    lead.series["null"] = points(table.iloc[:2], "setting", "null", y_ends=NULL_ENDS)
+    share.series["null"] = points(table.iloc[2:], "setting", "null", y_ends=NULL_ENDS)
     titles = {"min_share": "least share", "min_lead": "least lead", "min_cosine": "not in the table"}
     return absorbed.sensitivity(table, titles), [share, lead]
 

@@ -166,17 +166,17 @@ def _():
 @shows("letters.letters_against_l0")
 def _():
     table = frame(
-        "letter l0_text value low high",
-        ("a", 32, 0.4, 0.3, 0.6), ("a", 16, 0.7, 0.6, 0.75), ("b", 16, 0.2, 0.1, 0.35), ("b", 32, 0.5, 0.4, 0.9),
+        "letter l0_text value low high null null_low null_high",
+        ("a", 32, 0.4, 0.3, 0.6, 0.05, 0.01, 0.07), ("a", 16, 0.7, 0.6, 0.75, 0.06, 0.02, 0.08),
+        ("b", 16, 0.2, 0.1, 0.35, 0.04, 0.0, 0.05), ("b", 32, 0.5, 0.4, 0.9, 0.03, 0.02, 0.09),
     )  # fmt: skip
-    expected = [
-        Panel(
-            "L0 on held-out text", "F1 on test words", title=str(letter),
-            series={str(letter): points(rows, "l0_text", "value", y_ends=ENDS)},
-        )
-        for letter, rows in upper(table).groupby("letter")
-    ]  # fmt: skip
-    return letters.letters_against_l0(table, "F1 on test words"), expected
+    expected = []
+    for letter, rows in upper(table).groupby("letter"):
+        panel = Panel("L0 on held-out text", "absorption rate", title=str(letter))
+        panel.series[str(letter)] = points(rows, "l0_text", "value", y_ends=ENDS)
+        panel.series["null"] = points(rows, "l0_text", "null", y_ends=("null_low", "null_high"))
+        expected.append(panel)
+    return letters.letters_against_l0(table, "absorption rate"), expected
 
 
 @shows("letters.cosines_by_letter")
