@@ -70,20 +70,36 @@ def auroc_samples(
     truth: Bool[np.ndarray, "word letter"],
     counts: Float[np.ndarray, "resample word"],
 ) -> Float[np.ndarray, "resample letter"]:
-    """Chance that a random word of the letter outscores a random other word (ties count half)."""
+    """Chance that a random word of the letter outscores a random other word (ties count half).
+
+    Only the letter's own words are looked at one by one: others count by the gap between two of these that they
+    fall into. Everything summed is a count or half of one, so the order of summing changes no digit.
+    """
+    drawn = np.ascontiguousarray(counts.T)
     columns = []
     for letter in range(truth.shape[1]):
-        _, rank = np.unique(scores[:, letter], return_inverse=True)
-        order = np.argsort(rank, kind="stable")
-        starts = np.flatnonzero(np.diff(rank[order], prepend=-1))
-        drawn = counts[:, order]
-        mine = np.where(truth[order, letter], drawn, 0)
-        positive = np.add.reduceat(mine, starts, axis=1).astype(np.float64)
-        negative = np.add.reduceat(drawn - mine, starts, axis=1).astype(np.float64)
-        below = negative.cumsum(axis=1) - negative / 2
+        mine, values = truth[:, letter], scores[:, letter]
+        levels, level = np.unique(values[mine], return_inverse=True)
+        positive = _sum_by(drawn[mine], level, len(levels))
+        # Gap 2i lies below level i, gap 2i + 1 is level i itself, the last lies above all levels.
+        gap = np.searchsorted(levels, values[~mine]) + np.searchsorted(levels, values[~mine], side="right")
+        negative = _sum_by(drawn[~mine], gap, 2 * len(levels) + 1)
+        below = (negative.cumsum(axis=0) - negative / 2)[1::2]
         with np.errstate(invalid="ignore", divide="ignore"):
-            columns.append((positive * below).sum(1) / (positive.sum(1) * negative.sum(1)))
+            columns.append((positive * below).sum(0) / (positive.sum(0) * negative.sum(0)))
     return np.stack(columns, axis=1)
+
+
+def _sum_by(
+    drawn: Float[np.ndarray, "word resample"], group: np.ndarray, n_groups: int
+) -> Float[np.ndarray, "group resample"]:
+    """Sums over the words of each group."""
+    sums = np.zeros((n_groups, drawn.shape[1]))
+    if len(group):
+        order = np.argsort(group, kind="stable")
+        present, starts = np.unique(group[order], return_index=True)
+        sums[present] = np.add.reduceat(drawn[order], starts, axis=0)
+    return sums
 
 
 def mean_scores(table: pd.DataFrame) -> pd.DataFrame:
