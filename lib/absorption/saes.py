@@ -172,8 +172,7 @@ def load_sae(
         ValueError: unknown release, id, dtype or hook; a folder without a config; wrong width for the model.
         ConnectionError: a release that cannot be downloaded.
     """
-    if dtype not in DTYPES:
-        raise ValueError(f"dtype {dtype!r} is unknown; allowed: {', '.join(DTYPES)}.")
+    check_dtype(dtype)
     card: dict[str, Any] = {}
     if release == SHIPPED:
         sae, name = _from_folder(shipped_folder(sae_id), model, dtype), sae_id
@@ -183,7 +182,13 @@ def load_sae(
         sae, name = _from_folder(folder, model, dtype), _local_name(sae_id, folder)
     else:
         sae, name = _from_release(release, sae_id, model, dtype), f"{release} {sae_id}"
-    return _place(sae, name, model, hook_name, card)
+    return place_sae(sae, name, model, hook_name, card)
+
+
+def check_dtype(dtype: str) -> None:
+    """Raise ValueError for a type that weights cannot be loaded in."""
+    if dtype not in DTYPES:
+        raise ValueError(f"dtype {dtype!r} is unknown; allowed: {', '.join(DTYPES)}.")
 
 
 def _local_name(sae_id: str, folder: Path) -> str:
@@ -242,7 +247,21 @@ def _not_downloaded(release: str, sae_id: str, reason: str) -> str:
     )
 
 
-def _place(sae: SAE[Any], name: str, model: Reader, hook_name: str, card: dict) -> LoadedSae:
+def place_sae(
+    sae: SAE[Any], name: str, model: Reader, hook_name: str = "", card: dict[str, Any] | None = None
+) -> LoadedSae:
+    """Check an SAE against the model that it is to read; the object is set to evaluate and is kept.
+
+    Args:
+        sae: on the model's device, of any type.
+        name: what pages call it.
+        model: the model, loaded or as its configuration describes it.
+        hook_name: where it reads; default what its metadata says.
+        card: training facts.
+
+    Raises:
+        ValueError: as ``load_sae``, of what is wrong with the SAE itself or with its place.
+    """
     _check_kind(sae, name)
     if sae.cfg.d_in != model.d_model:
         raise ValueError(
@@ -254,7 +273,7 @@ def _place(sae: SAE[Any], name: str, model: Reader, hook_name: str, card: dict) 
             f"SAE {name!r} does not say which hook it reads; set hook_name, e.g. blocks.8.hook_resid_post."
         )
     sae.eval().requires_grad_(False)
-    return LoadedSae(name=name, sae=sae, site=resolve_site(hook, model.n_layers), card=card)
+    return LoadedSae(name=name, sae=sae, site=resolve_site(hook, model.n_layers), card=card or {})
 
 
 def _check_kind(sae: SAE[Any], name: str) -> None:

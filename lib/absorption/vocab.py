@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import string
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -86,6 +87,31 @@ def sample_words(table: pd.DataFrame, n_words: int, seed: int) -> pd.DataFrame:
         wanted = max(MIN_SAMPLED_PER_LETTER, round(n_words * len(rows) / len(table)))
         kept.append(generator.permutation(rows)[:wanted])
     return table.iloc[np.sort(np.concatenate(kept))].reset_index(drop=True)
+
+
+def pick_words(table: pd.DataFrame, words: Sequence[str]) -> pd.DataFrame:
+    """The rows of some words, in the table's order.
+
+    Args:
+        table: from ``load_vocab``.
+        words: as the tokenizer has them, ``" short"`` with its leading space.
+
+    Raises:
+        ValueError: a word that is not a single token, or too few words of some letter to be split in two.
+    """
+    picked = table[table["word"].isin(set(words))].reset_index(drop=True)
+    if missing := sorted(set(words) - set(picked["word"])):
+        raise ValueError(
+            f"words has {missing[0]!r}, which is not one token of letters ({len(missing)} such words); "
+            "allowed: single tokens, most of which begin with a space."
+        )
+    counts = picked["letter"].value_counts().reindex(LETTERS, fill_value=0)
+    if (counts < MIN_SAMPLED_PER_LETTER).any():
+        short = ", ".join(f"{letter} ({n})" for letter, n in counts.items() if n < MIN_SAMPLED_PER_LETTER)
+        raise ValueError(
+            f"words has too few words of {short}; allowed: at least {MIN_SAMPLED_PER_LETTER} of every letter."
+        )
+    return picked
 
 
 def stems(table: pd.DataFrame) -> pd.Series:

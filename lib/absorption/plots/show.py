@@ -48,17 +48,20 @@ def show(fig: go.Figure, *, caption: str, alt: str) -> None:
     global _script_shown
     script = not (os.environ.get(BOOK) or _script_shown)
     _script_shown = True
+    display(HTML(figure_html(fig, caption=caption, alt=alt, script=script)))
+
+
+def figure_html(fig: go.Figure, *, caption: str, alt: str, script: bool = False) -> str:
+    """What ``show`` displays; ``script``: bring plotly's along."""
     body = fig.to_html(
         full_html=False,
         include_plotlyjs=script,
         div_id=f"figure-{next(_numbers)}",
         config={"responsive": True, "displayModeBar": False},
     )
-    display(
-        HTML(
-            f'{_TABLE_STYLE}<figure class="abs-figure"><div role="img" aria-label="{escape(alt, quote=True)}">'
-            f"{body}</div><figcaption>{caption_html(caption)}</figcaption></figure>"
-        )
+    return (
+        f'{_TABLE_STYLE}<figure class="abs-figure"><div role="img" aria-label="{escape(alt, quote=True)}">'
+        f"{body}</div><figcaption>{caption_html(caption)}</figcaption></figure>"
     )
 
 
@@ -81,6 +84,13 @@ def show_table(
         digits: significant digits of floats.
         empty: what stands in the place of the rows if there are none: why.
     """
+    display(HTML(table_html(table, caption=caption, search=search, digits=digits, empty=empty)))
+
+
+def table_html(
+    table: pd.DataFrame, *, caption: str, search: bool | None = None, digits: int = 3, empty: str = ""
+) -> str:
+    """What ``show_table`` displays."""
     search = len(table) > 12 if search is None else search
     name = f"table-{next(_numbers)}"
     field = (
@@ -95,12 +105,10 @@ def show_table(
     )
     if table.empty and empty:
         body = f'<tr><td colspan="{max(len(table.columns), 1)}">{escape(empty)}</td></tr>'
-    display(
-        HTML(
-            f'{_TABLE_STYLE}<figure class="abs-table" id="{name}">{field}<div class="abs-scroll" tabindex="0"><table>'
-            f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
-            f"<figcaption>{caption_html(caption)}</figcaption></figure>{_TABLE_SCRIPT.replace('ID', name)}"
-        )
+    return (
+        f'{_TABLE_STYLE}<figure class="abs-table" id="{name}">{field}<div class="abs-scroll" tabindex="0"><table>'
+        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+        f"<figcaption>{caption_html(caption)}</figcaption></figure>{_TABLE_SCRIPT.replace('ID', name)}"
     )
 
 

@@ -98,6 +98,7 @@ def prepare_words(
     seed: int = 0,
     probe: str = CONVERGED,
     split: str = BY_WORD,
+    vocabulary: pd.DataFrame | None = None,
 ) -> StudyWords:
     """Choose the words, read their activations, fit the probes; each step is kept on disk.
 
@@ -109,8 +110,9 @@ def prepare_words(
         seed: of words, examples and split.
         probe: kind of probe, one of ``probes.PROBES``.
         split: by ``word`` or by ``stem``.
+        vocabulary: words to draw from, as ``load_vocab`` gives them; default all of the tokenizer's.
     """
-    words = sample_words(load_vocab(model.tokenizer), n_words, seed)
+    words = sample_words(load_vocab(model.tokenizer) if vocabulary is None else vocabulary, n_words, seed)
     prompts = make_prompts(model, words, n_sets=n_sets, seed=seed)
     acts = word_activations(model, prompts, [hook_name])[hook_name]
     return StudyWords(model, prompts, probe_words(words, acts, seed=seed, probe=probe, split=split), seed)

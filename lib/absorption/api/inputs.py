@@ -1,0 +1,77 @@
+"""What a caller gives: a model and an SAE, each in memory or by name, in the order in which little is lost."""
+
+from __future__ import annotations
+
+from os import PathLike
+from pathlib import Path
+
+from absorption import cache_root
+from absorption.devices import resolve_device
+from absorption.model_facts import model_facts
+from absorption.models import LanguageModel, load_model
+from absorption.models.language_model import DTYPES
+from absorption.models.objects import wrap_object
+from absorption.sae_objects import wrap_sae
+from absorption.saes import LOCAL, SHIPPED, LoadedSae, Reader, load_sae, shipped_ids
+from absorption.shipped import unknown_name
+from absorption.writable import check_writable
+
+
+def load_inputs(
+    sae: object,
+    model: object,
+    *,
+    tokenizer: object = None,
+    hook_name: str = "",
+    device: str | None = None,
+    dtype: str | None = None,
+) -> tuple[LanguageModel, LoadedSae]:
+    """The model and the SAE; arguments as in ``measure``.
+
+    A model that is named is loaded last: an SAE that does not fit is refused by the model's configuration.
+
+    Raises:
+        TypeError, ValueError, ConnectionError: as ``measure``.
+    """
+    check_writable(
+        cache_root.root(), "cache folder", "set the environment variable ABSORPTION_CACHE to a folder"
+    )
+    if not isinstance(model, str | PathLike):
+        wrapped = wrap_object(model, tokenizer)
+        _check_place(wrapped, device, dtype)
+        return wrapped, _sae(sae, wrapped, hook_name)
+    if tokenizer is not None:
+        raise ValueError(
+            f"tokenizer is given, but model is {str(model)!r}, which brings its own; leave it out."
+        )
+    facts = model_facts(str(model), resolve_device(device or "auto"))
+    found = _sae(sae, facts, hook_name)
+    return load_model(str(model), device or "auto", dtype or "float32"), found
+
+
+def _check_place(model: LanguageModel, device: str | None, dtype: str | None) -> None:
+    """A model in memory stays as it is; what was asked for must be what it is."""
+    if device is not None and resolve_device(device) != model.device:
+        raise ValueError(
+            f"device is {device!r}, but the model is on {str(model.device)!r}; move it, or leave device out."
+        )
+    if dtype is not None and DTYPES.get(dtype) != model.dtype:
+        raise ValueError(
+            f"dtype is {dtype!r}, but the model has {model.dtype}; convert it, or leave dtype out."
+        )
+
+
+def _sae(sae: object, model: Reader, hook_name: str) -> LoadedSae:
+    if isinstance(sae, LoadedSae):
+        return sae
+    if isinstance(sae, tuple) and len(sae) == 2 and all(isinstance(part, str) for part in sae):
+        return load_sae(*sae, model, hook_name=hook_name)
+    if not isinstance(sae, str | PathLike):
+        return wrap_sae(sae, model, hook_name=hook_name)  # type: ignore[arg-type]  # refuses what is no SAE
+    if str(sae) in shipped_ids():
+        return load_sae(SHIPPED, str(sae), model, hook_name=hook_name)
+    if not Path(sae).expanduser().is_dir():
+        raise ValueError(
+            f"{unknown_name('sae', str(sae), shipped_ids(), 'the shipped SAEs')} Nor is it a folder."
+        )
+    return load_sae(LOCAL, "", model, path=str(sae), hook_name=hook_name)

@@ -1,0 +1,77 @@
+"""The tables of a result: rates by letter, the letters' main latents, and every judged word."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from absorption.criteria import MEAN, absorption_rates
+from absorption.criteria.versions import (
+    FRACTION_UNTHRESHOLDED,
+    SOURCES,
+    judge_unthresholded,
+    null_unthresholded,
+)
+from absorption.latents import top_words
+from absorption.report.short import Absorption
+from absorption.splitting import K_SPARSE
+from absorption.study import Study
+from absorption.vocab import LETTERS
+
+GATE = ["recall", "precision", "prevalence", "valid"]
+
+
+def all_definitions(
+    found: Absorption, definitions: Sequence[str], *, seed: int
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Words as judged, and rates, under the definitions asked for; the older fraction is judged here."""
+    judged, rates = found.judged, found.rates
+    if FRACTION_UNTHRESHOLDED in definitions:
+        more = judge_unthresholded(found.subject)
+        null = null_unthresholded(found.subject, seed=seed)
+        about = {"letters": found.letters, "valid": found.valid, "null": null, "seed": seed}
+        judged = pd.concat([judged, more], ignore_index=True)
+        rates = pd.concat([rates, absorption_rates(more, **about)], ignore_index=True)
+    asked = list(definitions)
+    return judged[judged["definition"].isin(asked)], rates[rates["definition"].isin(asked)]
+
+
+def rates_table(rates: pd.DataFrame) -> pd.DataFrame:
+    """``criteria.absorption_rates`` with each rate's two factors and the source of its definition."""
+    table = rates.reset_index(drop=True)
+    letters = table[table["letter"] != MEAN]
+    share = letters["n_candidates"] / letters["n_right"]
+    for _, mine in table.groupby("definition"):
+        counted = mine[mine["valid"] == "yes"].index
+        mean = mine.index[mine["letter"] == MEAN]
+        share = pd.concat([share, pd.Series(share[counted].mean(), index=mean)])
+    table.insert(5, "share_candidates", share.sort_index())
+    with np.errstate(invalid="ignore", divide="ignore"):
+        table.insert(6, "share_absorbed", table["rate"] / table["share_candidates"])
+    every_word = table["definition"].str.startswith("absorption fraction")
+    table.loc[every_word | (table["share_candidates"] == 0), "share_absorbed"] = np.nan
+    return table.assign(source=table["definition"].map(SOURCES))
+
+
+def latents_table(study: Study, found: Absorption) -> pd.DataFrame:
+    """One row a letter and main latent, with the scores of the first ``rank`` of them together."""
+    main = study.main[K_SPARSE]
+    rows = [(letter, rank, latent) for letter in main for rank, latent in enumerate(main[letter], start=1)]
+    table = pd.DataFrame(rows, columns=["letter", "rank", "latent"])
+    names = top_words(study.acts, study.words.table, table["latent"].unique().tolist())
+    table["strongest_on"] = table["latent"].map(names)
+    places = table["letter"].map(LETTERS.index)
+    table["cosine"] = found.subject.cosines.numpy()[places, table["latent"]]
+    scores = study.k_sparse.scores.rename(columns={"k": "rank"})
+    table = table.merge(scores[["letter", "rank", "latent", "f1", "f1_low", "f1_high"]])
+    judged = found.gate[["letter", *GATE]].assign(judged=found.gate["letter"].isin(found.letters))
+    return table.merge(judged, on="letter", how="left")
+
+
+def words_table(judged: pd.DataFrame, words: pd.DataFrame) -> pd.DataFrame:
+    """``criteria.judge`` with the words' text in the place of their row numbers."""
+    about = words[["word", "token_id"]].iloc[judged["word"].to_numpy()].reset_index(drop=True)
+    rest = judged.drop(columns="word").reset_index(drop=True)
+    return pd.concat([about, rest], axis=1)
