@@ -34,7 +34,7 @@ def wrap_sae(
     Args:
         sae: an SAE of SAELens.
         model: the model whose residual stream it reads, loaded or as its configuration describes it.
-        name: what pages call it; default what its metadata says, else ``in memory``.
+        name: what pages call it; default its id on Neuronpedia if its metadata has one, else ``in memory``.
         hook_name: where it reads; default what its metadata says.
         dtype: type of the copy's weights.
 
@@ -57,9 +57,7 @@ def wrap_sae(
 
 
 def _own_name(sae: SAE[Any]) -> str:
-    metadata = sae.cfg.metadata
-    names = (metadata.sae_lens_release, metadata.sae_lens_id or metadata.sae_id)
-    return " ".join(str(part) for part in names if part) or IN_MEMORY
+    return str(sae.cfg.metadata.neuronpedia_id or IN_MEMORY)
 
 
 def _saved_and_loaded(

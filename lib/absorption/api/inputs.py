@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 
@@ -22,6 +23,7 @@ def load_inputs(
     model: object,
     *,
     tokenizer: object = None,
+    name: str = "",
     hook_name: str = "",
     device: str | None = None,
     dtype: str | None = None,
@@ -39,13 +41,13 @@ def load_inputs(
     if not isinstance(model, str | PathLike):
         wrapped = wrap_object(model, tokenizer)
         _check_place(wrapped, device, dtype)
-        return wrapped, _sae(sae, wrapped, hook_name)
+        return wrapped, _sae(sae, wrapped, name, hook_name)
     if tokenizer is not None:
         raise ValueError(
             f"tokenizer is given, but model is {str(model)!r}, which brings its own; leave it out."
         )
     facts = model_facts(str(model), resolve_device(device or "auto"))
-    found = _sae(sae, facts, hook_name)
+    found = _sae(sae, facts, name, hook_name)
     return load_model(str(model), device or "auto", dtype or "float32"), found
 
 
@@ -61,13 +63,24 @@ def _check_place(model: LanguageModel, device: str | None, dtype: str | None) ->
         )
 
 
-def _sae(sae: object, model: Reader, hook_name: str) -> LoadedSae:
+def release_of(sae: object) -> tuple[str, str] | None:
+    """Release and id, if the SAE is named by both."""
+    pair = isinstance(sae, tuple) and len(sae) == 2 and all(isinstance(part, str) for part in sae)
+    return sae if pair else None  # type: ignore[return-value]
+
+
+def _sae(sae: object, model: Reader, name: str, hook_name: str) -> LoadedSae:
+    found = _load(sae, model, name, hook_name)
+    return replace(found, name=name) if name else found
+
+
+def _load(sae: object, model: Reader, name: str, hook_name: str) -> LoadedSae:
     if isinstance(sae, LoadedSae):
         return sae
-    if isinstance(sae, tuple) and len(sae) == 2 and all(isinstance(part, str) for part in sae):
-        return load_sae(*sae, model, hook_name=hook_name)
+    if pair := release_of(sae):
+        return load_sae(*pair, model, hook_name=hook_name)
     if not isinstance(sae, str | PathLike):
-        return wrap_sae(sae, model, hook_name=hook_name)  # type: ignore[arg-type]  # refuses what is no SAE
+        return wrap_sae(sae, model, name=name, hook_name=hook_name)  # type: ignore[arg-type]  # refuses what is no SAE
     if str(sae) in shipped_ids():
         return load_sae(SHIPPED, str(sae), model, hook_name=hook_name)
     if not Path(sae).expanduser().is_dir():

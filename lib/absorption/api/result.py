@@ -33,20 +33,21 @@ class Result:
     precision, prevalence, valid``: the gate, of all main latents of the letter on training words; ``judged``: whether
     the letter's probe is good enough for a rate."""
     words: pd.DataFrame
-    """One row a definition and test word that the probe gets: ``word, token_id, definition, letter``.
+    """One row a definition and test word that the probe gets.
 
-    ``candidate``: all main latents are off. ``judged``: the rule was applied. ``absorbed``: it holds; ``value``: 1, 0,
-    or the fraction; ``reason``: why not absorbed. ``latent, cosine, strength, lead``: the absorbing latent, or the one
-    that came closest; its decoder cosine with the probe; its effect in logits or its share of the projection; by how
-    much it leads the next."""
+    ``word, token_id, definition, letter``. ``candidate``: all main latents are off. ``judged``: the rule was applied.
+    ``absorbed``: it holds; ``value``: 1, 0, or the fraction; ``reason``: why not absorbed. ``latent, cosine, strength,
+    lead``: the absorbing latent, or the one that came closest; its decoder cosine with the probe; its effect in logits
+    or its share of the projection; by how much it leads the next."""
     facts: dict[str, Any]
-    """What the tables rest on, as JSON values: model and SAE with their hashes, hook, seed, thresholds, versions.
+    """What the tables rest on, as JSON values.
 
+    Model and SAE with their hashes, hook, seed, definitions, thresholds, versions of packages, and more.
     ``missing`` says why the definitions by ablation are left out, and is empty if they are not."""
 
     @property
     def means(self) -> pd.DataFrame:
-        """The mean rate under each definition: the rows ``mean`` of ``rates``, without what only letters have."""
+        """The mean rate under each definition, which is the rows ``mean`` of ``rates``."""
         return self.rates[self.rates["letter"] == MEAN].drop(columns="letter").reset_index(drop=True)
 
     def to_html(self, path: str | Path) -> Path:

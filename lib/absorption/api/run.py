@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from absorption import study
 from absorption.api.definitions import BY_ABLATION, DEFINITIONS, check_definitions
-from absorption.api.inputs import load_inputs
+from absorption.api.inputs import load_inputs, release_of
 from absorption.api.result import Result
 from absorption.api.tables import all_definitions, latents_table, rates_table, words_table
 from absorption.cache import versions
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from transformer_lens.model_bridge import TransformerBridge
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+CUSTOM = "custom_sae"
+"""The id that SAEBench gives to SAEs that are no release's."""
 CANDIDATES = 10
 """Candidates of a letter that are ablated unless thresholds are given; the rate is scaled up from them."""
 
@@ -38,6 +40,7 @@ def measure(
     model: PreTrainedModel | TransformerBridge | str | PathLike[str] = EMBEDDED,
     *,
     tokenizer: PreTrainedTokenizerBase | None = None,
+    name: str = "",
     hook_name: str = "",
     n_words: int = 4000,
     words: Sequence[str] | None = None,
@@ -51,8 +54,9 @@ def measure(
     """Measure how much of the first-letter feature one SAE has absorbed into other latents.
 
     The words are single tokens of the model's tokenizer, each read inside a spelling prompt. What model and SAE say of
-    them is kept in the cache folder (``$ABSORPTION_CACHE``), under hashes of weights and configuration. A model and an
-    SAE in memory are given back as they were found; the SAE is copied for the time of the call.
+    them is kept in the cache folder (``$ABSORPTION_CACHE``), under hashes of weights and configuration. An SAE in
+    memory is copied for the time of the call. A model in memory keeps its weights and its state; its modules stay
+    behind those of TransformerLens' bridge, which compute the same.
 
     Args:
         sae: an SAE of SAELens in memory (one in training is measured as it would be saved for use), the folder of one
@@ -61,6 +65,7 @@ def measure(
         model: the model that it reads: the name of the embedded one, a folder, a Hugging Face id, a Hugging Face model
             in memory, or TransformerLens' bridge.
         tokenizer: the model's, if the model is in memory; a bridge may bring its own.
+        name: what tables, pages and files call the SAE; default its id or folder, else ``in memory``.
         hook_name: where the SAE reads the residual stream, as ``blocks.8.hook_resid_post``; empty: as its metadata
             says.
         n_words: words used, drawn with the seed; 0: the whole vocabulary.
@@ -97,18 +102,20 @@ def measure(
     thresholds = thresholds or Thresholds(max_candidates=CANDIDATES)
     with state_kept(model):
         lm, loaded = load_inputs(
-            sae, model, tokenizer=tokenizer, hook_name=hook_name, device=device, dtype=dtype
+            sae, model, tokenizer=tokenizer, name=name, hook_name=hook_name, device=device, dtype=dtype
         )
         prepared = _words(lm, loaded, words, n_words, seed)
         (mine,) = study.study_saes(prepared, [loaded])
         ablate = any(name in BY_ABLATION for name in asked)
         found = measure_absorption(mine, thresholds, probe=probe, ablate=ablate, seed=seed)
     judged, rates = all_definitions(found, asked, seed=seed)
+    release, sae_id = release_of(sae) or (loaded.name, CUSTOM)
+    about = {"seed": seed, "definitions": list(asked), "sae_lens_release": release, "sae_lens_id": sae_id}
     return Result(
         rates=rates_table(rates),
         latents=latents_table(mine, found),
         words=words_table(judged, prepared.table),
-        facts=_facts(lm, loaded, mine, found, thresholds, probe) | {"seed": seed, "definitions": list(asked)},
+        facts=_facts(lm, loaded, mine, found, thresholds, probe) | about,
     )
 
 

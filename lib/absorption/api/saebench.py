@@ -30,8 +30,6 @@ SCHEMA = "SAEBench 0.6.0"
 EVALUATION = "absorption_first_letter"
 WORD_POSITION = -6
 """Where the word's token is, counted from the end of the prompt: five tokens of the template follow it."""
-CUSTOM = "custom_sae"
-"""The id that SAEBench gives to SAEs that are not SAELens' own."""
 LEFT_OUT = (
     "llm_batch_size", "k_sparse_probe_batch_size", "k_sparse_probe_num_epochs", "eval_k_sparse_probe_batch_size",
     "precalc_k_sparse_probe_sae_acts",
@@ -54,7 +52,6 @@ def saebench(result: Result) -> dict[str, Any]:
     """
     facts = result.facts
     details = _details(result)
-    release, sae_id = _release(facts["sae"])
     return {
         "eval_type_id": EVALUATION,
         "eval_config": _configuration(facts),
@@ -63,8 +60,8 @@ def saebench(result: Result) -> dict[str, Any]:
         "eval_result_metrics": {"mean": _means(details)},
         "eval_result_details": details,
         "sae_bench_commit_hash": f"none: measured by absorption {facts['versions']['absorption']}",
-        "sae_lens_id": sae_id,
-        "sae_lens_release_id": release,
+        "sae_lens_id": facts["sae_lens_id"],
+        "sae_lens_release_id": facts["sae_lens_release"],
         "sae_lens_version": facts["versions"]["sae-lens"],
         "sae_cfg_dict": _plain(facts["sae_configuration"]),
         "eval_result_unstructured": _unstructured(result),
@@ -164,9 +161,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value if isinstance(value, bool | int | float | str | None) else str(value)
-
-
-def _release(name: str) -> tuple[str, str]:
-    """Release and id, as SAEBench names SAEs; one that is no release of SAELens is its own."""
-    parts = name.split(" ")
-    return (parts[0], parts[1]) if len(parts) == 2 else (name, CUSTOM)

@@ -17,7 +17,7 @@ class Thresholds:
     min_lead: float = 1.0
     """Least lead of the most negative effect over the next, in logits of Gemma-2-2B (paper, section 5.3)."""
     ranking: str = MOST_NEGATIVE
-    """What competes for the lead: negative effects only (reference code), or all effects by ``magnitude``."""
+    """What competes for the lead, which is negative effects only (reference code), or all effects by ``magnitude``."""
     lead_share: float = 1 / 6
     """The lead as a share of the model's own scale, which is the mean metric of the words used, unchanged:
     what would be lost if the word's token said nothing. The paper's clearest absorber moves the metric by
@@ -35,7 +35,7 @@ class Thresholds:
     """Letters on which the LR probe does worse are left out (SAEBench's code)."""
 
     min_main_recall: float = 0.5
-    """Least recall of a letter's main latents together on the training words, for the letter to count for a rate: those
+    """Least recall of a letter's main latents together on the training words, for the letter to count for a rate; those
     of a letter that misses more words than it finds are not the rule from which absorption could be the exception."""
     min_main_lift: float = 2.0
     """Least ratio of their precision to the letter's share of the words. Latents that know nothing have a ratio of

@@ -32,7 +32,7 @@ def wrap_object(model: object, tokenizer: object = None) -> LanguageModel:
     if isinstance(model, TransformerBridge):
         _check_bridge(model)
         found = _tokenizer(tokenizer if tokenizer is not None else model.tokenizer, "a TransformerBridge")
-        return LanguageModel(name=_name(model.original_model), bridge=model, tokenizer=found)  # type: ignore[arg-type]
+        return LanguageModel(name=str(model.cfg.model_name), bridge=model, tokenizer=found)  # type: ignore[arg-type]
     if not isinstance(model, PreTrainedModel):
         raise TypeError(f"model is a {type(model).__name__}; {ALLOWED}")
     if kept := model.__dict__.get(KEPT):
@@ -45,20 +45,24 @@ def wrap_object(model: object, tokenizer: object = None) -> LanguageModel:
 
 @contextmanager
 def state_kept(model: object) -> Iterator[None]:
-    """Give a model in memory back as it was found: in training or not, and with the same gradients asked for."""
+    """Give a model in memory back as it was found: in training or not, and with the same gradients asked for.
+
+    Its modules stay behind the bridge's, which compute the same; what the bridge adds (a bias of zeros, say) is asked
+    for no gradient.
+    """
     inner: Any = model.original_model if isinstance(model, TransformerBridge) else model
     if not isinstance(inner, PreTrainedModel):
         yield
         return
     training = inner.training
-    asked = [(parameter, parameter.requires_grad) for parameter in inner.parameters()]
+    asked = {parameter: parameter.requires_grad for parameter in inner.parameters()}
     inner.eval()
     try:
         yield
     finally:
         inner.train(training)
-        for parameter, wanted in asked:
-            parameter.requires_grad_(wanted)
+        for parameter in inner.parameters():
+            parameter.requires_grad_(asked.get(parameter, False))
 
 
 def _check_bridge(bridge: TransformerBridge) -> None:

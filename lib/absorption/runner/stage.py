@@ -24,6 +24,8 @@ BUTTONS = ("use_repository_button", "use_edit_page_button", "use_issues_button")
 """Jupyter Book's switches that need the repository's address."""
 YOUR_SAES = "your-saes"
 """Folder of executed pages on other SAEs, beside ``executed``; they form a part of their own in the book."""
+API_SOURCES = ("api/run.py", "api/result.py", "api/definitions.py", "criteria/thresholds.py")
+"""Modules, by their place in the library, from whose docstrings the page on the API is made."""
 KEY_FILE = ".built-from"
 """Beside ``index.html``: hash of all that the book was built from."""
 
@@ -136,7 +138,8 @@ def _key(source: Path, *others: Path) -> str:
     digest = hashlib.sha256()
     here = Path(__file__).parent
     staged = sorted(path for path in source.rglob("*") if path.is_file())
-    for path in [*staged, here / "stage.py", here / "page_scripts.py", *others]:
+    documented = [repository.package() / name for name in API_SOURCES]
+    for path in [*staged, here / "stage.py", here / "page_scripts.py", *documented, *others]:
         if path.exists():
             name = path.relative_to(source) if path.is_relative_to(source) else path.name
             digest.update(f"{name}\0{path.stat().st_size}\0".encode() + path.read_bytes())

@@ -1,0 +1,42 @@
+"""The page that ``to_html`` writes: whole in itself, with the tables' own numbers, and safe."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from tests.api.planted_result import measured
+
+pytestmark = pytest.mark.usefixtures("own_cache")
+
+
+def body(html: str) -> str:
+    """The page without plotly's script, which names addresses that it does not call."""
+    return html[html.index("<body>") :]
+
+
+def test_the_page_needs_no_other_file(tmp_path: Path) -> None:
+    html = measured().to_html(tmp_path / "page.html").read_text()
+    assert not re.findall(r"<(?:script|img|iframe)[^>]+src=|<link", html)
+    assert "Plotly.newPlot" in body(html)
+    assert html.count("<h1>") == 1
+
+
+def test_the_page_shows_both_figures_and_all_four_tables(tmp_path: Path) -> None:
+    html = body(measured().to_html(tmp_path / "page.html").read_text())
+    assert html.count('role="img"') == 2
+    assert html.count('class="abs-table"') == 4
+    words = measured().words
+    absorbed = words.loc[words["absorbed"], "word"].iloc[0]
+    assert f"<td>{absorbed}</td>" in html
+    assert measured().facts["sae_hash"] in html
+
+
+def test_a_name_cannot_write_into_the_page(tmp_path: Path) -> None:
+    bad = "<script>alert(1)</script>`*x*"
+    facts = {**measured().facts, "sae": bad, "missing": bad}
+    html = body(replace(measured(), facts=facts).to_html(tmp_path / "page.html").read_text())
+    assert "<script>alert" not in html
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in html
