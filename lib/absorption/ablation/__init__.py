@@ -12,7 +12,7 @@ from absorption.ablation.effects import (
     shift_effects,
     stored_effects,
 )
-from absorption.ablation.engine import AblationEngine, StateEngine, answer_metric
+from absorption.ablation.engine import AblationEngine, RemovalEngine, StateEngine, answer_metric
 from absorption.ablation.gradients import integrated_gradients
 from absorption.ablation.labels import label_words
 from absorption.ablation.ranking import MAGNITUDE, MOST_NEGATIVE, RANKINGS, AblationRule
@@ -26,6 +26,7 @@ __all__ = [
     "AblationRule",
     "Contest",
     "LatentRows",
+    "RemovalEngine",
     "StateEngine",
     "active_rows",
     "all_effects",

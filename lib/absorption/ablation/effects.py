@@ -16,7 +16,7 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from absorption import cache, timing
-from absorption.ablation.engine import AblationEngine, StateEngine
+from absorption.ablation.engine import AblationEngine, RemovalEngine, StateEngine
 from absorption.ablation.rows import LatentRows, active_rows
 from absorption.vocab import LETTERS
 
@@ -26,13 +26,13 @@ CHUNK = 4096
 """Rows whose states are held at once."""
 
 
-def clean_metrics(engine: StateEngine, words: Int[Tensor, " word"]) -> Float[Tensor, " word"]:
+def clean_metrics(engine: StateEngine | RemovalEngine, words: Int[Tensor, " word"]) -> Float[Tensor, " word"]:
     """The metric with nothing changed."""
     return engine.metrics(words, engine.states(words))
 
 
 def all_effects(
-    engine: AblationEngine, csr: Tensor, words: Int[Tensor, " word"], *, progress: bool = True
+    engine: RemovalEngine, csr: Tensor, words: Int[Tensor, " word"], *, progress: bool = True
 ) -> pd.DataFrame:
     """Effect of removing each active latent of each word: one exact pass a row.
 
@@ -47,7 +47,7 @@ def all_effects(
     """
     rows = active_rows(csr, words)
     metrics = clean_metrics(engine, words)
-    place = torch.full((len(engine.prompts.word_ids),), -1)
+    place = torch.full((len(engine.prompts.letters),), -1)
     place[words] = torch.arange(len(words))
     before = metrics[place[rows.words]]
     return effect_table(engine, rows, before, removal_effects(engine, rows, before, progress=progress))
@@ -85,7 +85,7 @@ def _read(path: Path) -> pd.DataFrame:
 
 
 def effect_table(
-    engine: AblationEngine, rows: LatentRows, metrics: Float[Tensor, " row"], effects: Float[Tensor, " row"]
+    engine: RemovalEngine, rows: LatentRows, metrics: Float[Tensor, " row"], effects: Float[Tensor, " row"]
 ) -> pd.DataFrame:
     """The tidy table of effects: ``word, letter, latent, activation, metric, effect``."""
     return pd.DataFrame(
@@ -101,7 +101,7 @@ def effect_table(
 
 
 def removal_effects(
-    engine: AblationEngine,
+    engine: RemovalEngine,
     rows: LatentRows,
     before: Float[Tensor, " row"],
     *,

@@ -8,7 +8,7 @@ so in ``mode``.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int
@@ -30,6 +30,41 @@ BATCH = {"cpu": 64, "cuda": 1024, "mps": 256}
 """Rows at once; on a CPU few enough for the caches."""
 RESCALED = ("constant_norm_rescale", "layer_norm")
 """Normalisations of SAELens that depend on the input."""
+
+
+@runtime_checkable
+class Asked(Protocol):
+    """What effects need to know of the prompts."""
+
+    @property
+    def letters(self) -> Int[Tensor, " word"]:
+        """Number of each word's right answer."""
+        ...
+
+
+@runtime_checkable
+class RemovalEngine(Protocol):
+    """What the effects of an SAE's latents are computed with: ``AblationEngine``, or a model that is known exactly."""
+
+    @property
+    def sae(self) -> LoadedSae:
+        """Whose latents are removed."""
+        ...
+
+    @property
+    def prompts(self) -> Asked:
+        """One a word."""
+        ...
+
+    def states(self, words: Int[Tensor, " word"], /) -> Float[Tensor, "word d_model"]:
+        """Residual stream at each word's token."""
+        ...
+
+    def metrics(
+        self, words: Int[Tensor, " row"], states: Float[Tensor, "row d_model"], /
+    ) -> Float[Tensor, " row"]:
+        """The metric after replacing it."""
+        ...
 
 
 class StateEngine:

@@ -8,6 +8,15 @@ noise.
 Objective for each letter, on raw activations, as in the reference code: the mean over words of the logistic
 loss, the letter's words weighted by (other words / own words), plus ``l1`` times the sum of absolute weights.
 The intercept is free. The reference's further L2 penalty of 1e-6 is left out.
+
+The algorithm is a working set of latents, on which proximal Newton steps are taken (Lee, Sun and Saunders, 2014); each
+step's quadratic problem is solved by accelerated proximal gradient (FISTA; Beck and Teboulle, 2009) with the gradient
+restart of O'Donoghue and Candès (2015).
+
+It is not the fastest. scikit-learn's liblinear, with the same row weights, ``C = 1 / l1``, ``tol`` of 1e-3 and an
+intercept scaled by 1e4 (which all but frees it), met the same conditions to ``TOLERANCE``, with the same number of
+latents, in .09 to 1.1 times the CPU time of this solver (one thread; letters S, A and K; two sets of latents of width
+4,096 on 37,662 words). skglm 0.5 has no row weights for the logistic loss, so it cannot pose the problem.
 """
 
 from __future__ import annotations

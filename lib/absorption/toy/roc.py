@@ -1,4 +1,9 @@
-"""How well a score finds few true pairs among many: ROC, average precision, and chance beside both."""
+"""How well a score finds few true pairs among many: ROC, average precision, and chance beside both.
+
+scikit-learn's ``roc_auc_score`` and ``average_precision_score`` with ``sample_weight`` give the same areas, but sort
+the pairs anew for every resample: of 60,000 pairs a resample took 28 times as long (CPU time of one thread, mean of
+20), and there are hundreds of resamples of each score.
+"""
 
 from __future__ import annotations
 

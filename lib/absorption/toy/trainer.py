@@ -1,7 +1,9 @@
 """Train toy SAEs of one world side by side in one process, on the same samples, with SAELens' trainer.
 
 ``sae_lens.synthetic.train_toy_sae`` trains one SAE on samples of its own. Here the settings are the same, the samples
-are drawn once for all SAEs, and a step leaves out what only logging needs: at this size that is a third of the time.
+are drawn once for all SAEs, and a step leaves out what only logging needs. Measured on one thread, median CPU time of
+three turns, standard SAEs of width 4 on four features, 500 steps: four SAEs take .55 of what SAELens' trainer takes for
+them one by one, and one SAE .73 of it. A whole build trains hundreds.
 """
 
 from __future__ import annotations
