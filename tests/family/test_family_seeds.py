@@ -26,6 +26,9 @@ def test_the_spread_over_seeds_is_that_of_each_setting_with_several(data: Path, 
     assert (row["seeds"], row["lowest"], row["highest"]) == (3, min(values), max(values))
     assert row["mean"] == pytest.approx(statistics.mean(values))
     assert row["sd"] == pytest.approx(statistics.stdev(values))
+    assert row["null"] == pytest.approx(
+        0.05 if quantity == LEAD else np.nan, nan_ok=True
+    )  # the null of all SAEs
 
 
 def test_two_seeds_have_no_standard_deviation_to_speak_of(data: Path) -> None:

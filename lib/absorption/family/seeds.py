@@ -51,16 +51,17 @@ def spread(family: Family, wanted: Sequence[str]) -> pd.DataFrame:
     """Every quantity over the seeds of each setting that has several.
 
     Returns:
-        ``quantity``, the setting, ``seeds`` (how many), ``mean, lowest, highest`` and ``sd`` (with n - 1; NaN for two
-        seeds, which say next to nothing about it).
+        ``quantity``, the setting, ``seeds`` (how many), ``mean, lowest, highest``, ``sd`` (with n - 1; NaN for two
+        seeds, which say next to nothing about it) and ``null``, the mean of the SAEs' nulls (NaN for what is no rate).
     """
     mine = repeated(family)
     names = [quantity for quantity in family.numbers["quantity"].unique() if quantity in set(wanted)]
     rows = family.numbers[family.numbers["quantity"].isin(names)]
-    joined = mine.merge(rows[["sae", "quantity", "value"]], on="sae")
+    joined = mine.merge(rows[["sae", "quantity", "value", "null"]], on="sae")
     order = joined["quantity"].map(names.index)
-    grouped = joined.assign(order=order).groupby(["order", "quantity", *SETTING])["value"]
-    table = grouped.agg(seeds="count", mean="mean", lowest="min", highest="max", sd="std")
+    grouped = joined.assign(order=order).groupby(["order", "quantity", *SETTING])
+    table = grouped["value"].agg(seeds="count", mean="mean", lowest="min", highest="max", sd="std")
+    table["null"] = grouped["null"].mean()
     table["sd"] = table["sd"].where(table["seeds"] > 2)
     return table.reset_index().drop(columns="order")
 
