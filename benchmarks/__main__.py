@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from absorption import repository
+from absorption.base import repository
 from benchmarks import book
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import torch
 
-from absorption.ablation import AblationEngine, race
-from absorption.models import load_model
-from absorption.saes import SHIPPED, load_sae
-from absorption.splitting import K_SPARSE
-from absorption.study.study import study_saes
-from absorption.study.words import prepare_words
+from absorption.ablation.bench import race
+from absorption.ablation.engine import AblationEngine
+from absorption.latents.main import K_SPARSE
+from absorption.models.language_model import load_model
+from absorption.one_sae.study import study_saes
+from absorption.one_sae.words import prepare_words
+from absorption.saes.loader import load_sae
+from absorption.saes.shipped import SHIPPED
 
 SAE_ID = "batchtopk-16384-l0-32"
 """Under the paper's selection of main latents the default SAE leaves fewer candidates than are compared."""

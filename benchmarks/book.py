@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from absorption import cache, timing
+from absorption.base import cache, timing
 from absorption.runner import book, execute
 from benchmarks import ablation, shared_prefix
 

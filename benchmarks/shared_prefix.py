@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import torch
 
-from absorption import activations
-from absorption.models import load_model
-from absorption.prompts import make_prompts
-from absorption.vocab import load_vocab
+from absorption.models.language_model import load_model
+from absorption.spelling import activations
+from absorption.spelling.prompts import make_prompts
+from absorption.spelling.vocab import load_vocab
 from benchmarks.ratios import ratio
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from absorption import cache
+from absorption.base import cache
 from absorption.runner import book
 from benchmarks import book as bench
 from benchmarks.ratios import ratio

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import nbformat
 
-from absorption import repository
+from absorption.base import repository
 
 PAGE = repository.root() / "book" / "figures.md"
 N_FIGURES, N_TABLES = 25, 3

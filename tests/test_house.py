@@ -16,7 +16,7 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.version import Version
 
-from absorption import repository
+from absorption.base import repository
 from absorption.runner import stage
 
 ROOT = repository.root()
@@ -166,7 +166,7 @@ def test_no_file_names_a_folder_of_somebodys_machine() -> None:
     machine = re.compile(r"(?<![\w.~/}-])/(?:home|Users|root|work|mnt|media)/[\w.]+")
     assert machine.search("see /ho" + "me/somebody/x")
     texts = own_texts()
-    assert {"README.md", "Makefile", "lib/absorption/cache.py", "tests/test_house.py"} <= set(texts)
+    assert {"README.md", "Makefile", "lib/absorption/base/cache.py", "tests/test_house.py"} <= set(texts)
     for name, text in texts.items():
         found = machine.search(text)
         assert not found, f"{name} names {found.group() if found else ''}"

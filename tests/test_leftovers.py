@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from absorption import leftovers, repository
+from absorption import leftovers
+from absorption.base import repository
 
 LIBRARY = repository.package().parent
 

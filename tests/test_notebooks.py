@@ -15,8 +15,8 @@ import yaml
 from nbformat import NotebookNode
 
 from absorption import claims
+from absorption.base.settings import Settings
 from absorption.runner import clean, execute, parameters, stage
-from absorption.settings import Settings
 
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from jaxtyping import TypeCheckError
 
-from absorption import statistics
+from absorption.base import statistics
 
 
 def test_a_table_of_the_wrong_shape_is_refused_while_testing() -> None:

@@ -5,11 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from tests.planted import planted_subject
+from tests.planted_model import planted_subject
 
-from absorption.criteria import Subject
-from absorption.criteria.nulls import KINDS
-from absorption.criteria.rules import DEFINITIONS
 from absorption.criteria.versions import (
     FRACTION_UNTHRESHOLDED,
     SOURCES,
@@ -17,6 +14,9 @@ from absorption.criteria.versions import (
     null_unthresholded,
     unthresholded_fraction,
 )
+from absorption.definitions.evidence import Subject
+from absorption.definitions.nulls import KINDS
+from absorption.definitions.rules import DEFINITIONS
 
 
 def by_hand() -> Subject:

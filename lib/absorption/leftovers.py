@@ -15,7 +15,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from absorption import cache_root
+from absorption.base import cache_root
 
 LOGGING = "wandb"
 COMPILED = "TORCHINDUCTOR_CACHE_DIR"

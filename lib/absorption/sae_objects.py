@@ -10,9 +10,10 @@ from typing import Any
 
 from sae_lens import SAE, TrainingSAE
 
+from absorption.base.reasons import first_line
 from absorption.models.language_model import DTYPES
-from absorption.reasons import first_line
-from absorption.saes import LOCAL, LoadedSae, Reader, check_dtype, load_sae, place_sae
+from absorption.saes.loader import LoadedSae, Reader, check_dtype, load_sae, place_sae
+from absorption.saes.shipped import LOCAL
 
 IN_MEMORY = "in memory"
 """What an SAE without a name is called."""

@@ -6,7 +6,7 @@ from __future__ import annotations
 import torch
 from sae_lens import StandardSAE, StandardSAEConfig
 from sae_lens.saes.sae import SAEMetadata
-from tests.planted import word_table, word_tokenizer
+from tests.planted_model import word_table, word_tokenizer
 from transformers import (
     AutoModelForCausalLM,
     Gemma2Config,
@@ -18,8 +18,9 @@ from transformers import (
     PreTrainedModel,
 )
 
-from absorption.models import LanguageModel, resolve_site, wrap_model
-from absorption.saes import LoadedSae
+from absorption.models.hooks import resolve_site
+from absorption.models.language_model import LanguageModel, wrap_model
+from absorption.saes.loader import LoadedSae
 
 SMALL = {
     "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 4, "num_attention_heads": 4,

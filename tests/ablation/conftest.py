@@ -8,14 +8,14 @@ from functools import cache
 import pytest
 import torch
 from tests.ablation.architectures import random_sae, tiny_model
-from tests.planted import word_table
+from tests.planted_model import word_table
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from absorption.ablation import AblationEngine
-from absorption.models import LanguageModel
-from absorption.prompts import SpellingPrompts, make_prompts
-from absorption.saes import LoadedSae
+from absorption.ablation.engine import AblationEngine
+from absorption.models.language_model import LanguageModel
+from absorption.saes.loader import LoadedSae
+from absorption.spelling.prompts import SpellingPrompts, make_prompts
 
 WORDS = torch.tensor([3, 44, 45, 300, 301, 777])
 """Some words of both example sets."""

@@ -8,21 +8,19 @@ import pytest
 import torch
 from tests.ablation.conftest import WORDS, Tiny, whole_pass_metric
 
-from absorption.ablation import (
-    MAGNITUDE,
-    MOST_NEGATIVE,
-    AblationEngine,
-    AblationRule,
-    active_rows,
+from absorption.ablation.effects import (
     all_effects,
     clean_metrics,
     direction_effects,
-    integrated_gradients,
-    label_words,
     patch_effects,
     removal_effects,
     set_effects,
 )
+from absorption.ablation.engine import AblationEngine
+from absorption.ablation.gradients import integrated_gradients
+from absorption.ablation.labels import label_words
+from absorption.ablation.ranking import MAGNITUDE, MOST_NEGATIVE, AblationRule
+from absorption.ablation.rows import active_rows
 
 AGREE = 1e-5
 

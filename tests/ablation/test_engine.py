@@ -7,8 +7,8 @@ import torch
 from tests.ablation.architectures import CONFIGS, random_sae, tiny_model
 from tests.ablation.conftest import WORDS, Tiny, make_tiny, whole_pass_metric
 
-from absorption.ablation import AblationEngine, all_effects, answer_metric
-from absorption.ablation.engine import BATCH, FAST, FULL
+from absorption.ablation.effects import all_effects
+from absorption.ablation.engine import BATCH, FAST, FULL, AblationEngine, answer_metric
 
 AGREE = 1e-5
 """Weights are float64; attention patterns are float32 in every implementation, hence not tighter."""

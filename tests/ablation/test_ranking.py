@@ -7,7 +7,9 @@ import pandas as pd
 import pytest
 
 from absorption.ablation.ranking import MAGNITUDE, MOST_NEGATIVE, leader, strengths
-from absorption.criteria import Thresholds, WordLatents, ablation_rule
+from absorption.definitions.evidence import WordLatents
+from absorption.definitions.rules import ablation_rule
+from absorption.definitions.thresholds import Thresholds
 
 N_LATENTS = 24
 """Latents of the random SAE; at most eight of them are on, so that some are always off, as in any real SAE."""

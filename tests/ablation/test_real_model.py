@@ -11,14 +11,17 @@ import torch
 from torch import Tensor
 from transformers import AutoModelForCausalLM
 
-from absorption.ablation import AblationEngine, AblationRule, all_effects, integrated_gradients, label_words
-from absorption.ablation.engine import FAST
-from absorption.models import load_model
+from absorption.ablation.effects import all_effects
+from absorption.ablation.engine import FAST, AblationEngine
+from absorption.ablation.gradients import integrated_gradients
+from absorption.ablation.labels import label_words
+from absorption.ablation.ranking import AblationRule
+from absorption.base.settings import DEFAULT_SAE
 from absorption.models.embedded import embedded_folder
-from absorption.prompts import SpellingPrompts, make_prompts
-from absorption.saes import LoadedSae, load_sae
-from absorption.settings import DEFAULT_SAE
-from absorption.vocab import load_vocab
+from absorption.models.language_model import load_model
+from absorption.saes.loader import LoadedSae, load_sae
+from absorption.spelling.prompts import SpellingPrompts, make_prompts
+from absorption.spelling.vocab import load_vocab
 
 ASKED = [" scale", " Monday", " adding"]
 AGREE = 2e-3

@@ -6,10 +6,10 @@ from functools import cache
 from typing import Any
 
 import pandas as pd
-from tests.planted import planted
+from tests.planted_model import planted
 
 import absorption
-from absorption.api import Result
+from absorption.api.result import Result
 
 CONVERGED = "converged"
 """The published probe does not find the planted letters beside their large constant; this one does."""

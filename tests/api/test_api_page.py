@@ -12,9 +12,9 @@ from sae_lens import SAE
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 import absorption
-from absorption import repository
+from absorption.base import repository
 from absorption.models.embedded import embedded_folder
-from absorption.shipped import shipped_folder
+from absorption.saes.shipped import shipped_folder
 
 ROOT = repository.root()
 SAE_ID, N_WORDS = "batchtopk-4096-l0-16", 1000

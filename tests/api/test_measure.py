@@ -12,13 +12,15 @@ import torch
 from sae_lens import StandardSAE, StandardSAEConfig
 from sae_lens.saes.sae import SAEMetadata
 from tests.api.planted_result import CONVERGED, arguments, measured, same_tables
-from tests.planted import D_MODEL, _spelling_model, planted, word_tokenizer
+from tests.planted_model import D_MODEL, _spelling_model, planted, word_tokenizer
 
 import absorption
-from absorption import study
-from absorption.criteria import FRACTION, FULL, MEAN, RELATIVE, Thresholds
+from absorption import one_sae
 from absorption.criteria.versions import FRACTION_UNTHRESHOLDED
-from absorption.report import short
+from absorption.definitions.rates import MEAN
+from absorption.definitions.rules import FRACTION, FULL, RELATIVE
+from absorption.definitions.thresholds import Thresholds
+from absorption.one_sae import summary
 
 pytestmark = pytest.mark.usefixtures("own_cache")
 
@@ -44,11 +46,11 @@ def test_the_absorbed_words_are_the_planted_ones() -> None:
 
 
 def test_the_tables_are_what_the_functions_of_the_one_sae_page_give_on_the_same_words() -> None:
-    words = study.prepare_words(
+    words = one_sae.prepare_words(
         planted().model, planted().sae.hook_name, vocabulary=planted().words[list(VOCABULARY)]
     )
-    (mine,) = study.study_saes(words, [planted().sae])
-    effects = short.measure_effects(mine, Thresholds(max_candidates=10), per_letter=1, probe=CONVERGED)
+    (mine,) = one_sae.study_saes(words, [planted().sae])
+    effects = summary.measure_effects(mine, Thresholds(max_candidates=10), per_letter=1, probe=CONVERGED)
     rates = measured().rates[measured().rates["definition"] != FRACTION_UNTHRESHOLDED]
     pd.testing.assert_frame_equal(rates[effects.rates.columns], effects.rates)
     judged = measured().words[measured().words["definition"] != FRACTION_UNTHRESHOLDED]
@@ -118,7 +120,7 @@ def test_without_definitions_by_ablation_nothing_is_ablated(monkeypatch: pytest.
     def refuse(*_: object) -> None:
         raise AssertionError("an ablation engine was made")
 
-    monkeypatch.setattr(short, "AblationEngine", refuse)
+    monkeypatch.setattr(summary, "AblationEngine", refuse)
     found = absorption.measure(
         planted().sae.sae, planted().model.bridge, definitions=BY_PROJECTION, **arguments()
     )

@@ -17,7 +17,8 @@ from tests.api.planted_result import measured
 from tests.api.saebench_schema import CONFIG, DETAIL, MEANS, SCHEMA, VERSION
 
 from absorption.api.saebench import LEFT_OUT
-from absorption.criteria import FRACTION, FULL, MEAN
+from absorption.definitions.rates import MEAN
+from absorption.definitions.rules import FRACTION, FULL
 
 pytestmark = pytest.mark.usefixtures("own_cache")
 

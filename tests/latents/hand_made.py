@@ -13,11 +13,12 @@ import torch
 from sae_lens import StandardSAE, StandardSAEConfig
 from sae_lens.saes.sae import SAEMetadata
 
-from absorption.latents import SparseActs
-from absorption.models import Site
-from absorption.probes import ProbedWords, ProbeSet
-from absorption.saes import LoadedSae
-from absorption.vocab import LETTERS
+from absorption.latents.sparse import SparseActs
+from absorption.models.hooks import Site
+from absorption.probes.fit import ProbeSet
+from absorption.probes.words import ProbedWords
+from absorption.saes.loader import LoadedSae
+from absorption.spelling.vocab import LETTERS
 
 N_EACH, D, D_SAE = 10, 32, 40
 MAIN_A, ABSORBER, NOT_A, KEEPER = 3, 7, 5, 9

@@ -10,10 +10,10 @@ import pytest
 import torch
 from sae_lens import StandardSAE, StandardSAEConfig
 
-from absorption.latents import f1_by_split, splits_in_words
-from absorption.models import Site
-from absorption.saes import LoadedSae
-from absorption.vocab import LETTERS, SPLITS, split_words, stems
+from absorption.latents.by_split import f1_by_split, splits_in_words
+from absorption.models.hooks import Site
+from absorption.saes.loader import LoadedSae
+from absorption.spelling.vocab import LETTERS, SPLITS, split_words, stems
 
 N_STEMS, SEED = 5, 3
 WORDS = pd.DataFrame(

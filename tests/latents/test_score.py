@@ -8,8 +8,14 @@ import pytest
 import torch
 from tests.latents.hand_made import MAIN_A, encoded, probed, sae
 
-from absorption.latents import latent_samples, probe_samples, score_latents, slope_per_doubling
-from absorption.latents.score import MeanSamples, mean_samples
+from absorption.latents.score import (
+    MeanSamples,
+    latent_samples,
+    mean_samples,
+    probe_samples,
+    score_latents,
+    slope_per_doubling,
+)
 
 
 def value(table, selection: str, letter: str, metric: str) -> float:

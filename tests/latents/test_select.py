@@ -7,8 +7,13 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score, log_loss
 from tests.latents.hand_made import MAIN_A, NOT_A, OTHERS, encoded, probed, sae, sparse
 
-from absorption.latents import SELECTIONS, select_latents
-from absorption.latents.select import _best_single_regression, _largest_weight, on_f1
+from absorption.latents.select import (
+    SELECTIONS,
+    _best_single_regression,
+    _largest_weight,
+    on_f1,
+    select_latents,
+)
 from absorption.probes.fit import balanced_weights
 
 

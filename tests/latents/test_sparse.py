@@ -17,8 +17,7 @@ from tests.latents.hand_made import (
     sparse,
 )
 
-from absorption.latents import encode_words
-from absorption.latents.sparse import ones_like, take_rows, weighted_sums
+from absorption.latents.sparse import encode_words, ones_like, take_rows, weighted_sums
 
 
 @pytest.fixture(autouse=True)

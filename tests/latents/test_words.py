@@ -6,7 +6,8 @@ import pytest
 import torch
 from tests.latents.hand_made import ABSORBER, KEEPER, MAIN_A, encoded, probed, sae, sparse
 
-from absorption.latents import SELECTIONS, missed_words, top_words
+from absorption.latents.select import SELECTIONS
+from absorption.latents.words import missed_words, top_words
 
 
 @pytest.mark.parametrize("selection", SELECTIONS)

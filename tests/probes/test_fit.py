@@ -9,9 +9,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 
-from absorption.probes import ProbeSet, fit_probes
 from absorption.probes import fit as module
-from absorption.probes.fit import L2, balanced_weights
+from absorption.probes.fit import L2, ProbeSet, balanced_weights, fit_probes
 
 D = 40
 

@@ -3,7 +3,8 @@
 import torch
 from tests.probes.test_fit import planted, skewed
 
-from absorption.probes import ProbeSet, difference_in_means, fit_probes, pattern
+from absorption.probes.fit import ProbeSet, fit_probes
+from absorption.probes.means import difference_in_means, pattern
 
 
 def test_difference_in_means_and_its_cut_by_hand() -> None:

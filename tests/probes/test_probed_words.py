@@ -6,21 +6,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from absorption.probes import (
-    PROBES,
-    REFERENCE,
-    ProbedWords,
-    ProbeSet,
-    difference_in_means,
-    fit_probes,
-    fit_reference,
-    one_hot,
-    pattern,
-    probe_words,
-    probes_of,
-)
 from absorption.probes import words as module
-from absorption.vocab import LETTERS
+from absorption.probes.fit import ProbeSet, fit_probes, one_hot
+from absorption.probes.means import difference_in_means, pattern
+from absorption.probes.reference import fit_reference
+from absorption.probes.words import PROBES, REFERENCE, ProbedWords, probe_words, probes_of
+from absorption.spelling.vocab import LETTERS
 
 
 def words_with_acts(n_each: int = 10) -> tuple[pd.DataFrame, Tensor]:

@@ -4,8 +4,9 @@ import numpy as np
 import torch
 from tests.probes.test_fit import planted
 
-from absorption.probes import fit_probes, fit_reference
 from absorption.probes import reference as module
+from absorption.probes.fit import fit_probes
+from absorption.probes.reference import fit_reference
 
 
 def by_hand(

@@ -7,9 +7,17 @@ import torch
 from sklearn.metrics import precision_recall_fscore_support, roc_auc_score
 from tests.probes.test_probed_words import words_with_acts
 
-from absorption.probes import PROBES, letter_scores, mean_scores, prevalence_f1, score_splits
-from absorption.probes.scores import METRICS, auroc_samples, score_probes
-from absorption.vocab import LETTERS
+from absorption.probes.scores import (
+    METRICS,
+    auroc_samples,
+    letter_scores,
+    mean_scores,
+    prevalence_f1,
+    score_probes,
+    score_splits,
+)
+from absorption.probes.words import PROBES
+from absorption.spelling.vocab import LETTERS
 
 
 def case(n_words: int = 300, n_levels: int = 7, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
@@ -99,7 +107,7 @@ def test_always_saying_yes_is_the_floor_of_f1() -> None:
 def test_the_lr_probe_and_the_means_are_scored_on_test_words_only(
     tmp_path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from absorption.probes import probe_words
+    from absorption.probes.words import probe_words
 
     monkeypatch.setenv("ABSORPTION_CACHE", str(tmp_path))
     words, acts = words_with_acts()

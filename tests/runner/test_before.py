@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from absorption import repository
-from absorption.chapters import RecallGapSettings
-from absorption.report.settings import ReportSettings
+from absorption.base import repository
+from absorption.base.settings import SaeSettings, Settings
+from absorption.chapters.report_settings import ReportSettings
+from absorption.chapters.settings import RecallGapSettings
+from absorption.cli.main import main
 from absorption.runner import before, execute, parameters
-from absorption.runner.cli import main
-from absorption.settings import SaeSettings, Settings
 
 NOTEBOOKS = repository.root() / "notebooks"
 

@@ -9,10 +9,12 @@ from typing import Any
 import nbformat
 import pytest
 
-from absorption import cache, claims
+from absorption import claims
+from absorption.base import cache
+from absorption.base.settings import Settings
 from absorption.claims import catalogue
-from absorption.runner import book, cli, execute
-from absorption.settings import Settings
+from absorption.cli import main
+from absorption.runner import book, execute
 
 TOC = """\
 format: jb-book
@@ -38,7 +40,7 @@ bigger:
 """
 CHAPTER = """\
 import pandas as pd
-from absorption.settings import Settings
+from absorption.base.settings import Settings
 Settings.from_namespace(globals()).write("one", pd.DataFrame({"a": [1]}))
 """
 REAL_RUN = execute.run
@@ -197,9 +199,9 @@ def test_results_do_not_outlive_the_notebook_that_made_them(clone: Clone) -> Non
 def test_a_page_that_does_not_exist_is_named_before_anything_runs(
     clone: Clone, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("absorption.repository.root", lambda: clone.root)
+    monkeypatch.setattr("absorption.base.repository.root", lambda: clone.root)
     cache.write_text(clone.root / "_toc.yml", TOC + "      - file: notebooks/three\n")
-    assert cli.main(["book", "--output", str(clone.output)]) == 1
+    assert main.main(["book", "--output", str(clone.output)]) == 1
     assert "_toc.yml names 'notebooks/three'" in capsys.readouterr().err
     assert clone.ran == []
 
@@ -218,9 +220,9 @@ def test_a_build_leaves_the_claims_and_their_verdicts(clone: Clone) -> None:
 def test_the_command_exits_with_1_and_names_the_failure(
     clone: Clone, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("absorption.repository.root", lambda: clone.root)
+    monkeypatch.setattr("absorption.base.repository.root", lambda: clone.root)
     clone.failing = {"two"}
-    assert cli.main(["book", "--output", str(clone.output)]) == 1
+    assert main.main(["book", "--output", str(clone.output)]) == 1
     assert capsys.readouterr().err == "failed on purpose\n"
 
 
@@ -228,7 +230,7 @@ def test_the_command_exits_with_1_and_names_the_failure(
 def test_threads_that_wait_sleep_unless_the_user_says_otherwise(
     clone: Clone, monkeypatch: pytest.MonkeyPatch, given: str | None, expected: str
 ):
-    monkeypatch.setattr("absorption.repository.root", lambda: clone.root)
+    monkeypatch.setattr("absorption.base.repository.root", lambda: clone.root)
     monkeypatch.setenv("OMP_WAIT_POLICY", given or "")  # so that it is put back afterwards
     if given is None:
         monkeypatch.delenv("OMP_WAIT_POLICY")
@@ -236,16 +238,16 @@ def test_threads_that_wait_sleep_unless_the_user_says_otherwise(
     monkeypatch.setattr(
         book, "make", lambda root, output: (seen.append(os.environ["OMP_WAIT_POLICY"]), (output, []))[1]
     )
-    assert cli.main(["book", "--output", str(clone.output)]) == 0
+    assert main.main(["book", "--output", str(clone.output)]) == 0
     assert seen == [expected]
 
 
 def test_the_command_ends_by_printing_where_the_index_is(
     clone: Clone, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("absorption.repository.root", lambda: clone.root)
+    monkeypatch.setattr("absorption.base.repository.root", lambda: clone.root)
     monkeypatch.setattr(book, "make", lambda root, output: (output / "html" / "index.html", []))
-    assert cli.main(["book", "--output", str(clone.output)]) == 0
+    assert main.main(["book", "--output", str(clone.output)]) == 0
     assert capsys.readouterr().out.splitlines()[-1] == str(clone.output / "html" / "index.html")
 
 

@@ -12,12 +12,12 @@ import papermill
 import pytest
 from nbformat import NotebookNode
 
+from absorption.cli.main import main
 from absorption.runner import execute
-from absorption.runner.cli import main
 
 SHOWS_EVERYTHING = """\
 import sys, warnings
-from absorption import timing
+from absorption.base import timing
 from absorption.runner import stamp
 from IPython.display import display
 
@@ -168,7 +168,7 @@ def test_an_interrupted_run_leaves_nothing_behind(write_notebook, tmp_path: Path
     source = write_notebook(
         f"import os, time\nopen({str(started)!r}, 'w').write(str(os.getpid()))\ntime.sleep(120)"
     )
-    command = [sys.executable, "-m", "absorption.runner", "run", str(source), str(tmp_path / "out.ipynb")]
+    command = [sys.executable, "-m", "absorption.cli", "run", str(source), str(tmp_path / "out.ipynb")]
     runner = subprocess.Popen(command, env={**os.environ, "TMPDIR": str(scratch)}, stderr=subprocess.PIPE)
     deadline = time.monotonic() + 60
     while not (started.exists() and started.read_text()) and time.monotonic() < deadline:

@@ -10,9 +10,9 @@ import nbformat
 import pytest
 from nbformat import NotebookNode
 
-from absorption import repository
+from absorption.base import repository
+from absorption.cli.main import main
 from absorption.runner import glued
-from absorption.runner.cli import main
 
 ROOT = repository.root()
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from absorption.cli.main import main
 from absorption.runner import parameters
-from absorption.runner.cli import main
 from absorption.runner.parameters import ParameterError
 
 DEFAULTS = {"n_words": 100, "ratio": 0.5, "name": "a", "flag": False, "layers": [1, 2]}

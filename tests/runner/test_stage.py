@@ -13,7 +13,7 @@ import pytest
 import yaml
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from absorption import repository
+from absorption.base import repository
 from absorption.runner import stage
 
 FIGURE, PLAIN = "notebooks/1-figure", "notebooks/2-plain"

@@ -112,7 +112,7 @@ def sweep(folder: Path, name: str, *arguments: str, pause: int = PAUSE) -> subpr
     }  # fmt: skip
     path = folder / f"{name}.yaml"
     path.write_text(yaml.safe_dump(config))
-    start = "import sys; from absorption.runner.cli import main; sys.exit(main())"
+    start = "import sys; from absorption.cli.main import main; sys.exit(main())"
     with (folder / f"{name}.out").open("wb") as sink:
         return subprocess.Popen(
             [sys.executable, "-c", start, "sweep", str(path), *arguments],

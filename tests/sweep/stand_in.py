@@ -9,7 +9,7 @@ import sys
 import time
 from pathlib import Path
 
-LOCKS = Path(__file__).parents[2] / "lib" / "absorption" / "locks.py"
+LOCKS = Path(__file__).parents[2] / "lib" / "absorption" / "base" / "locks.py"
 
 
 def main(arguments: list[str]) -> int:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from absorption import repository
+from absorption.base import repository
 from absorption.sweep import clusters
 
 PROFILES = repository.root() / "sweep" / "profiles"

@@ -13,9 +13,9 @@ import jsonschema
 import pytest
 import yaml
 
-from absorption import repository
-from absorption.runner.cli import main
-from absorption.saes import shipped_ids
+from absorption.base import repository
+from absorption.cli.main import main
+from absorption.saes.shipped import shipped_ids
 from absorption.sweep import cost, tables
 
 ROOT = repository.root()

@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import NoReturn
 
 import pytest
-from tests.formats.models import save_model
+from tests.saes.models import save_model
 
-from absorption import activations, study
-from absorption.models import load_model
+from absorption import one_sae
+from absorption.cli.main import main
+from absorption.models.language_model import load_model
 from absorption.probes import fit
-from absorption.runner.cli import main
 from absorption.runner.parameters import ParameterError
+from absorption.spelling import activations
 from absorption.sweep import prepare
 
 
@@ -44,7 +45,7 @@ def test_chapters_find_activations_and_probes_of_a_shared_job(
     # The place under its other name, as another SAE's metadata may have it.
     model = load_model(str(folder))
     hook = model.site("blocks.2.hook_resid_pre").name
-    found = study.prepare_words(model, hook, n_words=400, seed=3)
+    found = one_sae.prepare_words(model, hook, n_words=400, seed=3)
     assert len(found.table) == record["sizes"]["n_words"]
 
 

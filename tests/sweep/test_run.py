@@ -17,7 +17,7 @@ import psutil
 import pytest
 import yaml
 
-from absorption import repository
+from absorption.base import repository
 from absorption.sweep import gather, run
 
 ROOT = repository.root()
@@ -93,7 +93,7 @@ def test_a_sweep_of_twenty_killed_in_the_middle_is_continued(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = configure(folder, [f"sae{number}" for number in range(20)])
-    command = [sys.executable, "-c", "import sys; from absorption.runner.cli import main; sys.exit(main())"]
+    command = [sys.executable, "-c", "import sys; from absorption.cli.main import main; sys.exit(main())"]
     process = subprocess.Popen(
         [*command, "sweep", str(config), "--cores", "2"],
         env={**os.environ, "PAUSE": "0.3"}, start_new_session=True,
@@ -122,7 +122,7 @@ def test_a_sweep_of_twenty_killed_in_the_middle_is_continued(
 
 def start(config: Path, **environment: str) -> subprocess.Popen[str]:
     """A sweep as a process of its own, on two cores."""
-    command = [sys.executable, "-c", "import sys; from absorption.runner.cli import main; sys.exit(main())"]
+    command = [sys.executable, "-c", "import sys; from absorption.cli.main import main; sys.exit(main())"]
     return subprocess.Popen(
         [*command, "sweep", str(config), "--cores", "2"], env={**os.environ, **environment},
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,

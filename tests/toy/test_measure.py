@@ -5,8 +5,8 @@ import math
 import pytest
 import torch
 
+from absorption.chapters.four_features import shape
 from absorption.toy import measure
-from absorption.toy.four import shape
 from absorption.toy.worlds import World, four_features
 
 WORLD = four_features(hierarchy=True)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from absorption import cache
+from absorption.base import cache
 from absorption.toy import architectures, measure
 from absorption.toy import train as training
 from absorption.toy.recipes import BATCH_SIZE, Recipe, fast, paper

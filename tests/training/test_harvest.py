@@ -7,8 +7,8 @@ import pytest
 import torch
 from tests.ablation.architectures import tiny_model
 
-from absorption import cache
-from absorption.models import LanguageModel
+from absorption.base import cache
+from absorption.models.language_model import LanguageModel
 from absorption.training import harvest
 from absorption.training.harvest import STAGE, keep_rows, store_activations
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from tests.ablation.architectures import tiny_model
 
-from absorption.models import LanguageModel
+from absorption.models.language_model import LanguageModel
 from absorption.training import corpus, held_out
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from absorption.settings import DEFAULT_SAE
+from absorption.base.settings import DEFAULT_SAE
 from absorption.training.architectures import ARCHITECTURES
 from absorption.training.recipe import FAMILY, MEASURED, Recipe, find_recipe
 

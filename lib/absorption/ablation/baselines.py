@@ -13,8 +13,8 @@ from torch import Tensor
 
 from absorption.ablation.engine import AblationEngine, answer_metric
 from absorption.ablation.rows import active_rows
-from absorption.statistics import Estimate, mean_interval
-from absorption.vocab import LETTERS
+from absorption.base.statistics import Estimate, mean_interval
+from absorption.spelling.vocab import LETTERS
 
 
 def margin_metric(logits: Float[Tensor, "row 26"], letters: Int[Tensor, " row"]) -> Float[Tensor, " row"]:

@@ -22,7 +22,7 @@ from absorption.ablation.gradients import integrated_gradients
 from absorption.ablation.labels import label_words
 from absorption.ablation.ranking import AblationRule, leader
 from absorption.ablation.rows import active_rows
-from absorption.vocab import LETTERS
+from absorption.spelling.vocab import LETTERS
 
 RIVAL_BATCHES = (6, 12, 24)
 """Batch sizes tried for the rivals."""

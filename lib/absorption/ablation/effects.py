@@ -15,10 +15,10 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from absorption import cache, timing
 from absorption.ablation.engine import AblationEngine, RemovalEngine, StateEngine
 from absorption.ablation.rows import LatentRows, active_rows
-from absorption.vocab import LETTERS
+from absorption.base import cache, timing
+from absorption.spelling.vocab import LETTERS
 
 VERSION = 1
 COLUMNS = ["word", "letter", "latent", "activation", "metric", "effect"]

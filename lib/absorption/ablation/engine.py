@@ -14,11 +14,12 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from absorption import batches
 from absorption.ablation.passes import FastPass, FullPass, Pass
-from absorption.models import LanguageModel, Site
-from absorption.prompts import SpellingPrompts
-from absorption.saes import LoadedSae
+from absorption.base import batches
+from absorption.models.hooks import Site
+from absorption.models.language_model import LanguageModel
+from absorption.saes.loader import LoadedSae
+from absorption.spelling.prompts import SpellingPrompts
 
 FAST, FULL = "shared prefix", "full passes"
 TOLERANCE = {torch.float64: 1e-5, torch.float32: 5e-4, torch.float16: 2e-2, torch.bfloat16: 1e-1}

@@ -19,7 +19,7 @@ from absorption.ablation.effects import clean_metrics, removal_effects
 from absorption.ablation.engine import AblationEngine
 from absorption.ablation.ranking import AblationRule, strengths
 from absorption.ablation.rows import LatentRows, active_rows
-from absorption.vocab import LETTERS
+from absorption.spelling.vocab import LETTERS
 
 FIRST_RIVALS = 4
 """Other latents tried in the first round; each later round tries twice as many."""

@@ -18,8 +18,8 @@ from transformers import DynamicCache
 
 from absorption.ablation.attention import NAME, SharedPrefix
 from absorption.ablation.plain import blocks_of, plain_twin, shorten
-from absorption.models import LanguageModel
-from absorption.prompts import SpellingPrompts
+from absorption.models.language_model import LanguageModel
+from absorption.spelling.prompts import SpellingPrompts
 
 
 class Pass(Protocol):

@@ -15,7 +15,7 @@ from jaxtyping import Int
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from absorption.models import LanguageModel
+from absorption.models.language_model import LanguageModel
 
 _WRAPPER = "._original_component"
 

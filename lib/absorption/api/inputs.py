@@ -6,16 +6,15 @@ from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 
-from absorption import cache_root
-from absorption.devices import resolve_device
-from absorption.model_facts import model_facts
-from absorption.models import LanguageModel, load_model
-from absorption.models.language_model import DTYPES
+from absorption.base import cache_root
+from absorption.base.devices import resolve_device
+from absorption.base.writable import check_writable
+from absorption.models.facts import model_facts
+from absorption.models.language_model import DTYPES, LanguageModel, load_model
 from absorption.models.objects import wrap_object
 from absorption.sae_objects import wrap_sae
-from absorption.saes import LOCAL, SHIPPED, LoadedSae, Reader, load_sae, shipped_ids
-from absorption.shipped import unknown_name
-from absorption.writable import check_writable
+from absorption.saes.loader import LoadedSae, Reader, load_sae
+from absorption.saes.shipped import LOCAL, SHIPPED, shipped_ids, unknown_name
 
 
 def load_inputs(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import nbformat
 import pandas as pd
 
-from absorption import cache
+from absorption.base import cache
 from absorption.plots import absorbed
 from absorption.plots.show import figure_html, table_html
 from absorption.runner import one_file

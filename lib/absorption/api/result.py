@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from absorption.criteria import MEAN
+from absorption.definitions.rates import MEAN
 
 
 @dataclass(frozen=True, repr=False)

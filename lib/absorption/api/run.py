@@ -8,21 +8,24 @@ from dataclasses import asdict
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
-from absorption import study
+from absorption import one_sae
 from absorption.api.definitions import BY_ABLATION, DEFINITIONS, check_definitions
 from absorption.api.inputs import load_inputs, release_of
 from absorption.api.result import Result
 from absorption.api.tables import all_definitions, latents_table, rates_table, words_table
-from absorption.cache import versions
-from absorption.criteria import Thresholds, valid_letters
-from absorption.models import EMBEDDED, LanguageModel
+from absorption.base.cache import versions
+from absorption.definitions.gate import valid_letters
+from absorption.definitions.thresholds import Thresholds
+from absorption.latents.ksparse import F1_JUMP, MAX_K
+from absorption.models.embedded import EMBEDDED
+from absorption.models.language_model import LanguageModel
 from absorption.models.objects import state_kept
-from absorption.probes import PROBES, REFERENCE
-from absorption.report.short import Absorption, measure_absorption
-from absorption.saes import LoadedSae
-from absorption.splitting import F1_JUMP, MAX_K
-from absorption.study import Study, StudyWords
-from absorption.vocab import load_vocab, pick_words
+from absorption.one_sae.study import Study
+from absorption.one_sae.summary import Absorption, measure_absorption
+from absorption.one_sae.words import StudyWords
+from absorption.probes.words import PROBES, REFERENCE
+from absorption.saes.loader import LoadedSae
+from absorption.spelling.vocab import load_vocab, pick_words
 
 if TYPE_CHECKING:
     from sae_lens import SAE
@@ -105,7 +108,7 @@ def measure(
             sae, model, tokenizer=tokenizer, name=name, hook_name=hook_name, device=device, dtype=dtype
         )
         prepared = _words(lm, loaded, words, n_words, seed)
-        (mine,) = study.study_saes(prepared, [loaded])
+        (mine,) = one_sae.study_saes(prepared, [loaded])
         ablate = any(name in BY_ABLATION for name in asked)
         found = measure_absorption(mine, thresholds, probe=probe, ablate=ablate, seed=seed)
     judged, rates = all_definitions(found, asked, seed=seed)
@@ -124,7 +127,7 @@ def _words(
 ) -> StudyWords:
     chosen = None if words is None else pick_words(load_vocab(model.tokenizer), words)
     n_words = n_words if chosen is None else 0
-    return study.prepare_words(model, sae.hook_name, n_words=n_words, seed=seed, vocabulary=chosen)
+    return one_sae.prepare_words(model, sae.hook_name, n_words=n_words, seed=seed, vocabulary=chosen)
 
 
 def _facts(

@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from absorption import cache
-from absorption.criteria import FRACTION, FULL, MEAN
+from absorption.base import cache
 from absorption.criteria.versions import SOURCES
-from absorption.prompts import TEMPLATE
-from absorption.splitting.sparse_probe import L1
+from absorption.definitions.rates import MEAN
+from absorption.definitions.rules import FRACTION, FULL
+from absorption.probes.l1 import L1
+from absorption.spelling.prompts import TEMPLATE
 
 if TYPE_CHECKING:
     from absorption.api.result import Result

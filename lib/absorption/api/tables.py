@@ -7,18 +7,18 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from absorption.criteria import MEAN, absorption_rates
 from absorption.criteria.versions import (
     FRACTION_UNTHRESHOLDED,
     SOURCES,
     judge_unthresholded,
     null_unthresholded,
 )
-from absorption.latents import top_words
-from absorption.report.short import Absorption
-from absorption.splitting import K_SPARSE
-from absorption.study import Study
-from absorption.vocab import LETTERS
+from absorption.definitions.rates import MEAN, absorption_rates
+from absorption.latents.main import K_SPARSE
+from absorption.latents.words import top_words
+from absorption.one_sae.study import Study
+from absorption.one_sae.summary import Absorption
+from absorption.spelling.vocab import LETTERS
 
 GATE = ["recall", "precision", "prevalence", "valid"]
 
@@ -39,7 +39,7 @@ def all_definitions(
 
 
 def rates_table(rates: pd.DataFrame) -> pd.DataFrame:
-    """``criteria.absorption_rates`` with each rate's two factors and the source of its definition."""
+    """``definitions.absorption_rates`` with each rate's two factors and the source of its definition."""
     table = rates.reset_index(drop=True)
     letters = table[table["letter"] != MEAN]
     share = letters["n_candidates"] / letters["n_right"]
@@ -71,7 +71,7 @@ def latents_table(study: Study, found: Absorption) -> pd.DataFrame:
 
 
 def words_table(judged: pd.DataFrame, words: pd.DataFrame) -> pd.DataFrame:
-    """``criteria.judge`` with the words' text in the place of their row numbers."""
+    """``definitions.judge`` with the words' text in the place of their row numbers."""
     about = words[["word", "token_id"]].iloc[judged["word"].to_numpy()].reset_index(drop=True)
     rest = judged.drop(columns="word").reset_index(drop=True)
     return pd.concat([about, rest], axis=1)

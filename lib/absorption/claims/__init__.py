@@ -1,21 +1,6 @@
 """The paper's claims, what was measured for each, and the verdict."""
 
-from absorption.claims.catalogue import Claim, Part, load
+from absorption.claims.catalogue import load
 from absorption.claims.page import page
 from absorption.claims.records import ledger, record, record_table, restated, summary, tally
-from absorption.claims.rules import Rule, judge
-
-__all__ = [
-    "Claim",
-    "Part",
-    "Rule",
-    "judge",
-    "ledger",
-    "load",
-    "page",
-    "record",
-    "record_table",
-    "restated",
-    "summary",
-    "tally",
-]
+from absorption.claims.rules import judge

@@ -7,8 +7,8 @@ from pathlib import Path
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from absorption.base.data import data_root
 from absorption.claims.rules import Rule
-from absorption.data import data_root
 
 
 class Part(BaseModel):

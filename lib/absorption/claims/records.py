@@ -9,10 +9,10 @@ from typing import Any, get_args
 
 import pandas as pd
 
+from absorption.base.settings import Settings
 from absorption.claims import catalogue, history
 from absorption.claims.catalogue import Claim, Part
 from absorption.claims.rules import Verdict, combine, judge
-from absorption.settings import Settings
 
 LEDGER_COLUMNS = [
     "id", "part", "chapter", "where", "statement", "published", "measures", "rule",
@@ -53,7 +53,7 @@ def record(
         names = ("measured", "low", "high")
         numbers = {name: _or_none(value) for name, value in zip(names, values, strict=True)}
         entry = {"id": claim, "part": part, **numbers, "verdict": verdict, "note": note}
-        from absorption import cache
+        from absorption.base import cache
 
         cache.write_json(_path(Path(settings.results_dir), claim, part), entry)
     return verdict

@@ -14,9 +14,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from absorption.criteria.nulls import Null, null_directions
-from absorption.criteria.rules import DEFINITIONS
-from absorption.criteria.subject import Subject
+from absorption.definitions.evidence import Subject
+from absorption.definitions.nulls import Null, null_directions
+from absorption.definitions.rules import DEFINITIONS
 
 FRACTION_UNTHRESHOLDED = "absorption fraction, no thresholds"
 SOURCES = dict(
@@ -56,7 +56,7 @@ def unthresholded_fraction(
 
 
 def judge_unthresholded(subject: Subject) -> pd.DataFrame:
-    """The fraction of every judged word; columns as in ``criteria.judge``, those that have no meaning here empty."""
+    """The fraction of every judged word; columns as in ``definitions.judge``, those that have no meaning here empty."""
     value = unthresholded_fraction(subject, subject.directions[None])[0]
     return subject.frame().assign(
         definition=FRACTION_UNTHRESHOLDED, judged=True, absorbed=value > 0, value=value,

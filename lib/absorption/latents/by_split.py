@@ -9,10 +9,10 @@ from torch import Tensor
 
 from absorption.latents.select import SELECTIONS, select_latents
 from absorption.latents.sparse import ACTIVE, encode_words
-from absorption.probes import probe_words
 from absorption.probes.scores import letter_scores
-from absorption.saes import LoadedSae
-from absorption.vocab import BY_STEM, BY_WORD, LETTERS, SPLITS, stems
+from absorption.probes.words import probe_words
+from absorption.saes.loader import LoadedSae
+from absorption.spelling.vocab import BY_STEM, BY_WORD, LETTERS, SPLITS, stems
 
 MEAN = "mean"
 

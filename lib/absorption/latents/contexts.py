@@ -12,10 +12,10 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from absorption import cache
+from absorption.base import cache
 from absorption.latents.sparse import ACTIVE
-from absorption.models import LanguageModel
-from absorption.saes import LoadedSae
+from absorption.models.language_model import LanguageModel
+from absorption.saes.loader import LoadedSae
 
 VERSION = 1
 BATCH = 16

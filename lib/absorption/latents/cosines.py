@@ -9,8 +9,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from absorption.saes import LoadedSae
-from absorption.vocab import LETTERS
+from absorption.saes.loader import LoadedSae
+from absorption.spelling.vocab import LETTERS
 
 OTHER = "other"
 

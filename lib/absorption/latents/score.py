@@ -10,13 +10,13 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
+from absorption.base.statistics import Estimate, interval, resample_counts, score_samples
 from absorption.latents.select import select_latents
 from absorption.latents.sparse import ACTIVE, SparseActs
-from absorption.probes import ProbedWords
 from absorption.probes.scores import N_RESAMPLES, letter_scores
-from absorption.saes import LoadedSae
-from absorption.statistics import Estimate, interval, resample_counts, score_samples
-from absorption.vocab import BY_STEM, LETTERS, stems
+from absorption.probes.words import ProbedWords
+from absorption.saes.loader import LoadedSae
+from absorption.spelling.vocab import BY_STEM, LETTERS, stems
 
 
 def score_latents(

@@ -6,12 +6,12 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from absorption import cache
+from absorption.base import cache
 from absorption.latents.sparse import SparseActs, ones_like, take_rows, weighted_sums
-from absorption.probes import ProbedWords
 from absorption.probes.fit import balanced_weights
-from absorption.saes import LoadedSae
-from absorption.splitting.sparse_probe import fit_sparse_probe
+from absorption.probes.l1 import fit_sparse_probe
+from absorption.probes.words import ProbedWords
+from absorption.saes.loader import LoadedSae
 
 VERSION = 3
 SELECTIONS = ("encoder cosine", "k=1 probing", "lowest loss", "best F1")

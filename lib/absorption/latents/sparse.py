@@ -8,8 +8,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from absorption import cache
-from absorption.saes import LoadedSae
+from absorption.base import cache
+from absorption.saes.loader import LoadedSae
 
 ACTIVE = 1e-8
 """A latent is on above this activation (reference code)."""

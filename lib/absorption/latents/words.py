@@ -8,8 +8,8 @@ import torch
 
 from absorption.latents.select import select_latents
 from absorption.latents.sparse import ACTIVE, SparseActs
-from absorption.probes import ProbedWords
-from absorption.saes import LoadedSae
+from absorption.probes.words import ProbedWords
+from absorption.saes.loader import LoadedSae
 
 
 def missed_words(

@@ -7,9 +7,11 @@ import pandas as pd
 import torch
 from jaxtyping import Float
 
-from absorption.ablation import AblationEngine, LatentRows, set_effects
-from absorption.criteria import Subject
-from absorption.statistics import ratio_table
+from absorption.ablation.effects import set_effects
+from absorption.ablation.engine import AblationEngine
+from absorption.ablation.rows import LatentRows
+from absorption.base.statistics import ratio_table
+from absorption.definitions.evidence import Subject
 
 BY_EFFECT, BY_PROJECTION, BY_SIZE, AT_RANDOM = "exact effect", "probe projection", "size", "random"
 ORDERS = (BY_EFFECT, BY_PROJECTION, BY_SIZE, AT_RANDOM)

@@ -11,8 +11,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from absorption.ablation import AblationEngine
-from absorption.criteria import Subject, Thresholds
+from absorption.ablation.engine import AblationEngine
+from absorption.definitions.evidence import Subject
+from absorption.definitions.thresholds import Thresholds
 from absorption.mediation.parts import ABSORBING, MAIN, PartSets, part_sets
 
 NOTHING, SWAP_MAIN, SWAP_ALL = "nothing", "main latents swapped", "main and absorbing latents swapped"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from absorption.statistics import mean_interval
+from absorption.base.statistics import mean_interval
 
 FLOOR = 0.05
 """Effects smaller than this share of the word's strongest are left out of the sign errors: their sign is

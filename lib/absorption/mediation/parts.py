@@ -16,16 +16,12 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from absorption.ablation import (
-    AblationEngine,
-    LatentRows,
-    active_rows,
-    direction_effects,
-    patch_effects,
-    set_effects,
-)
-from absorption.criteria import Subject, Thresholds
-from absorption.statistics import interval, resample_counts
+from absorption.ablation.effects import direction_effects, patch_effects, set_effects
+from absorption.ablation.engine import AblationEngine
+from absorption.ablation.rows import LatentRows, active_rows
+from absorption.base.statistics import interval, resample_counts
+from absorption.definitions.evidence import Subject
+from absorption.definitions.thresholds import Thresholds
 
 PATTERN, FILTER = "pattern", "filter (probe weights)"
 MEANS, STATE = "difference in means", "whole state"

@@ -15,12 +15,12 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from absorption.ablation import AblationEngine
-from absorption.latents import ACTIVE, SparseActs
-from absorption.probes import ProbedWords
-from absorption.saes import LoadedSae
-from absorption.statistics import confusion_scores
-from absorption.vocab import LETTERS
+from absorption.ablation.engine import AblationEngine
+from absorption.base.statistics import confusion_scores
+from absorption.latents.sparse import ACTIVE, SparseActs
+from absorption.probes.words import ProbedWords
+from absorption.saes.loader import LoadedSae
+from absorption.spelling.vocab import LETTERS
 
 STRENGTHS = (1.0, 3.0)
 

@@ -13,8 +13,9 @@ from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 
-from absorption import cache, packages
-from absorption.gguf_folder import write_folder
+from absorption.base import cache
+from absorption.models import packages
+from absorption.models.gguf_folder import write_folder
 
 EMBEDDED = "smollm2-135m-instruct"
 """Name of the embedded model, the default of every notebook."""

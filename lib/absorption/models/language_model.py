@@ -15,15 +15,15 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
-from absorption import cache
-from absorption.devices import resolve_device
-from absorption.hooks import Site, resolve_site
-from absorption.hub import explain, is_download
-from absorption.model_facts import ALLOWED, model_source
+from absorption.base import cache
+from absorption.base.devices import resolve_device
+from absorption.base.reasons import first_line
 from absorption.models.arithmetic import use_fast_exact_float32
 from absorption.models.configuration import configuration, tokenizing
 from absorption.models.embedded import EMBEDDED, embedded_folder
-from absorption.reasons import first_line
+from absorption.models.facts import ALLOWED, model_source
+from absorption.models.hooks import Site, resolve_site
+from absorption.models.hub import explain, is_download
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 

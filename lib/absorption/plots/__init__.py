@@ -1,6 +1,7 @@
 """Figures: tables in, figures out. Each chapter's figures are in the module of its subject."""
 
 from absorption.plots import (
+    __path__,
     absorbed,
     case,
     choices,
@@ -11,20 +12,6 @@ from absorption.plots import (
     probes,
     spelling,
     splitting,
+    theme,
 )
 from absorption.plots.show import show, show_table
-
-__all__ = [
-    "absorbed",
-    "case",
-    "choices",
-    "filters",
-    "latents",
-    "letters",
-    "mediation",
-    "probes",
-    "show",
-    "show_table",
-    "spelling",
-    "splitting",
-]

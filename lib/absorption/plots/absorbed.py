@@ -37,7 +37,7 @@ def rates_by_letter(rates: pd.DataFrame) -> go.Figure:
     """Absorption rate of each letter under each definition, with intervals, sorted by the first definition.
 
     Args:
-        rates: as ``criteria.absorption_rates`` gives them; the mean row is left out.
+        rates: as ``definitions.absorption_rates`` gives them; the mean row is left out.
     """
     rows = rates[rates["letter"] != MEAN]
     first = rows["definition"].iloc[0]
@@ -70,7 +70,7 @@ def mean_rates(rates: pd.DataFrame, by: str, label: str) -> go.Figure:
     """Mean rate over letters for each SAE or selection (rows) and definition (colours).
 
     Args:
-        rates: rows of ``criteria.absorption_rates`` with a column ``by``; only the mean rows are drawn.
+        rates: rows of ``definitions.absorption_rates`` with a column ``by``; only the mean rows are drawn.
         by: ``sae`` or ``selection``.
         label: its axis title.
     """

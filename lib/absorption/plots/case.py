@@ -15,7 +15,7 @@ def prompt_activations(table: pd.DataFrame, word: str) -> go.Figure:
     """Bars a role over the words of one prompt; the absorbed word's label is bold.
 
     Args:
-        table: ``place, word, role, activation``, as ``study.prompt_activations`` gives it.
+        table: ``place, word, role, activation``, as ``chapters.prompt_activations`` gives it.
         word: the absorbed word.
     """
     fig = theme.figure("words of one prompt, in order", "activation", barmode="group")

@@ -23,7 +23,7 @@ def against(
     """Panels of values against a setting that doubles from SAE to SAE.
 
     Args:
-        table: ``sae``, the setting, ``quantity, value, low, high``, as in ``family.along``.
+        table: ``sae``, the setting, ``quantity, value, low, high``, as in ``several_saes.along``.
         x: the setting's column.
         panels: quantity of each line, by the panel's title and the line's name (empty: no legend).
         axis: name of the setting.

@@ -20,7 +20,7 @@ def found_and_fooled(table: pd.DataFrame) -> go.Figure:
     """Recall where words were made to absorb, share wrongly called absorbed where they were not.
 
     Args:
-        table: from ``toy.judged.scores``, with ``case``, ``definition``, ``recall``, ``false_rate`` and their ends.
+        table: from ``planted.judged.scores``, with ``case``, ``definition``, ``recall``, ``false_rate`` and their ends.
     """
     panels = {
         "recall": ("absorbing: share of the absorbed words found", table[table["n_true"] > 0]),
@@ -50,7 +50,7 @@ def sweeps(table: pd.DataFrame, titles: dict[str, tuple[str, str]]) -> go.Figure
     """One panel a factor: recall (or false rate) of each definition against it.
 
     Args:
-        table: from ``toy.metric.sweep``.
+        table: from ``chapters.metric.sweep``.
         titles: factor -> (column drawn, its title).
     """
     fig = make_subplots(
@@ -82,7 +82,7 @@ def thresholds(table: pd.DataFrame) -> go.Figure:
     """Precision and recall as one threshold at a time moves, a row a threshold.
 
     Args:
-        table: from ``toy.metric.sensitivity``.
+        table: from ``chapters.metric.sensitivity``.
     """
     names, columns = list(table["threshold"].unique()), ("recall", "precision")
     colours = {name: number for number, name in enumerate(table["definition"].unique())}

@@ -12,7 +12,7 @@ def f1_against_k(scores: pd.DataFrame, split: list[str]) -> go.Figure:
     """F1 of the k-sparse probe against k, a line a letter; letters that split are coloured.
 
     Args:
-        scores: ``letter, k, f1``, as in ``splitting.KSparse.scores``.
+        scores: ``letter, k, f1``, as in ``latents.KSparse.scores``.
         split: letters with more than one main latent, the largest jump first.
     """
     fig = theme.figure("k, number of latents", "F1 on test words", height=460)

@@ -217,7 +217,7 @@ def compare(table: pd.DataFrame, columns: dict[str, str]) -> go.Figure:
     """Remedies side by side, a panel for each column and a colour for each world.
 
     Args:
-        table: from ``toy.remedies.best_strengths``.
+        table: from ``chapters.remedies.best_strengths``.
         columns: column -> its title.
     """
     fig = make_subplots(

@@ -15,8 +15,8 @@ from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from absorption.prompts import letter_index
-from absorption.vocab import LETTERS
+from absorption.spelling.prompts import letter_index
+from absorption.spelling.vocab import LETTERS
 
 L2 = 1e-4
 """Penalty on the weights of standardised activations; the loss is a mean over words. The reference code's

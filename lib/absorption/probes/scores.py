@@ -8,10 +8,10 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from absorption.models import LanguageModel
+from absorption.base.statistics import confusion_scores, interval, resample_counts, score_samples
+from absorption.models.language_model import LanguageModel
 from absorption.probes.words import MEANS, PROBES, ProbedWords, probe_words
-from absorption.statistics import confusion_scores, interval, resample_counts, score_samples
-from absorption.vocab import LETTERS, SPLITS, stems, variant_share
+from absorption.spelling.vocab import LETTERS, SPLITS, stems, variant_share
 
 METRICS = ("precision", "recall", "f1", "auroc")
 N_RESAMPLES = 400

@@ -11,11 +11,11 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from absorption import cache
+from absorption.base import cache
 from absorption.probes.fit import L2, ProbeSet, fit_probes, one_hot
 from absorption.probes.means import difference_in_means, pattern
 from absorption.probes.reference import fit_reference
-from absorption.vocab import BY_WORD, split_words
+from absorption.spelling.vocab import BY_WORD, split_words
 
 REFERENCE, CONVERGED, MEANS, PATTERN = "reference", "converged", "difference in means", "pattern"
 PROBES = (REFERENCE, CONVERGED, MEANS, PATTERN)

@@ -9,13 +9,13 @@ from typing import Any
 
 from nbformat import NotebookNode
 
-from absorption import preflight
+from absorption.base.settings import ModelSettings, SaeSettings, Settings
 from absorption.runner.parameters import ParameterError
-from absorption.settings import ModelSettings, SaeSettings, Settings
-from absorption.vocab_size import describe_words
+from absorption.saes import preflight
+from absorption.spelling.vocab_size import describe_words
 
-SLOW = "absorption.toy"
-"""Settings below this package import torch; their own ranges are checked by the page's first cell."""
+SLOW = "absorption.chapters.toy_settings"
+"""Settings of this module import torch; their own ranges are checked by the page's first cell."""
 PACKAGE = "absorption."
 
 

@@ -13,8 +13,9 @@ from typing import Any
 
 from nbformat import NotebookNode
 
-from absorption import cache, claims, repository
-from absorption.data import data_root
+from absorption import claims
+from absorption.base import cache, repository
+from absorption.base.data import data_root
 from absorption.plots.show import BOOK
 from absorption.runner import execute, parameters, stage
 

@@ -16,7 +16,7 @@ from typing import Any
 import nbformat
 from nbformat import NotebookNode
 
-from absorption import batches, locks, timing
+from absorption.base import batches, locks, timing
 from absorption.runner import clean, glued, kernels, parameters, stamp
 
 INJECTED_ID = "injected-parameters"
@@ -201,7 +201,7 @@ def _of_format(out: Path) -> dict[str, str]:
 
 
 def _write_page(out: Path, page: NotebookNode) -> None:
-    from absorption import cache
+    from absorption.base import cache
     from absorption.runner import one_file
 
     if out.suffix == HTML:
@@ -211,7 +211,7 @@ def _write_page(out: Path, page: NotebookNode) -> None:
 
 
 def _write_log(out: Path, text: str) -> Path | None:
-    from absorption import cache
+    from absorption.base import cache
 
     log = out.with_name(f"{out.name}.log")
     if not text:

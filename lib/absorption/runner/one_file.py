@@ -11,7 +11,7 @@ from typing import Any
 from markdown_it import MarkdownIt
 from nbformat import NotebookNode
 
-from absorption import repository
+from absorption.base import repository
 from absorption.runner import glued, stamp
 
 MATH = re.compile(r"\$\$(.+?)\$\$|\$([^\s$](?:[^$\n]*[^\s$])?)\$", re.DOTALL)

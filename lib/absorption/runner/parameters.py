@@ -13,7 +13,7 @@ import nbformat
 import yaml
 from nbformat import NotebookNode
 
-from absorption.settings import SaeSettings
+from absorption.base.settings import SaeSettings
 
 ABOUT = "about"
 """A preset's entry on itself (title, cost, batch): no parameter."""

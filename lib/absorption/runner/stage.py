@@ -17,7 +17,7 @@ from typing import Any
 
 import yaml
 
-from absorption import repository
+from absorption.base import repository
 from absorption.runner.page_scripts import PLOTLY_SCRIPT
 
 BUTTONS = ("use_repository_button", "use_edit_page_button", "use_issues_button")

@@ -14,7 +14,7 @@ from typing import Any
 import nbformat
 from nbformat import NotebookNode
 
-from absorption import repository
+from absorption.base import repository
 
 MIME = "application/vnd.absorption.report+json"
 """Type of the invisible output by which a notebook tells the runner what it loaded."""

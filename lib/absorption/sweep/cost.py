@@ -22,7 +22,7 @@ from typing import Any
 import pandas as pd
 import yaml
 
-from absorption.data import data_root
+from absorption.base.data import data_root
 from absorption.sweep import gather
 
 ACTIVATIONS, PROBES, ENCODING = "activations", "probes", "latent-activations"

@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from absorption import cache
+from absorption.base import cache
 
 PLAN = "sweep.json"
 """Beside the results: what the sweep was to run."""

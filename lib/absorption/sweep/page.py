@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import pandas as pd
 
-from absorption import cache
+from absorption.base import cache
 from absorption.sweep.gather import Sweep
 
 NAME = "comparison.html"

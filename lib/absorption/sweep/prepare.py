@@ -10,9 +10,9 @@ from typing import Any
 
 from pydantic import Field
 
-from absorption import timing
+from absorption.base import timing
+from absorption.base.settings import ModelSettings
 from absorption.runner import execute, parameters
-from absorption.settings import ModelSettings
 
 
 class PrepareSettings(ModelSettings):
@@ -54,11 +54,11 @@ def prepare(settings: PrepareSettings) -> dict[str, Any]:
 
 def _compute(settings: PrepareSettings) -> dict[str, int]:
     """The same calls as in the chapters, so that they find what this leaves in the cache."""
-    from absorption.activations import word_activations
-    from absorption.models import load_model
-    from absorption.probes import probe_words
-    from absorption.prompts import make_prompts
-    from absorption.vocab import load_vocab, sample_words
+    from absorption.models.language_model import load_model
+    from absorption.probes.words import probe_words
+    from absorption.spelling.activations import word_activations
+    from absorption.spelling.prompts import make_prompts
+    from absorption.spelling.vocab import load_vocab, sample_words
 
     model = load_model(settings.model, settings.device, settings.dtype)
     site = model.site(settings.hook_name)

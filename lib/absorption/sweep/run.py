@@ -14,7 +14,7 @@ from typing import Any
 import psutil
 import yaml
 
-from absorption import locks
+from absorption.base import locks
 from absorption.sweep import clusters, gather, page, processes
 
 SNAKEMAKE = "ABSORPTION_SNAKEMAKE"

@@ -8,7 +8,7 @@ import re
 import pandas as pd
 from sae_lens.loading.pretrained_saes_directory import get_pretrained_saes_directory
 
-from absorption.saes import unknown_name
+from absorption.saes.shipped import unknown_name
 
 COLUMNS = ["sample", "model", "dtype", "sae_release", "sae_id", "hook_name", "d_sae"]
 WIDTHS = {"k": 1e3, "m": 1e6}

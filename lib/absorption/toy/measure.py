@@ -18,8 +18,8 @@ from sae_lens.synthetic import eval_sae_on_synthetic_data
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
+from absorption.base.statistics import mean_interval
 from absorption.latents.sparse import ACTIVE
-from absorption.statistics import mean_interval
 from absorption.toy.worlds import World
 
 N_SAMPLES = 20_000

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from typing import TypeVar
 
-from absorption import cache
+from absorption.base import cache
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")

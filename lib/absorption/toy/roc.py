@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import roc_curve
 
-from absorption.statistics import interval
+from absorption.base.statistics import interval
 
 N_RESAMPLES = 200
 

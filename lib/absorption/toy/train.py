@@ -11,7 +11,7 @@ from sae_lens import SAE
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from absorption import cache, timing
+from absorption.base import cache, timing
 from absorption.toy.pool import run_all
 from absorption.toy.recipes import BATCH_SIZE, Recipe
 from absorption.toy.trainer import fit_together

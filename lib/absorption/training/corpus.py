@@ -20,7 +20,8 @@ from torch import Tensor
 from tqdm.auto import tqdm
 from transformers import PreTrainedTokenizerBase
 
-from absorption import cache, packages
+from absorption.base import cache
+from absorption.models import packages
 
 # Source code and generated arithmetic teach the SAE little about words; the rest is prose of many kinds.
 NOT_PROSE = (

@@ -15,15 +15,17 @@ from typing import Any
 
 import pandas as pd
 
-from absorption import cache
-from absorption.data import data_root
-from absorption.models import EMBEDDED, LanguageModel, load_model
-from absorption.probes import ProbedWords
-from absorption.saes import LOCAL, LoadedSae, load_sae
-from absorption.study import prepare_words
-from absorption.training.cli import train
+from absorption.base import cache
+from absorption.base.data import data_root
+from absorption.models.embedded import EMBEDDED
+from absorption.models.language_model import LanguageModel, load_model
+from absorption.one_sae.words import prepare_words
+from absorption.probes.words import ProbedWords
+from absorption.saes.loader import LoadedSae, load_sae
+from absorption.saes.shipped import LOCAL
 from absorption.training.fitness import RULE, as_row, measure_fitness
 from absorption.training.recipe import Recipe
+from absorption.training.train import train
 
 SHORT = Recipe(n_tokens=2_000_000, n_passes=2, k=8)
 """Where the exploration starts: 2 million distinct tokens, seen twice."""

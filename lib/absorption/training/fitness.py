@@ -19,8 +19,8 @@ from torch import Tensor
 
 from absorption.latents.select import on_f1
 from absorption.latents.sparse import ACTIVE, SparseActs, encode_words, take_rows
-from absorption.probes import ProbedWords
-from absorption.saes import LoadedSae
+from absorption.probes.words import ProbedWords
+from absorption.saes.loader import LoadedSae
 
 
 @dataclass(frozen=True)

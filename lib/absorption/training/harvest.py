@@ -16,8 +16,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from absorption import cache
-from absorption.models import LanguageModel
+from absorption.base import cache
+from absorption.models.language_model import LanguageModel
 
 OUTLIER_RATIO = 5.0
 SHARD_WINDOWS = 512

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from absorption.models import LanguageModel
+from absorption.models.language_model import LanguageModel
 from absorption.training import corpus
 
 LENGTH = 128

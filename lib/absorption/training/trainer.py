@@ -23,7 +23,7 @@ from sae_lens.training.sae_trainer import SAETrainer
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from absorption import cache
+from absorption.base import cache
 from absorption.training.architectures import untrained_sae
 from absorption.training.harvest import StoredActivations
 from absorption.training.recipe import Recipe

@@ -1,0 +1,1 @@
+"""What every room stands on: cache, settings, statistics, timing, paths. Nothing above is known here."""

@@ -1,0 +1,172 @@
+"""Checks of the exercises in the toy chapters: a student's answer passes or fails, with a hint.
+
+A check compares with the library's own result or trains a small SAE; it never compares with a stored number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from scipy.sparse import csr_matrix
+from sklearn.metrics import average_precision_score
+
+from absorption.chapters.blind import planted_truth
+from absorption.chapters.remedies import WORLDS, scores
+from absorption.latents.sparse import ACTIVE
+from absorption.latents.unlabelled import SaeView
+from absorption.planted.alphabet import Alphabet
+from absorption.planted.saes import absorbing
+from absorption.toy import measure, theory
+from absorption.toy.recipes import Recipe, fast
+from absorption.toy.train import Run, train_settled
+from absorption.toy.worlds import four_features
+
+N_SAMPLES = 4_000_000
+"""Samples of an SAE that a check trains: a few seconds."""
+MOST_ABSORBED, LEAST_MCC, LEAST_VARIANCE = 0.1, 0.98, 0.9
+"""What the exercises ask for."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether an answer is right, and why not."""
+
+    right: bool
+    message: str
+
+    def _repr_markdown_(self) -> str:
+        return f"**{'Right.' if self.right else 'Not yet.'}** {self.message}"
+
+
+NOT_ANSWERED = Verdict(False, "Put your answer in place of `None` and run this cell again.")
+
+
+def check_sparsity(answer: Callable[[float, float, float], float] | None) -> Verdict:
+    """Exercise 1: the family's expected sum of activations, as a function of d, p11 and p10."""
+    if answer is None:
+        return NOT_ANSWERED
+    for d, p_both, p_only in ((0.0, 0.05, 0.2), (1.0, 0.05, 0.2), (0.3, 0.2, 0.1), (0.8, 0.4, 0.0)):
+        expected = theory.family(np.array([d]), p_both, p_only)["sparsity"].iloc[0]
+        given = float(answer(d, p_both, p_only))
+        if not np.isclose(given, expected, atol=1e-6):
+            return Verdict(
+                False,
+                f"At d = {d:g}, p11 = {p_both:g}, p10 = {p_only:g} you give {given:.3f}; "
+                "add up both latents' activations on each of the two inputs.",
+            )
+    return Verdict(True, "The slope in d is -p11: every bit of absorption saves activation.")
+
+
+def check_weights(encoder: list[list[float]] | None, decoder: list[list[float]] | None) -> Verdict:
+    """Exercise 2: rows (f0's latent, f1's latent) in the (f0, f1) plane that absorb fully at no error."""
+    if encoder is None or decoder is None:
+        return NOT_ANSWERED
+    inputs = torch.tensor([[1.0, 0.0], [1.0, 1.0]])
+    acts = torch.relu(inputs @ torch.tensor(encoder, dtype=torch.float32).T)
+    error = (acts @ torch.tensor(decoder, dtype=torch.float32) - inputs).abs().amax(dim=1)
+    for name, missed in zip(("f0 alone", "f0 and f1"), error.tolist(), strict=True):
+        if missed > 1e-5:
+            return Verdict(False, f"On {name} the reconstruction is off by {missed:.2f}.")
+    if acts[1, 0] > ACTIVE:
+        return Verdict(False, f"On f0 and f1, f0's latent still fires with {acts[1, 0]:.2f}.")
+    return Verdict(
+        True, "No error, one active latent on either input: the loss cannot tell that f0 went missing."
+    )
+
+
+def check_coefficient(l1: float | None) -> Verdict:
+    """Exercise 3: an L1 coefficient that keeps absorption low at P(parent | child) = .95; trains one SAE."""
+    if l1 is None:
+        return NOT_ANSWERED
+    world = four_features(hierarchy=True, p_parent=0.95)
+    sae = train_settled([Run(world, fast("standard", 4, float(l1), N_SAMPLES))])[0]
+    absorbed = measure.absorption(sae, world)["absorbed"].iloc[0]
+    mcc = measure.quality(sae, world)["mcc"]
+    said = f"Trained at {l1:g}: absorbed {absorbed:.3f}, MCC {mcc:.3f}."
+    if absorbed > MOST_ABSORBED:
+        return Verdict(False, f"{said} The penalty is still worth more than the error on lone children.")
+    if mcc < LEAST_MCC:
+        return Verdict(False, f"{said} Too weak: nothing holds the latents to the features.")
+    return Verdict(True, said)
+
+
+def check_magnitude(answer: Callable[[float], float] | None) -> Verdict:
+    """Exercise 4: what the child's latent writes along f0 per unit along f1, given the child's magnitude."""
+    if answer is None:
+        return NOT_ANSWERED
+    for magnitude in (0.5, 2.0, 5.0):
+        # The child's latent alone, as active as the child is strong: its output along f0 and f1.
+        written = magnitude * np.array([float(answer(magnitude)), 1.0])
+        missed = abs(written[0] - 1.0)
+        if missed > 0.01:
+            return Verdict(
+                False,
+                f"With a child of magnitude {magnitude:g} your latent writes {written[0]:.2f} of f0, where it is 1.",
+            )
+    return Verdict(True, "The child's latent writes the whole parent, whatever its own length.")
+
+
+def check_remedy(recipe: Recipe | None) -> Verdict:
+    """Exercise 5: a recipe that neither absorbs nor pays with reconstruction in the world "pair"."""
+    if recipe is None:
+        return NOT_ANSWERED
+    if recipe.n_samples > N_SAMPLES or recipe.d_sae > 2 * WORLDS["pair"].n_features:
+        return Verdict(False, f"Allowed: at most {N_SAMPLES:,} samples, and two latents for each feature.")
+    found = scores(train_settled([Run(WORLDS["pair"], recipe)])[0], WORLDS["pair"])
+    said = f"absorbed {found['absorbed']:.3f}, explained variance {found['explained_variance']:.3f}."
+    if not found["absorbed"] <= MOST_ABSORBED:  # NaN where no latent writes the parent
+        return Verdict(False, f"The child still carries its parent: {said}")
+    if found["explained_variance"] < LEAST_VARIANCE:
+        return Verdict(False, f"Too much is lost: {said}")
+    return Verdict(True, f"{said[0].upper()}{said[1:]}")
+
+
+def check_split_share(answer: Callable[[float], float] | None) -> Verdict:
+    """Exercise 6: from which share of a letter's words on k-sparse probing takes an absorbing latent for a split."""
+    if answer is None:
+        return NOT_ANSWERED
+    for jump in (0.03, 0.01, 0.1):
+        expected = split_share(jump)
+        given = float(answer(jump))
+        if abs(given - expected) > 0.002:
+            return Verdict(
+                False,
+                f"With an F1 jump of {jump:g} it is {expected:.3f} of the words; you give {given:.3f}. "
+                "What is F1 at a precision of 1 and a recall of 1 - s?",
+            )
+    return Verdict(
+        True, "A latent that absorbs more words than that is kept as a main latent, and counts as none."
+    )
+
+
+def split_share(jump: float) -> float:
+    """The answer to exercise 6, by search: share of a letter's words from which a latent raises F1 by the jump."""
+    shares = np.linspace(0, 0.5, 50_001)
+    # The main latent finds all words but the absorbed ones; with the absorbing latent beside it, all of them.
+    without = 2 * (1 - shares) / (2 * (1 - shares) + shares)
+    return float(shares[np.argmax(1 - without > jump)])
+
+
+def check_score(score: Callable[[SaeView], np.ndarray] | None) -> Verdict:
+    """Exercise 7: a score of latent pairs that beats the decoder cosine on a planted alphabet."""
+    if score is None:
+        return NOT_ANSWERED
+    case = absorbing(Alphabet(n_words=80, families=(3,) * 4, seed=5), 1.0, hole=1.5)
+    sae = case.sae()
+    acts = csr_matrix(sae.encode(case.alphabet.acts).numpy())
+    view = SaeView(sae.W_enc.T.numpy(), sae.W_dec.numpy(), acts)
+    truth = planted_truth(case)
+    given = np.asarray(score(view), dtype=np.float64)
+    if given.shape != truth.shape:
+        return Verdict(False, f"Give one number a pair, shape {truth.shape}; yours is {given.shape}.")
+    others = ~np.eye(len(truth), dtype=bool)
+    yours, cosine = (
+        float(average_precision_score(truth[others], values[others])) for values in (given, view.cosine)
+    )
+    said = f"Average precision {yours:.3f}; the decoder cosine alone has {cosine:.3f}."
+    if yours < cosine + (1 - cosine) / 2:
+        return Verdict(False, f"{said} Close at least half of the gap to 1.")
+    return Verdict(True, said)

@@ -1,0 +1,33 @@
+"""The model and the SAE of a chapter, in the order in which little is lost if one is refused."""
+
+from __future__ import annotations
+
+from absorption.base.devices import resolve_device
+from absorption.base.settings import SaeSettings
+from absorption.models.facts import model_facts
+from absorption.models.language_model import LanguageModel, load_model
+from absorption.saes import preflight
+from absorption.saes.loader import LoadedSae, load_sae
+
+
+def load(settings: SaeSettings) -> tuple[LanguageModel, LoadedSae]:
+    """Check everything, load the SAE, and only then the model.
+
+    The SAE is checked against the model's configuration: a width or a hook that does not fit is told in seconds,
+    not after gigabytes.
+
+    Raises:
+        ValueError, ConnectionError: as ``preflight.check``, ``load_sae`` and ``load_model``.
+    """
+    preflight.check(settings)
+    facts = model_facts(settings.model, resolve_device(settings.device))
+    sae = load_sae(
+        settings.sae_release, settings.sae_id, facts, path=settings.sae_path, hook_name=settings.hook_name
+    )
+    model = load_model(settings.model, settings.device, settings.dtype)
+    if (model.n_layers, model.d_model) != (facts.n_layers, facts.d_model):
+        raise ValueError(
+            f"model {settings.model!r} has {model.n_layers} layers of width {model.d_model}, but its config says "
+            f"{facts.n_layers} of {facts.d_model}; save it again with save_pretrained."
+        )
+    return model, sae

@@ -1,0 +1,1 @@
+"""The command ``absorption`` and all that follows it."""

@@ -1,0 +1,1 @@
+"""SAEs set by hand on a planted alphabet, in which every absorbed word is known."""

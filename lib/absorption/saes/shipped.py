@@ -1,0 +1,48 @@
+"""The shipped SAEs: their ids and cards, read without loading any."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from pathlib import Path
+from typing import Any
+
+from absorption.base.data import data_root
+
+SHIPPED, LOCAL = "shipped", "local"
+
+
+def shipped_ids() -> list[str]:
+    """Ids of the shipped SAEs, narrow ones first."""
+    cards = [json.loads(path.read_text()) for path in (data_root() / "saes").glob("*/card.json")]
+    return [card["sae_id"] for card in sorted(cards, key=lambda c: (c["d_sae"], c["k"], c["sae_id"]))]
+
+
+def shipped_card(sae_id: str) -> dict[str, Any]:
+    """A shipped SAE's card: recipe, training, and what was measured on held-out text.
+
+    Raises:
+        ValueError: no such SAE is shipped; the message lists the nearest.
+    """
+    return json.loads((shipped_folder(sae_id) / "card.json").read_text(encoding="utf-8"))
+
+
+def shipped_folder(sae_id: str) -> Path:
+    """A shipped SAE's folder.
+
+    Raises:
+        ValueError: as ``shipped_card``.
+    """
+    folder = data_root() / "saes" / sae_id
+    if not sae_id or not (folder / "card.json").exists():
+        raise ValueError(unknown_name("sae_id", sae_id, shipped_ids(), f"release {SHIPPED!r}"))
+    return folder
+
+
+def unknown_name(parameter: str, value: str, allowed: list[str], where: str) -> str:
+    """Two lines at most: the value, the nearest names, or the first few that exist."""
+    near = difflib.get_close_matches(value, allowed, n=3, cutoff=0.5) or allowed[:4]
+    more = "" if len(allowed) <= len(near) else f" ({len(allowed)} in all)"
+    return (
+        f"{parameter} {value!r} does not exist in {where}; allowed, nearest first: {', '.join(near)}{more}."
+    )

@@ -1,0 +1,65 @@
+"""The family's claims: every part is in the ledger's file, and is judged over words and seeds."""
+
+from __future__ import annotations
+
+import statistics
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from tests.several_saes.made_up import LEAD, MEMBERS, SEEDS, value_of
+
+from absorption import claims, several_saes
+
+
+def test_a_claim_is_judged_by_seed_means_over_words_and_seeds(data: Path) -> None:
+    found = several_saes.read_family()
+    table: Any = several_saes.claims_table(found).set_index(["claim", "part"])
+    row: Any = several_saes.beside_seeds(found, [LEAD]).set_index("change").loc["matryoshka minus batchtopk"]
+    claim = table.loc[("matryoshka", "ablation")]
+    assert claim["value"] == pytest.approx(
+        value_of("matryoshka", LEAD) - statistics.mean(value_of(sae, LEAD) for sae in SEEDS)
+    )
+    # The resamples share their noise, so all of the interval is the seeds'.
+    assert claim["high"] - claim["value"] == pytest.approx(row["chance"], rel=1e-4)
+    assert claim["value"] - claim["low"] == pytest.approx(row["chance"], rel=1e-4)
+    assert claim["note"] == "4 SAEs; interval over words and seeds"
+
+
+def test_every_claim_of_the_family_is_in_the_ledgers_file_and_gets_a_verdict(data: Path) -> None:
+    table = several_saes.claims_table(several_saes.read_family())
+    known = {(claim.id, part.name) for claim in claims.load().values() for part in claim.parts}
+    assert set(zip(table["claim"], table["part"], strict=True)) <= known
+    assert table["value"].notna().all()
+    of_family = {pair for pair in known if "family" in pair[1]} | {
+        ("matryoshka", "ablation"),
+        ("matryoshka", "projection"),
+    }
+    assert set(zip(table["claim"], table["part"], strict=True)) == of_family
+
+
+def test_every_sae_is_judged_against_its_own_null(data: Path) -> None:
+    """All but the base's p are .001, which Holm's correction over nine SAEs leaves below .05."""
+    n = len(MEMBERS)
+    table = several_saes.claims_table(several_saes.read_family()).set_index(["claim", "part"])
+    row: Any = table.loc[("every-sae", "family-ablation")]
+    assert (row["value"], row["low"], row["high"]) == ((n - 1) / n, (n - 1) / n, 1.0)
+    assert row["note"] == f"{n - 1} of {n} SAEs; not above: base"
+    rule = claims.load()["every-sae"].part("family-ablation").rule
+    assert claims.judge(rule, row["low"], row["high"]) == "unclear"
+
+
+def test_stored_numbers_from_before_the_null_say_nothing_of_every_sae(data: Path) -> None:
+    path = data / "results" / "family" / "numbers.parquet"
+    pd.read_parquet(path).drop(columns=["null", "null_low", "null_high", "p"]).to_parquet(path)
+    table = several_saes.claims_table(several_saes.read_family()).query("claim == 'every-sae'")
+    assert table["value"].isna().all()
+    assert set(table["note"]) == {"no rate stands beside a null"}
+
+
+def test_without_a_matryoshka_its_claim_has_no_number(data: Path) -> None:
+    found = several_saes.read_family()
+    del found.stamps["matryoshka"]
+    table = several_saes.claims_table(found)
+    assert table.query("claim == 'matryoshka'")["value"].isna().all()

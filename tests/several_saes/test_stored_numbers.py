@@ -1,0 +1,162 @@
+"""The stored numbers: what was measured comes back, and no number of another SAE passes for a shipped one."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from tests.several_saes.made_up import (
+    MEMBERS,
+    PARAMETERS,
+    UNSHIPPED,
+    N,
+    card,
+    folder_of,
+    samples_of,
+    sweeps,
+    value_of,
+    write_run,
+)
+
+from absorption import several_saes
+from absorption.several_saes import stored_numbers
+from absorption.several_saes.quantities import PRECISION, QUANTITIES
+from absorption.training.recipe import Recipe
+
+
+def test_what_a_sweep_measured_comes_back(data: Path) -> None:
+    found = several_saes.read_family()
+    order = ["shallow", "sparse", "base", "dense", "wide", "deep", "seed-1", UNSHIPPED, "matryoshka"]
+    assert found.saes == order
+    assert found.parameters == PARAMETERS
+    for sae in MEMBERS:
+        assert found.value(sae, "not kept") == value_of(sae, "not kept")
+        for quantity in QUANTITIES:
+            expected = samples_of(sae, quantity)[: N // 2 if quantity == PRECISION else N]
+            np.testing.assert_allclose(found.samples(sae, quantity), expected, rtol=1e-6)
+    assert np.isnan(found.value("base", "unheard of"))
+
+
+def test_a_member_is_what_its_card_says(data: Path) -> None:
+    rows: Any = several_saes.members(several_saes.read_family()).set_index("sae")
+    assert rows.loc["deep", "layer"] == 12
+    assert rows.loc["matryoshka", "architecture"] == "matryoshka"
+    assert rows.loc["seed-1", "seed"] == 1
+    assert rows.loc["sparse", ["l0_text", "l0_words"]].tolist() == [16, 40]
+    assert rows.loc["sparse", "l0_share"] == pytest.approx(40 / 576)  # of the embedded model's dimensions
+    assert rows.index[rows["shipped"] == "no"].tolist() == [UNSHIPPED]
+
+
+def test_numbers_of_other_weights_are_refused(data: Path) -> None:
+    path = data / "saes" / "base" / "card.json"
+    path.write_text(path.read_text().replace("hash of base", "trained again"))
+    with pytest.raises(
+        stored_numbers.StoredNumbersError, match=r"of base are of weights hash of base, .* trained again"
+    ):
+        several_saes.read_family()
+
+
+def test_numbers_of_another_configuration_are_refused(data: Path) -> None:
+    path = data / "saes" / "base" / "cfg.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"apply_b_dec_to_input": False}))
+    with pytest.raises(
+        stored_numbers.StoredNumbersError, match=r"of base are of configuration \w{16}, the shipped one"
+    ):
+        several_saes.read_family()
+
+
+def test_numbers_that_do_not_say_their_configuration_are_refused(data: Path) -> None:
+    path = data / stored_numbers.FOLDER / "stamps.json"
+    stamps = json.loads(path.read_text())
+    del stamps["base"]["loaded"]["sae"]["configuration_hash"]
+    path.write_text(json.dumps(stamps))
+    with pytest.raises(stored_numbers.StoredNumbersError, match="of base are of configuration None"):
+        several_saes.read_family()
+
+
+def test_a_shipped_sae_without_numbers_is_named(data: Path) -> None:
+    folder = data / "saes" / "new"
+    folder.mkdir()
+    (folder / "card.json").write_text(json.dumps(card("new", {})))
+    with pytest.raises(stored_numbers.StoredNumbersError, match="differ in: new"):
+        several_saes.read_family()
+
+
+def test_saes_measured_with_different_parameters_are_not_one_family(data: Path, tmp_path: Path) -> None:
+    write_run(tmp_path / "sweep", "base", n_words=500)
+    with pytest.raises(stored_numbers.StoredNumbersError, match=r"different n_words: .*500 \(base\)"):
+        several_saes.collect(sweeps(tmp_path))
+
+
+def test_numbers_that_do_not_state_how_they_were_measured_are_refused(data: Path) -> None:
+    path = data / stored_numbers.FOLDER / "stamps.json"
+    stamps = json.loads(path.read_text())
+    del stamps["wide"]["parameters"]["probe"]
+    path.write_text(json.dumps(stamps))
+    with pytest.raises(stored_numbers.StoredNumbersError, match="of wide do not state their probe"):
+        several_saes.read_family()
+
+
+def test_a_failed_run_is_left_out_and_a_sweep_of_none_is_refused(data: Path, tmp_path: Path) -> None:
+    write_run(tmp_path / "sweep", "deep", error="stopped")
+    assert "deep" not in several_saes.collect(sweeps(tmp_path), tmp_path / "elsewhere").saes
+    with pytest.raises(stored_numbers.StoredNumbersError, match="no finished one-SAE page"):
+        several_saes.collect([tmp_path / "sweep", tmp_path / "nothing"])
+
+
+def test_an_sae_measured_twice_is_refused(data: Path, tmp_path: Path) -> None:
+    with pytest.raises(stored_numbers.StoredNumbersError, match="more than once: base, "):
+        several_saes.collect([tmp_path / "sweep", tmp_path / "sweep"])
+
+
+def test_an_sae_that_is_not_shipped_goes_by_its_card(data: Path, tmp_path: Path) -> None:
+    stamp = json.loads((data / stored_numbers.FOLDER / "stamps.json").read_text())[UNSHIPPED]
+    assert stamp["card"] == card(UNSHIPPED, MEMBERS[UNSHIPPED])
+    assert "sae_path" not in stamp["parameters"]  # a path of one machine
+    path = folder_of(tmp_path, UNSHIPPED) / "card.json"
+    path.write_text(path.read_text().replace(f"hash of {UNSHIPPED}", "trained again"))
+    with pytest.raises(
+        stored_numbers.StoredNumbersError, match=r"seed-2 are of weights hash of .*-seed-2, its card"
+    ):
+        several_saes.collect(sweeps(tmp_path))
+    path.unlink()
+    with pytest.raises(
+        stored_numbers.StoredNumbersError, match=r"seed-2 is not shipped, and its folder .* no card"
+    ):
+        several_saes.collect(sweeps(tmp_path))
+
+
+def test_seeds_that_are_recipes_only_may_be_left_out_of_the_family(data: Path, tmp_path: Path) -> None:
+    assert UNSHIPPED in several_saes.read_family().saes
+    several_saes.collect([tmp_path / "sweep"])
+    found = several_saes.read_family()
+    assert UNSHIPPED not in found.saes
+    assert found.saes == several_saes.members(found)["sae"].tolist()
+    assert len(found.saes) == len(MEMBERS) - 1
+
+
+def test_without_the_numbers_of_a_shipped_sae_the_family_is_refused(data: Path, tmp_path: Path) -> None:
+    before = (data / stored_numbers.FOLDER / "stamps.json").read_text()
+    with pytest.raises(stored_numbers.StoredNumbersError, match=r"differ in: .*base"):
+        several_saes.collect([tmp_path / "sweep-of-seeds"])
+    assert (data / stored_numbers.FOLDER / "stamps.json").read_text() == before
+
+
+def test_numbers_of_another_recipe_are_refused(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stored_numbers, "MEASURED", (Recipe(seed=2, lr=1e-3),))
+    with pytest.raises(stored_numbers.StoredNumbersError, match="seed-2 are of another recipe"):
+        several_saes.read_family()
+
+
+@pytest.mark.parametrize("name", ["stamps.json", "numbers.parquet", "resamples.parquet"])
+def test_missing_and_damaged_files_are_refused(data: Path, name: str) -> None:
+    path = data / stored_numbers.FOLDER / name
+    path.write_bytes(path.read_bytes()[:40])
+    with pytest.raises(stored_numbers.StoredNumbersError, match="holds no stored numbers"):
+        several_saes.read_family()
+    path.unlink()
+    with pytest.raises(stored_numbers.StoredNumbersError, match="holds no stored numbers"):
+        several_saes.read_family()
