@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from absorption import leftovers
+from absorption.base import leftovers
 
 if TYPE_CHECKING:
     from absorption.api import Result, Thresholds, measure

@@ -16,10 +16,10 @@ from tests.planted_model import D_MODEL, _spelling_model, planted, word_tokenize
 
 import absorption
 from absorption import one_sae
-from absorption.criteria.versions import FRACTION_UNTHRESHOLDED
 from absorption.definitions.rates import MEAN
 from absorption.definitions.rules import FRACTION, FULL, RELATIVE
 from absorption.definitions.thresholds import Thresholds
+from absorption.definitions.versions import FRACTION_UNTHRESHOLDED
 from absorption.one_sae import summary
 
 pytestmark = pytest.mark.usefixtures("own_cache")

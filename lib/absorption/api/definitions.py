@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from absorption.criteria.versions import SOURCES
 from absorption.definitions.rules import ABLATION, RELATIVE
+from absorption.definitions.versions import SOURCES
 
 DEFINITIONS = tuple(SOURCES)
 """Names of the definitions that ``measure`` knows, as they stand in its tables."""

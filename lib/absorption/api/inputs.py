@@ -12,8 +12,8 @@ from absorption.base.writable import check_writable
 from absorption.models.facts import model_facts
 from absorption.models.language_model import DTYPES, LanguageModel, load_model
 from absorption.models.objects import wrap_object
-from absorption.sae_objects import wrap_sae
 from absorption.saes.loader import LoadedSae, Reader, load_sae
+from absorption.saes.objects import wrap_sae
 from absorption.saes.shipped import LOCAL, SHIPPED, shipped_ids, unknown_name
 
 

@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from absorption.base import cache
-from absorption.criteria.versions import SOURCES
 from absorption.definitions.rates import MEAN
 from absorption.definitions.rules import FRACTION, FULL
+from absorption.definitions.versions import SOURCES
 from absorption.probes.l1 import L1
 from absorption.spelling.prompts import TEMPLATE
 

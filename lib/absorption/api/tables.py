@@ -7,13 +7,13 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from absorption.criteria.versions import (
+from absorption.definitions.rates import MEAN, absorption_rates
+from absorption.definitions.versions import (
     FRACTION_UNTHRESHOLDED,
     SOURCES,
     judge_unthresholded,
     null_unthresholded,
 )
-from absorption.definitions.rates import MEAN, absorption_rates
 from absorption.latents.main import K_SPARSE
 from absorption.latents.words import top_words
 from absorption.one_sae.study import Study

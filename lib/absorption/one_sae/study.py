@@ -1,4 +1,4 @@
-"""One SAE on the words: its latents, its main latents under every selection, and what the criteria judge."""
+"""One SAE on the words: its latents, its main latents under every selection, and what the definitions judge."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class Study:
         return replace(self, words=self.words.under(probe))
 
     def subject(self, selection: str = K_SPARSE) -> Subject:
-        """What the criteria judge, under one selection of main latents."""
+        """What the definitions judge, under one selection of main latents."""
         return self.subject_of(self.main[selection])
 
     def contest(self, selection: str, words: Int[Tensor, " word"]) -> Contest:
@@ -111,7 +111,7 @@ class Study:
         return train_rows(self.words)
 
     def subject_of(self, main: MainLatents) -> Subject:
-        """What the criteria judge, under main latents of one's own."""
+        """What the definitions judge, under main latents of one's own."""
         words = self.words
         return Subject(
             csr=self.acts.csr,

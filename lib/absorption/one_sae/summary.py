@@ -30,7 +30,7 @@ class Scaled:
 
 @dataclass(frozen=True)
 class Absorption:
-    """What the criteria say of one SAE."""
+    """What the definitions say of one SAE."""
 
     subject: Subject
     """What was judged."""
@@ -57,7 +57,7 @@ class Absorption:
 
 @dataclass(frozen=True)
 class Effects(Absorption):
-    """What the criteria and ablations say of one SAE."""
+    """What the definitions and ablations say of one SAE."""
 
     shares: pd.DataFrame
     """Columns as in ``mediation.mediation_shares``, over all words and of the whole state's

@@ -10,8 +10,8 @@ from sae_lens import BatchTopKTrainingSAE, BatchTopKTrainingSAEConfig, StandardS
 from sae_lens.saes.sae import SAEMetadata
 from tests.ablation.architectures import tiny_model
 
-from absorption.sae_objects import wrap_sae
 from absorption.saes.loader import load_sae
+from absorption.saes.objects import wrap_sae
 from absorption.saes.shipped import LOCAL
 
 HOOK = "blocks.1.hook_resid_post"

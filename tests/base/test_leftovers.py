@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from absorption import leftovers
-from absorption.base import repository
+from absorption.base import leftovers, repository
 
 LIBRARY = repository.package().parent
 

@@ -7,16 +7,16 @@ import pytest
 import torch
 from tests.planted_model import planted_subject
 
-from absorption.criteria.versions import (
+from absorption.definitions.evidence import Subject
+from absorption.definitions.nulls import KINDS
+from absorption.definitions.rules import DEFINITIONS
+from absorption.definitions.versions import (
     FRACTION_UNTHRESHOLDED,
     SOURCES,
     judge_unthresholded,
     null_unthresholded,
     unthresholded_fraction,
 )
-from absorption.definitions.evidence import Subject
-from absorption.definitions.nulls import KINDS
-from absorption.definitions.rules import DEFINITIONS
 
 
 def by_hand() -> Subject:
