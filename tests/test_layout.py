@@ -87,7 +87,10 @@ def test_no_string_names_a_module_of_a_higher_floor() -> None:
 
 
 def test_no_modules_import_each_other_in_a_circle() -> None:
-    rest = {name: imported(path, with_types=False) - {name} for name, path in MODULES.items()}
+    top = "absorption.__init__"  # looks its public names up when they are first used
+    rest = {
+        name: imported(path, with_types=False) - {name, top} for name, path in MODULES.items() if name != top
+    }
     while free := {name for name, others in rest.items() if not others & rest.keys()}:
         rest = {name: others for name, others in rest.items() if name not in free}
     assert sorted(rest) == []

@@ -3,4 +3,4 @@
 from absorption.api.definitions import DEFINITIONS
 from absorption.api.result import Result
 from absorption.api.run import measure
-from absorption.definitions import Thresholds
+from absorption.definitions.thresholds import Thresholds
