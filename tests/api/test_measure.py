@@ -16,6 +16,7 @@ from tests.planted_model import D_MODEL, _spelling_model, planted, word_tokenize
 
 import absorption
 from absorption import one_sae
+from absorption.api import inputs
 from absorption.definitions.rates import MEAN
 from absorption.definitions.rules import FRACTION, FULL, RELATIVE
 from absorption.definitions.thresholds import Thresholds
@@ -128,6 +129,31 @@ def test_without_definitions_by_ablation_nothing_is_ablated(monkeypatch: pytest.
     assert "not asked for" in found.facts["missing"]
     mine = measured().rates[measured().rates["definition"].isin(BY_PROJECTION)].reset_index(drop=True)
     pd.testing.assert_frame_equal(found.rates, mine)
+
+
+def test_behind_the_last_attention_layer_only_projections_are_judged_and_the_facts_say_why() -> None:
+    found = absorption.measure(
+        planted().sae.sae, planted().model.bridge, hook_name="blocks.1.hook_resid_post", **arguments()
+    )
+    assert found.facts["hook_name"] == "blocks.1.hook_resid_post"
+    assert "behind the last attention layer" in found.facts["missing"]
+    asked = [*BY_PROJECTION, FRACTION_UNTHRESHOLDED]
+    assert found.rates["definition"].unique().tolist() == asked == found.facts["definitions"][2:]
+    assert found.words["definition"].unique().tolist() == asked
+
+
+def test_a_pair_of_names_is_a_release_and_an_id(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+
+    def note(*names: Any, **_: Any) -> Any:
+        seen.append(names[:2])
+        return planted().sae
+
+    monkeypatch.setattr(inputs, "load_sae", note)
+    pair = ("some-release", "layer_3")
+    found = absorption.measure(pair, planted().model.bridge, definitions=(FULL,), **arguments())
+    assert seen == [pair]
+    assert (found.facts["sae_lens_release"], found.facts["sae_lens_id"]) == pair
 
 
 def test_thresholds_of_ones_own_are_used_and_stated() -> None:

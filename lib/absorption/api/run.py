@@ -95,6 +95,7 @@ def measure(
         ValueError: an SAE that does not fit the model (width, hook, layer), that names no hook, or that cannot be
             measured; a model without a tokenizer; an unknown device, type, definition or probe; words that are no
             single tokens; no letter that can be probed.
+        RuntimeError: a letter for which no latent speaks, or a ranking probe that did not converge.
         ConnectionError: what is neither on disk nor can be downloaded.
     """
     asked = check_definitions(definitions)
