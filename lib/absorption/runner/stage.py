@@ -24,7 +24,7 @@ BUTTONS = ("use_repository_button", "use_edit_page_button", "use_issues_button")
 """Jupyter Book's switches that need the repository's address."""
 YOUR_SAES = "your-saes"
 """Folder of executed pages on other SAEs, beside ``executed``; they form a part of their own in the book."""
-API_SOURCES = ("api/run.py", "api/result.py", "api/definitions.py", "definitions/thresholds.py")
+API_SOURCES = ("__init__.py", "api/run.py", "api/result.py", "definitions/thresholds.py")
 """Modules, by their place in the library, from whose docstrings the page on the API is made."""
 KEY_FILE = ".built-from"
 """Beside ``index.html``: hash of all that the book was built from."""
