@@ -20,6 +20,7 @@ from absorption.runner import clean, execute, parameters, stage
 
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+CHAPTERS = ROOT / "lib" / "absorption" / "chapters"
 SMOKE: dict[str, dict[str, Any]] = yaml.safe_load((ROOT / "tests" / "smoke.yaml").read_text())
 MOST_LINES = 25
 """Lines of code in one cell; more is logic, which belongs in the library."""
@@ -100,15 +101,25 @@ def test_a_notebook_is_in_the_table_of_contents_under_a_name(path: Path) -> None
 
 def test_no_two_notebooks_write_the_same_table() -> None:
     """They share a folder in the book: the second would replace the first, and each build would run both anew."""
+    written = re.compile(r'settings\.write\(\s*"([^"]+)"')
     names = [
         name
         for path in NOTEBOOKS
-        for name in {
-            n for cell in code_cells(path) for n in re.findall(r'settings\.write\(\s*"([^"]+)"', cell.source)
-        }
+        for name in {n for c in code_cells(path) for n in written.findall(c.source)}
     ]
+    names += [name for path in sorted(CHAPTERS.rglob("*.py")) for name in tables_of(path)]
     assert len(names) > 20
     assert sorted(names) == sorted(set(names))
+
+
+def tables_of(module: Path) -> list[str]:
+    """Names of the tables that a chapter's findings write."""
+    tree = ast.parse(module.read_text(encoding="utf-8"))
+    functions = [
+        node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) and node.name == "tables"
+    ]
+    written = [node for function in functions for node in ast.walk(function) if isinstance(node, ast.Dict)]
+    return [str(key.value) for node in written for key in node.keys if isinstance(key, ast.Constant)]
 
 
 def test_smoke_parameters_belong_to_a_notebook() -> None:
