@@ -112,11 +112,12 @@ def probe_k_sparse(
         probe = fit_sparse_probe(_to_torch(mine), labels[train])
     counts = resample_counts(len(test), n_resamples=n_resamples, seed=seed)
     ranking = {letter: ranked(probe.weights[i], max_k) for i, letter in enumerate(LETTERS)}
+    mine, others = mine.tocsc(), others.tocsc()  # columns are picked for every letter
     # Thousands of products of a few columns: threads only wait for each other.
     with threadpool_limits(1, "blas"):
         scored = [
             _score_letter(
-                letter, ranking[letter], probe.weights[i].numpy(), mine.tocsc(), others.tocsc(),
+                letter, ranking[letter], probe.weights[i].numpy(), mine, others,
                 labels[train, i].numpy(), labels[test, i].numpy(), counts,
             )
             for i, letter in enumerate(LETTERS)
@@ -184,22 +185,29 @@ def fit_balanced(features: Any, truth: Bool[np.ndarray, " word"]) -> tuple[np.nd
 def _newton(x: np.ndarray, signs: np.ndarray, row_weights: np.ndarray, penalty: np.ndarray) -> np.ndarray:
     """Minimise ``sum row_weights * logloss + penalty @ w**2 / 2`` by damped Newton steps."""
     w = np.zeros(x.shape[1])
-
-    def loss(w: np.ndarray) -> float:
-        return float(row_weights @ np.logaddexp(0, -signs * (x @ w)) + penalty @ w**2 / 2)
-
+    margins, loss = _at(w, x, signs, row_weights, penalty)
     for _ in range(NEWTON_STEPS):
-        chance = expit(signs * (x @ w))
+        chance = expit(margins)
         gradient = x.T @ (-row_weights * signs * (1 - chance)) + penalty * w
         hessian = (x.T * (row_weights * chance * (1 - chance))) @ x + np.diag(penalty + 1e-12)
-        step, size = -np.linalg.solve(hessian, gradient), 1.0
+        step, size, before = -np.linalg.solve(hessian, gradient), 1.0, loss
         promised = -(gradient @ step)
         if promised <= DECREMENT * row_weights.sum():  # less than the rounding of the loss: nothing to search
             return w + step
-        while loss(w + size * step) > loss(w) - 1e-4 * size * promised and size > 1e-8:
+        margins, loss = _at(w + size * step, x, signs, row_weights, penalty)
+        while loss > before - 1e-4 * size * promised and size > 1e-8:
             size /= 2
+            margins, loss = _at(w + size * step, x, signs, row_weights, penalty)
         w = w + size * step
     raise RuntimeError(f"The logistic regression on {x.shape[1] - 1} latents did not converge.")
+
+
+def _at(
+    w: np.ndarray, x: np.ndarray, signs: np.ndarray, row_weights: np.ndarray, penalty: np.ndarray
+) -> tuple[np.ndarray, float]:
+    """Each row's margin, and the loss."""
+    margins = signs * (x @ w)
+    return margins, float(row_weights @ np.logaddexp(0, -margins) + penalty @ w**2 / 2)
 
 
 def _to_torch(matrix: Any) -> Tensor:

@@ -13,7 +13,7 @@ from absorption.probes.l1 import fit_sparse_probe
 from absorption.probes.words import ProbedWords
 from absorption.saes.loader import LoadedSae
 
-VERSION = 3
+VERSION = 4
 SELECTIONS = ("encoder cosine", "k=1 probing", "lowest loss", "best F1")
 
 
@@ -31,26 +31,31 @@ def select_latents(
     Raises:
         RuntimeError: the L1 probe of some letter did not converge.
     """
+    cosines = probed.probes.directions @ sae.encoder_directions.float().cpu().T
+    by_activations = _chosen_by_activations(sae, probed, latent_acts)
+    return {SELECTIONS[0]: cosines.argmax(dim=1)} | {name: by_activations[name] for name in SELECTIONS[1:]}
+
+
+def _chosen_by_activations(
+    sae: LoadedSae, probed: ProbedWords, latent_acts: SparseActs
+) -> dict[str, Int[Tensor, " letter"]]:
+    """The choices in which no LR probe has a part; from disk where they were made before, under whatever probe."""
     train = torch.from_numpy(probed.train)
     labels = probed.labels[train]
     inputs = {
         "sae": sae.identity, "latent_acts": cache.csr_hash(latent_acts.csr),
-        "labels": cache.array_hash(labels.numpy()), "train": cache.array_hash(train.numpy()),
-        "probes": cache.array_hash(probed.probes.weights.numpy()), "version": VERSION,
+        "labels": cache.array_hash(labels.numpy()), "train": cache.array_hash(train.numpy()), "version": VERSION,
     }  # fmt: skip
 
     def compute() -> dict[str, Tensor]:
         mine = take_rows(latent_acts.csr, train)
-        cosines = probed.probes.directions @ sae.encoder_directions.float().cpu().T
         return {
-            "encoder cosine": cosines.argmax(dim=1),
             "k=1 probing": _largest_weight(mine, labels),
             "lowest loss": _best_single_regression(mine, labels),
             "best F1": on_f1(mine, labels).argmax(dim=1),
         }
 
-    found = cache.cached_tensors("latent-selection", inputs, compute)
-    return {name: found[name] for name in SELECTIONS}
+    return cache.cached_tensors("latent-selection", inputs, compute)
 
 
 def _largest_weight(csr: Tensor, labels: Bool[Tensor, "word letter"]) -> Int[Tensor, " letter"]:

@@ -34,8 +34,14 @@ class SparseActs:
         return self.csr.crow_indices().diff().float()
 
 
-def encode_words(sae: LoadedSae, acts: Float[Tensor, "word d_model"], batch: int = 2048) -> SparseActs:
-    """Latent activations of every word, in batches so that no dense ``word d_sae`` matrix is held; cached."""
+def encode_words(sae: LoadedSae, acts: Float[Tensor, "word d_model"], batch: int = 256) -> SparseActs:
+    """Latent activations of every word, cached.
+
+    Args:
+        sae: what encodes.
+        acts: of the words, at the SAE's hook.
+        batch: words at once. Few, so that their dense ``word d_sae`` matrices stay in the processor's cache.
+    """
     inputs = {"sae": sae.identity, "acts": cache.array_hash(acts.numpy()), "version": 1}
 
     def compute() -> dict[str, Tensor]:
