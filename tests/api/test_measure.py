@@ -217,3 +217,20 @@ def test_the_result_prints_its_mean_rates_and_holds_no_tensor() -> None:
     assert len(lines) == 2 + len(absorption.DEFINITIONS)
     assert not [value for value in vars(measured()).values() if isinstance(value, torch.Tensor)]
     assert np.isfinite(measured().means["rate"]).all()
+
+
+def test_words_of_letters_that_are_probed_badly_are_in_no_table() -> None:
+    """The published probe does not find the planted letters; under a low limit some pass, and only those count."""
+    limit = Thresholds(max_candidates=10, min_probe_f1=0.2)
+    found = absorption.measure(
+        planted().sae.sae,
+        planted().model.bridge,
+        definitions=BY_PROJECTION,
+        thresholds=limit,
+        words=arguments()["words"],
+    )
+    letters = found.facts["letters_judged"]
+    assert 0 < len(letters) < 26
+    assert set(found.words["letter"]) <= set(letters)
+    assert set(found.rates["letter"]) - {MEAN} == set(found.words["letter"])
+    assert set(found.latents.loc[found.latents["judged"], "letter"]) == set(letters)

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from tests.api.planted_result import measured
 
+from absorption.definitions.versions import FRACTION_UNTHRESHOLDED
+
 pytestmark = pytest.mark.usefixtures("own_cache")
 
 
@@ -40,3 +42,12 @@ def test_a_name_cannot_write_into_the_page(tmp_path: Path) -> None:
     html = body(replace(measured(), facts=facts).to_html(tmp_path / "page.html").read_text())
     assert "<script>alert" not in html
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in html
+
+
+def test_the_figures_leave_out_the_fraction_without_thresholds_and_the_table_has_it(tmp_path: Path) -> None:
+    html = body(measured().to_html(tmp_path / "page.html").read_text())
+    figures, tables = html.split("<h2>Numbers</h2>")
+    assert '"name":"full absorption"' in figures
+    assert "no thresholds" not in figures
+    assert f"<td>{FRACTION_UNTHRESHOLDED}</td>" in tables
+    assert "SAEBench 0.3.2" in tables

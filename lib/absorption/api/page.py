@@ -9,6 +9,7 @@ import nbformat
 import pandas as pd
 
 from absorption.base import cache
+from absorption.definitions.versions import FRACTION_UNTHRESHOLDED, SOURCES
 from absorption.plots import absorbed
 from absorption.plots.show import figure_html, table_html
 from absorption.runner import one_file
@@ -45,8 +46,12 @@ def _about(facts: dict[str, Any]) -> str:
 
 
 def _figures(result: Result) -> list[Any]:
-    mean = absorbed.mean_rates(result.rates.assign(sae=result.facts["sae"]), "sae", "SAE")
-    letters = absorbed.rates_by_letter(result.rates)
+    """Without the fraction that has no thresholds: beside its null, which is large, nothing else could be seen."""
+    drawn = result.rates[result.rates["definition"] != FRACTION_UNTHRESHOLDED]
+    if drawn.empty:
+        return []
+    mean = absorbed.mean_rates(drawn.assign(sae=result.facts["sae"]), "sae", "SAE").update_layout(height=320)
+    letters = absorbed.rates_by_letter(drawn)
     grey = "Grey: the null, and 95% of its directions."
     return [
         _text("## Rates"),
@@ -70,8 +75,11 @@ def _figures(result: Result) -> list[Any]:
 def _tables(result: Result) -> list[Any]:
     words = result.words.sort_values("absorbed", ascending=False, kind="stable").drop(columns="token_id")
     facts = {name: value for name, value in result.facts.items() if name != "sae_configuration"}
+    facts["definitions"] = {name: SOURCES[name] for name in facts["definitions"]}
     shown = {
-        "The same rates in numbers; the rows called mean are over the letters that count.": result.rates,
+        "The same rates in numbers; the rows called mean are over the letters that count.": result.rates.drop(
+            columns="source"
+        ),
         "The letters' main latents, the most important first, and the words on which each is strongest.": (
             result.latents
         ),

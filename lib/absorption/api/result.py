@@ -33,7 +33,7 @@ class Result:
     precision, prevalence, valid``: the gate, of all main latents of the letter on training words; ``judged``: whether
     the letter's probe is good enough for a rate."""
     words: pd.DataFrame
-    """One row a definition and test word that the probe gets.
+    """One row a definition and test word that the probe gets, of the letters that are probed well enough.
 
     ``word, token_id, definition, letter``. ``candidate``: all main latents are off. ``judged``: the rule was applied.
     ``absorbed``: it holds; ``value``: 1, 0, or the fraction; ``reason``: why not absorbed. ``latent, cosine, strength,

@@ -26,7 +26,7 @@ GATE = ["recall", "precision", "prevalence", "valid"]
 def all_definitions(
     found: Absorption, definitions: Sequence[str], *, seed: int
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Words as judged, and rates, under the definitions asked for; the older fraction is judged here."""
+    """Words of the letters judged, and rates, under the definitions asked for; the older fraction is judged here."""
     judged, rates = found.judged, found.rates
     if FRACTION_UNTHRESHOLDED in definitions:
         more = judge_unthresholded(found.subject)
@@ -34,8 +34,9 @@ def all_definitions(
         about = {"letters": found.letters, "valid": found.valid, "null": null, "seed": seed}
         judged = pd.concat([judged, more], ignore_index=True)
         rates = pd.concat([rates, absorption_rates(more, **about)], ignore_index=True)
-    asked = list(definitions)
-    return judged[judged["definition"].isin(asked)], rates[rates["definition"].isin(asked)]
+    asked, letters = list(definitions), found.letters
+    of_letters = judged["definition"].isin(asked) & judged["letter"].isin(letters)
+    return judged[of_letters], rates[rates["definition"].isin(asked)]
 
 
 def rates_table(rates: pd.DataFrame) -> pd.DataFrame:
