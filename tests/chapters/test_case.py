@@ -12,7 +12,8 @@ import torch
 from tests.planted_model import GAIN, planted
 from tests.planted_model import planted_engine as engine
 
-from absorption import ablation, chapters, latents, one_sae
+from absorption import ablation, latents, one_sae
+from absorption.chapters.absorption.one_prompt import letter_words, prompt_activations
 from absorption.one_sae.study import Study
 from absorption.one_sae.words import StudyWords
 from absorption.plots import case as figures
@@ -46,17 +47,17 @@ def roles(letter: str, child: int) -> dict[str, int]:
 @cache
 def prompt() -> pd.DataFrame:
     """The word of letter m's second child, which is absorbed in full, among others of the letter."""
-    words = chapters.letter_words(mine(), child_word("m", 1), n_words=7, seed=0)
-    return chapters.prompt_activations(mine(), words, roles("m", 1))
+    words = letter_words(mine(), child_word("m", 1), n_words=7, seed=0)
+    return prompt_activations(mine(), words, roles("m", 1))
 
 
 def test_the_words_of_the_prompt_are_of_the_letter_with_the_case_in_the_middle() -> None:
-    words = chapters.letter_words(mine(), child_word("m", 1), n_words=7, seed=0)
+    words = letter_words(mine(), child_word("m", 1), n_words=7, seed=0)
     table = planted().words.iloc[words.numpy()]
     assert len(set(words.tolist())) == 7
     assert set(table["letter"]) == {"m"}
     assert int(words[3]) == child_word("m", 1)
-    assert chapters.letter_words(mine(), child_word("m", 1), n_words=99).shape == (40,)
+    assert letter_words(mine(), child_word("m", 1), n_words=99).shape == (40,)
 
 
 def test_in_the_prompt_the_main_latent_is_off_on_the_absorbed_words_only_and_the_absorber_on_its_own() -> (

@@ -12,7 +12,8 @@ import pytest
 import torch
 from tests.planted_model import D_MODEL, GAIN, planted_engine, planted_subject
 
-from absorption import chapters, definitions, plots
+from absorption import definitions, plots
+from absorption.chapters.absorption.filters import filter_example
 from absorption.definitions.case import absorbed_words, others_share, with_next
 from absorption.definitions.control import (
     FILTER_OUT,
@@ -147,7 +148,7 @@ def test_the_next_largest_effect_counts_by_size_whatever_its_sign() -> None:
 
 
 def test_the_example_in_the_plane_has_the_filter_and_the_pattern_of_theory() -> None:
-    example = chapters.filter_example(20_000, correlation=0.6)
+    example = filter_example(20_000, correlation=0.6)
     places = example.arrows[["x", "y"]].to_numpy().tolist()
     arrows = dict(zip(example.arrows["name"], places, strict=True))
     # Inverse covariance times (1, 0) is (1, -.6) up to a factor; the pattern is the shift itself.
@@ -160,7 +161,7 @@ def test_the_example_in_the_plane_has_the_filter_and_the_pattern_of_theory() -> 
 
 
 def test_the_figure_of_the_example_has_both_kinds_of_points_and_an_arrow_a_direction() -> None:
-    example = chapters.filter_example(50)
+    example = filter_example(50)
     figure = plots.filters.filter_and_pattern(example.points, example.arrows)
     data: Any = figure.data
     traces = {trace.name: trace for trace in data}

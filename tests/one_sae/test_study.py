@@ -14,8 +14,9 @@ import torch
 from tests.planted_model import GAIN, KINDS, planted
 from tests.planted_model import planted_engine as engine
 
-from absorption import ablation, chapters, definitions, one_sae, several_saes
+from absorption import ablation, definitions, one_sae, several_saes
 from absorption.ablation.ranking import NO_LEAD
+from absorption.chapters.absorption.case import tell_case
 from absorption.definitions.control import FILTER_OUT, PATTERN_OUT, RANDOM_OUT, WRONG_OUT
 from absorption.definitions.rates import MEAN
 from absorption.definitions.rules import FRACTION, FULL, RELATIVE
@@ -139,7 +140,7 @@ def test_a_larger_jump_keeps_fewer_main_latents_and_calls_more_words_absorbed() 
 def test_the_case_is_the_word_with_the_largest_lead_and_its_planted_absorber() -> None:
     words_ = definitions.judged_words(judged())
     effects = ablation.stored_effects(engine(), mine().acts.csr, words_, progress=False)
-    case = chapters.tell_case(mine(), found(), effects)
+    case = tell_case(mine(), found(), effects)
     row = planted().words.iloc[int(case.row["word"])]
     assert case.word == row["word"]
     assert KINDS[case.letter] == "full"
@@ -150,7 +151,7 @@ def test_the_case_is_the_word_with_the_largest_lead_and_its_planted_absorber() -
 
 
 def test_without_an_absorbed_word_there_is_an_empty_case() -> None:
-    case = chapters.tell_case(mine(), found().head(0), pd.DataFrame(columns=["word", "effect"]))
+    case = tell_case(mine(), found().head(0), pd.DataFrame(columns=["word", "effect"]))
     assert (case.word, len(case.bars), int(case.row["latent"])) == ("none", 0, -1)
     control = definitions.control_table(engine(), true_subject(), found().head(0))
     assert (len(control), definitions.control_of(control, PATTERN_OUT)) == (0, "not measured")

@@ -10,7 +10,7 @@ import pandas as pd
 
 from absorption.base.statistics import Estimate
 from absorption.chapters.findings import Findings, claim
-from absorption.chapters.loading import load
+from absorption.chapters.loading import load_subject as load_subject
 from absorption.chapters.settings import SplittingSettings
 from absorption.latents.describe import describe_main, split_contrast
 from absorption.latents.main import K_SPARSE, count_table, split_counts, split_letters
@@ -18,18 +18,12 @@ from absorption.models.language_model import LanguageModel
 from absorption.one_sae.study import Study, study_saes
 from absorption.one_sae.words import prepare_words
 from absorption.saes.loader import LoadedSae
-from absorption.several_saes import comparison, l0_trends
+from absorption.several_saes import l0_trends
 
 SHOWN = ["letter", "rank", "latent", "n_on", "share_letter", "recall", "share_upper", "share_space", "top"]
 """Columns of the main latents' table that a reader sees."""
 JUMPS = [0.01, 0.02, 0.03, 0.04, 0.05]
 """Rises of F1 at which splits are counted."""
-
-
-def load_subject(settings: SplittingSettings) -> tuple[LanguageModel, LoadedSae, list[LoadedSae]]:
-    """The model, the SAE, and the shipped SAEs beside it."""
-    model, sae = load(settings)
-    return model, sae, comparison.companions(sae, model) if settings.compare else []
 
 
 @dataclass(frozen=True)

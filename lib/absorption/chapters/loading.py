@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from absorption.base.devices import resolve_device
 from absorption.base.settings import SaeSettings
+from absorption.chapters.settings import StudySettings
 from absorption.models.facts import model_facts
 from absorption.models.language_model import LanguageModel, load_model
 from absorption.saes import preflight
 from absorption.saes.loader import LoadedSae, load_sae
+from absorption.several_saes.comparison import companions
 
 
 def load(settings: SaeSettings) -> tuple[LanguageModel, LoadedSae]:
@@ -31,3 +33,9 @@ def load(settings: SaeSettings) -> tuple[LanguageModel, LoadedSae]:
             f"{facts.n_layers} of {facts.d_model}; save it again with save_pretrained."
         )
     return model, sae
+
+
+def load_subject(settings: StudySettings) -> tuple[LanguageModel, LoadedSae, list[LoadedSae]]:
+    """The model, the SAE, and the shipped SAEs beside it (none if ``compare`` is off)."""
+    model, sae = load(settings)
+    return model, sae, companions(sae, model) if settings.compare else []

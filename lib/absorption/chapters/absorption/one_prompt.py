@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -10,10 +11,59 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
+from absorption.chapters.absorption.basis import Basis
+from absorption.chapters.findings import Findings
+from absorption.chapters.settings import AbsorptionSettings
+from absorption.latents.cosines import decoder_cosines
+from absorption.one_sae.roles import case_latents, letter_cosines
 from absorption.one_sae.study import Study
 from absorption.spelling.prompts import SEPARATOR, encode
 
 N_WORDS = 15
+
+
+@dataclass(frozen=True)
+class TwoLatents(Findings):
+    """The main and the absorbing latent of the clearest absorbed word; all empty if none was absorbed."""
+
+    pair: Mapping[str, int]
+    """Latent by role."""
+    in_prompt: pd.DataFrame
+    """As ``prompt_activations`` gives it."""
+    cosines: pd.DataFrame
+    """As ``latents.decoder_cosines`` gives it."""
+    all_cosines: pd.DataFrame
+    """As ``one_sae.letter_cosines`` gives it."""
+
+    def tables(self) -> Mapping[str, pd.DataFrame]:
+        """Activations and cosines, if there is a pair."""
+        if not self.pair:
+            return {}
+        return {
+            "case-prompt": self.in_prompt,
+            "case-cosines": self.cosines,
+            "letter-cosines": self.all_cosines,
+        }
+
+
+def two_latents(basis: Basis, absorbed: pd.DataFrame, settings: AbsorptionSettings) -> TwoLatents:
+    """The two latents over one prompt and against the letters' probes.
+
+    Args:
+        basis: the chapter's own SAE on its words.
+        absorbed: from ``definitions.absorbed_words``.
+        settings: the chapter's.
+    """
+    pair = case_latents(absorbed)
+    if not pair:
+        return TwoLatents({}, pd.DataFrame(), pd.DataFrame(), pd.DataFrame())
+    mine, word, letter = basis.mine, int(absorbed["word"].iloc[0]), str(absorbed["letter"].iloc[0])
+    return TwoLatents(
+        pair,
+        prompt_activations(mine, letter_words(mine, word, seed=settings.seed), pair),
+        decoder_cosines(mine.sae, mine.words.probed.probes.directions, pair),
+        letter_cosines(mine, basis.subject.main, absorbed, letter),
+    )
 
 
 def letter_words(study: Study, word: int, n_words: int = N_WORDS, seed: int = 0) -> Int[Tensor, " word"]:

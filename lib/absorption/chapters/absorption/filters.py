@@ -6,12 +6,15 @@ chapters use.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
 
+from absorption.chapters.findings import Findings
 from absorption.probes.fit import fit_probes
 from absorption.probes.means import difference_in_means, pattern
 
@@ -20,7 +23,7 @@ FILTER, PATTERN, MEANS = "filter (weights)", "pattern", "difference in means"
 
 
 @dataclass(frozen=True)
-class FilterExample:
+class FilterExample(Findings):
     """Two kinds of points, and three unit directions fitted to them."""
 
     points: pd.DataFrame
@@ -33,6 +36,10 @@ class FilterExample:
     """Share of what the letter writes (along x) that stays when the part along the filter is taken out."""
     left_pattern: float
     """The same for the pattern."""
+
+    def numbers(self) -> Mapping[str, Any]:
+        """How far filter and pattern are apart, and what each leaves."""
+        return {f"example_{name}": getattr(self, name) for name in ("left", "left_pattern", "cosine")}
 
 
 def filter_example(

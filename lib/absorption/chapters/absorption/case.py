@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from absorption.definitions.case import CONTROL_COLUMNS, with_next
+from absorption.base.statistics import Estimate
+from absorption.chapters.findings import Findings, claim
+from absorption.definitions.case import CONTROL_COLUMNS, case_ratios, others_share, with_next
 from absorption.latents.words import top_words
 from absorption.one_sae.study import Study
 
 N_BARS = 10
+SHOWN = [
+    "word", "letter", "latent", "strongest_on", "cosine", "activation", "effect", "control_effect", "lead",
+    "main_latent",
+]  # fmt: skip
+"""Columns of the absorbed words that a reader sees."""
 
 
 @dataclass(frozen=True)
-class CaseStudy:
-    """The clearest absorbed word of a run."""
+class CaseStudy(Findings):
+    """The clearest absorbed word of a run, and how far all absorbed words are like it."""
 
     word: str
     letter: str
@@ -31,18 +40,66 @@ class CaseStudy:
     """Size of the largest effect of any other latent, as a share of the absorbing one's."""
     levels: pd.DataFrame
     """Main and absorbing latent side by side: ``role, latent, strongest_on, cosine, activation, contribution``."""
+    ratios: pd.DataFrame
+    """As ``definitions.case_ratios`` gives it, over all absorbed words."""
+    alone: Estimate
+    """Share of the absorbed words on which no other latent does a twelfth of what the absorber does."""
+    n_absorbed: int
+    sae: str
+    """The SAE's name."""
+
+    @property
+    def absorber(self) -> int:
+        """The absorbing latent; -1 if no word is absorbed."""
+        return int(self.row["latent"])
+
+    def tables(self) -> Mapping[str, pd.DataFrame]:
+        """The strongest effects."""
+        return {"case-effects": self.bars}
+
+    def claims(self) -> pd.DataFrame:
+        """Ratios of absorbing to main latents, and whether the absorber stands alone."""
+        ratios = [
+            claim(
+                "case", Estimate(row["share"], row["low"], row["high"]), part=row["quantity"], note=self.sae
+            )
+            for row in self.ratios.to_dict("records")
+        ]
+        others = claim("case-ablate", self.alone, part="others", note=f"{self.n_absorbed} words")
+        return pd.concat([*ratios, others], ignore_index=True)
+
+    def numbers(self) -> Mapping[str, Any]:
+        """The word, its latents, and the ratios."""
+        names = ("cosine", "main_cosine", "effect")
+        ratios = {f"{row['quantity']}_ratio": f"{row['share']:.2f}" for row in self.ratios.to_dict("records")}
+        return ratios | {f"case_{name}": float(self.row[name]) for name in names} | {
+            "word": self.word.strip(),
+            "letter": self.letter.upper(),
+            "main_name": self.main_name,
+            "absorber_name": self.absorber_name,
+            "next_share": self.next_share,
+            "others_share": str(self.alone),
+            "n_absorbed": self.n_absorbed,
+        }  # fmt: skip
 
 
-def tell_case(study: Study, found: pd.DataFrame, effects: pd.DataFrame) -> CaseStudy:
+def tell_case(study: Study, found: pd.DataFrame, effects: pd.DataFrame, *, seed: int = 0) -> CaseStudy:
     """The absorbed word with the largest lead; an empty case, called "none", if no word is absorbed.
 
     Args:
         study: the SAE on its words.
         found: from ``definitions.absorbed_words``, largest lead first.
         effects: all effects of the judged words, from ``ablation.stored_effects``.
+        seed: of the bootstrap over absorbed words.
     """
+    over_all = {
+        "ratios": case_ratios(found, seed=seed),
+        "alone": others_share(with_next(found, effects), seed=seed),
+        "n_absorbed": len(found),
+        "sae": study.sae.name,
+    }
     if found.empty:
-        return _no_case()
+        return _no_case(over_all)
     row = found.iloc[0]
     mine = effects[effects["word"] == row["word"]]
     order = np.argsort(-mine["effect"].abs().to_numpy(), kind="stable")
@@ -70,14 +127,15 @@ def tell_case(study: Study, found: pd.DataFrame, effects: pd.DataFrame) -> CaseS
         bars=pd.DataFrame({"name": labels, "latent": latents, "effect": strongest["effect"].to_numpy()}),
         next_share=float(with_next(found.iloc[:1], effects)["next_share"].iloc[0]),
         levels=levels,
+        **over_all,
     )
 
 
-def _no_case() -> CaseStudy:
+def _no_case(over_all: Mapping[str, Any]) -> CaseStudy:
     row = pd.Series({**dict.fromkeys(CONTROL_COLUMNS, np.nan), "latent": -1})
     bars = pd.DataFrame({"name": [], "latent": [], "effect": []})
     levels = pd.DataFrame(columns=["role", "latent", "strongest_on", "cosine", "activation", "contribution"])
-    return CaseStudy("none", "none", row, "none", "none", bars, np.nan, levels)
+    return CaseStudy("none", "none", row, "none", "none", bars, np.nan, levels, **over_all)
 
 
 def name_latents(study: Study, table: pd.DataFrame, column: str = "latent") -> pd.DataFrame:
@@ -95,6 +153,11 @@ def name_latents(study: Study, table: pd.DataFrame, column: str = "latent") -> p
     place = list(named.columns).index(column) + 1
     named.insert(place, "strongest_on", [names.get(int(latent), "") for latent in table[column]])
     return named
+
+
+def named_absorbed(study: Study, found: pd.DataFrame) -> pd.DataFrame:
+    """The absorbed words as a reader sees them: columns as in ``SHOWN``."""
+    return name_latents(study, found)[SHOWN]
 
 
 def _short(name: str, limit: int = 28) -> str:

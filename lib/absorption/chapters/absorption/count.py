@@ -1,0 +1,66 @@
+"""Every word judged under every definition, counted, and set beside the null."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pandas as pd
+
+from absorption.ablation.effects import stored_effects
+from absorption.chapters.absorption.basis import Basis
+from absorption.chapters.findings import Findings
+from absorption.chapters.settings import AbsorptionSettings
+from absorption.definitions.case import absorbed_words
+from absorption.definitions.judge import judge, judge_null
+from absorption.definitions.nulls import Null
+from absorption.definitions.rates import absorption_rates
+from absorption.definitions.rules import RELATIVE
+from absorption.definitions.tables import denominators, judged_words, mean_rows
+
+
+@dataclass(frozen=True)
+class Counted(Findings):
+    """What the definitions say of the words, and how often."""
+
+    words: pd.DataFrame
+    """As ``definitions.judge`` gives it: one row a word and definition."""
+    null: Null
+    rates: pd.DataFrame
+    absorbed: pd.DataFrame
+    """As ``definitions.absorbed_words`` gives it, by the relative lead."""
+    effects: pd.DataFrame
+    """All effects of the candidates that were ablated."""
+
+    @property
+    def denominators(self) -> pd.DataFrame:
+        """What each letter's rate rests on."""
+        return denominators(self.rates)
+
+    @property
+    def means(self) -> pd.DataFrame:
+        """Means over letters."""
+        return mean_rows(self.rates)
+
+    def tables(self) -> Mapping[str, pd.DataFrame]:
+        """Judged words, rates, absorbed words."""
+        return {"judged-words": self.words, "absorption-rates": self.rates, "absorbed-words": self.absorbed}
+
+
+def count(basis: Basis, settings: AbsorptionSettings) -> Counted:
+    """Judge the words of the chapter's own SAE, and count."""
+    engine, subject, seed = basis.engine, basis.subject, settings.seed
+    asked = {"mean_metric": basis.scale.value, "seed": seed}
+    words = judge(engine, subject, basis.thresholds, **asked)
+    null = judge_null(engine, subject, basis.thresholds, per_letter=settings.max_candidates, **asked)
+    rates = absorption_rates(
+        words,
+        letters=basis.letters,
+        valid=basis.valid,
+        null=null,
+        seed=seed,
+        stems=basis.mine.words.stems,
+    )
+    absorbed = absorbed_words(engine, subject, words, RELATIVE)
+    effects = stored_effects(engine, basis.mine.acts.csr, judged_words(words), progress=False)
+    return Counted(words, null, rates, absorbed, effects)

@@ -1,0 +1,61 @@
+"""Every SAE on the same words: rates beside their nulls, letters against L0, and trends."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import pandas as pd
+
+from absorption.chapters.absorption.basis import Basis
+from absorption.chapters.findings import Findings
+from absorption.chapters.settings import AbsorptionSettings
+from absorption.definitions.rules import RELATIVE
+from absorption.definitions.tables import mean_rows
+from absorption.several_saes.l0_trends import rate_claims, rate_trends
+from absorption.several_saes.letter_trends import rates_by_letter
+from absorption.several_saes.rates import judge_saes, rates_by_sae
+
+
+@dataclass(frozen=True)
+class EverySae(Findings):
+    """Rates of every SAE, and how they change with L0 and width."""
+
+    rates: pd.DataFrame
+    """As ``several_saes.rates_by_sae`` gives it."""
+    by_letter: pd.DataFrame
+    """Rates of each letter against L0, SAEs of one width; may be empty."""
+    trends: pd.DataFrame
+    """As ``several_saes.rate_trends`` gives it."""
+
+    @property
+    def means(self) -> pd.DataFrame:
+        """Means over letters."""
+        return mean_rows(self.rates, "sae", "d_sae", "l0_text", "l0_share")
+
+    def tables(self) -> Mapping[str, pd.DataFrame]:
+        """Rates by SAE and by letter, and trends."""
+        return {
+            "rates-by-sae": self.rates,
+            "rates-by-letter-and-l0": self.by_letter,
+            "rate-trends": self.trends,
+        }
+
+    def claims(self) -> pd.DataFrame:
+        """Whether every SAE absorbs, and more so at lower L0 and in wider ones."""
+        return rate_claims(self.rates, self.trends)
+
+
+def judge_every_sae(basis: Basis, settings: AbsorptionSettings) -> EverySae:
+    """Judge every SAE with fewer candidates a letter, each with its own gate and null."""
+    few = replace(basis.thresholds, max_candidates=settings.max_candidates_others)
+    judged = judge_saes(
+        basis.studies,
+        few,
+        mean_metric=basis.scale.value,
+        selection=settings.selection,
+        seed=settings.seed,
+    )
+    rates = rates_by_sae(judged, basis.letters, seed=settings.seed)
+    trends = rate_trends(judged, basis.letters, seed=settings.seed)
+    return EverySae(rates, rates_by_letter(rates, RELATIVE), trends)
