@@ -19,16 +19,16 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
 
 from absorption.base import timing
 from absorption.base.cache_root import root as root
+
+if TYPE_CHECKING:  # it takes longer to import than a build in which nothing changed does otherwise
+    import torch
 
 PACKAGES = (
     "numpy", "sae-lens", "scikit-learn", "scipy", "tokenizers", "torch", "transformer-lens", "transformers",
@@ -112,6 +112,9 @@ def cached_tensors(
 
     A damaged file (cut off, or not safetensors at all) is computed again and replaced.
     """
+    from safetensors import SafetensorError, safe_open
+    from safetensors.torch import load_file, save_file
+
     path = root() / stage / f"{key_of(inputs)}.safetensors"
     if path.exists():
         try:
@@ -147,6 +150,8 @@ def array_hash(array: np.ndarray) -> str:
 
 def tensors_hash(tensors: Mapping[str, torch.Tensor]) -> str:
     """16 hex digits of named tensors' shapes, types and values, in name order."""
+    import torch
+
     digest = hashlib.sha256()
     for name, value in sorted(tensors.items()):
         digest.update(f"{name}{tuple(value.shape)}{value.dtype}".encode())
