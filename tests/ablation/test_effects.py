@@ -20,7 +20,8 @@ from absorption.ablation.engine import AblationEngine
 from absorption.ablation.gradients import integrated_gradients
 from absorption.ablation.labels import label_words
 from absorption.ablation.ranking import MAGNITUDE, MOST_NEGATIVE, AblationRule
-from absorption.ablation.rows import active_rows
+from absorption.ablation.remembered import RememberedEffects
+from absorption.ablation.rows import LatentRows, active_rows
 
 AGREE = 1e-5
 
@@ -125,6 +126,27 @@ def test_the_label_alone_is_the_label_of_all_effects_in_fewer_passes(
     assert labels["passes"].sum() < labels["active"].sum()
     assert (labels["passes"] == labels["active"])[labels["absorbed"]].all()
     assert labels["active"].tolist() == effects.groupby("word").size().tolist()
+
+
+def test_effects_that_are_remembered_give_the_same_labels_and_no_pass_is_made_twice(
+    llama: Tiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cosines = torch.rand(26, llama.sae.d_sae, generator=torch.Generator().manual_seed(0)) - 0.6
+    rule, made = AblationRule(0.0, 0.1), []
+
+    def counted(engine: AblationEngine, rows: LatentRows, before: torch.Tensor) -> torch.Tensor:
+        made.extend(zip(rows.words.tolist(), rows.latents.tolist(), strict=True))
+        return removal_effects(engine, rows, before)
+
+    monkeypatch.setattr("absorption.ablation.remembered.removal_effects", counted)
+    remember = RememberedEffects()
+    effects = all_effects(llama.engine, llama.csr, torch.arange(0, 26), progress=False)
+    remember.add(effects)
+    for words in (torch.arange(0, 260, 4), torch.arange(0, 260, 2)):
+        labels = label_words(llama.engine, llama.csr, words, cosines, rule, remember)
+        pd.testing.assert_frame_equal(labels, label_words(llama.engine, llama.csr, words, cosines, rule))
+    assert len(made) == len(set(made)) > 100
+    assert min(word for word, _ in made) == 26
 
 
 def test_words_without_an_eligible_latent_cost_no_pass(llama: Tiny) -> None:

@@ -57,15 +57,7 @@ def stored_effects(
     engine: AblationEngine, csr: Tensor, words: Int[Tensor, " word"], *, progress: bool = True
 ) -> pd.DataFrame:
     """``all_effects``, kept on disk: words whose effects were computed before are not ablated again."""
-    inputs = {
-        "model": engine.model.identity, "dtype": str(engine.model.dtype), "sae": engine.sae.identity,
-        "site": engine.sae.hook_name, "prefixes": cache.array_hash(engine.prompts.prefixes.numpy()),
-        "prompts": cache.array_hash(torch.stack([engine.prompts.word_ids, engine.prompts.example_set]).numpy()),
-        "question": cache.array_hash(torch.cat([engine.prompts.suffix, engine.prompts.answer_ids]).numpy()),
-        "letters": cache.array_hash(engine.prompts.letters.numpy()),
-        "latent_acts": cache.csr_hash(csr), "mode": engine.mode, "version": VERSION,
-    }  # fmt: skip
-    path = cache.root() / "effects" / f"{cache.key_of(inputs)}.parquet"
+    path = _path(engine, csr)
     known = _read(path)
     missing = words[~torch.isin(words, torch.tensor(known["word"].unique().tolist(), dtype=torch.long))]
     if len(missing):
@@ -75,6 +67,23 @@ def stored_effects(
         cache.write_table(path, known)
     mine = known[known["word"].isin(words.tolist())]
     return mine.sort_values(["word", "latent"], ignore_index=True)
+
+
+def kept_effects(engine: AblationEngine, csr: Tensor) -> pd.DataFrame:
+    """What ``stored_effects`` has kept so far of this engine and these activations; perhaps nothing."""
+    return _read(_path(engine, csr))
+
+
+def _path(engine: AblationEngine, csr: Tensor) -> Path:
+    inputs = {
+        "model": engine.model.identity, "dtype": str(engine.model.dtype), "sae": engine.sae.identity,
+        "site": engine.sae.hook_name, "prefixes": cache.array_hash(engine.prompts.prefixes.numpy()),
+        "prompts": cache.array_hash(torch.stack([engine.prompts.word_ids, engine.prompts.example_set]).numpy()),
+        "question": cache.array_hash(torch.cat([engine.prompts.suffix, engine.prompts.answer_ids]).numpy()),
+        "letters": cache.array_hash(engine.prompts.letters.numpy()),
+        "latent_acts": cache.csr_hash(csr), "mode": engine.mode, "version": VERSION,
+    }  # fmt: skip
+    return cache.root() / "effects" / f"{cache.key_of(inputs)}.parquet"
 
 
 def _read(path: Path) -> pd.DataFrame:

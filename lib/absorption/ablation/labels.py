@@ -8,6 +8,7 @@ have had all their latents removed: the label is the one that all effects give.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import pandas as pd
@@ -21,6 +22,8 @@ from absorption.ablation.ranking import AblationRule, strengths
 from absorption.ablation.rows import LatentRows, active_rows
 from absorption.spelling.vocab import LETTERS
 
+Removal = Callable[[AblationEngine, LatentRows, Tensor], Tensor]
+"""``removal_effects``, or one that remembers."""
 FIRST_RIVALS = 4
 """Other latents tried in the first round; each later round tries twice as many."""
 
@@ -52,6 +55,7 @@ def label_words(
     words: Int[Tensor, " word"],
     cosines: Float[Tensor, "26 latent"],
     rule: AblationRule,
+    remove: Removal = removal_effects,
 ) -> pd.DataFrame:
     """Whether the paper's ablation rule (section 5.3) calls each word absorbed, in as few passes as possible.
 
@@ -61,6 +65,7 @@ def label_words(
         words: positions in the prompts' table, each once, on which all main latents are off.
         cosines: of each letter's probe direction with each latent's decoder row.
         rule: what makes a latent eligible, and the lead that it needs: above 0.
+        remove: how the effects are computed; ``RememberedEffects`` where words are labelled several times.
 
     Returns:
         ``word, letter, absorbed, latent, effect, lead, passes, active``: ``latent`` is the strongest eligible one
@@ -77,8 +82,9 @@ def label_words(
     where = place[rows.words]
     before = clean_metrics(engine, words)
     eligible = rule.aligned(cosines[engine.prompts.letters[rows.words], rows.latents])
-    found = _strongest(engine, rows[eligible], where[eligible], before, len(words), rule)
-    _try_rivals(engine, rows[~eligible], where[~eligible], before, found)
+    effects = remove(engine, rows[eligible], before[where[eligible]])
+    found = _strongest(effects, rows[eligible], where[eligible], len(words), rule)
+    _try_rivals(engine, rows[~eligible], where[~eligible], before, found, remove)
     return pd.DataFrame(
         {
             "word": words.numpy(),
@@ -93,11 +99,8 @@ def label_words(
     )
 
 
-def _strongest(
-    engine: AblationEngine, rows: LatentRows, where: Tensor, before: Tensor, n_words: int, rule: AblationRule
-) -> _Open:
-    """Remove every eligible latent; keep the strongest of each word and the strength of the next."""
-    effects = removal_effects(engine, rows, before[where])
+def _strongest(effects: Tensor, rows: LatentRows, where: Tensor, n_words: int, rule: AblationRule) -> _Open:
+    """Of every eligible latent's effect: the strongest of each word, and the strength of the next."""
     found = _Open(
         latent=torch.full((n_words,), -1),
         effect=torch.zeros(n_words),
@@ -117,7 +120,7 @@ def _strongest(
 
 
 def _try_rivals(
-    engine: AblationEngine, rows: LatentRows, where: Tensor, before: Tensor, found: _Open
+    engine: AblationEngine, rows: LatentRows, where: Tensor, before: Tensor, found: _Open, remove: Removal
 ) -> None:
     """Remove the other latents of the words still in doubt, those that write most first."""
     size = rows.contributions(engine.sae).norm(dim=1) if len(rows) else torch.zeros(0)
@@ -129,7 +132,7 @@ def _try_rivals(
     low, high = 0, FIRST_RIVALS
     while len(rows) and low < int(counts.max()):
         now = found.leads[where] & (rank >= low) & (rank < high)
-        effects = removal_effects(engine, rows[now], before[where[now]])
+        effects = remove(engine, rows[now], before[where[now]])
         found.rival.scatter_reduce_(0, where[now], strengths(effects, found.rule.ranking), "amax")
         found.passes += torch.bincount(where[now], minlength=len(before))
         low, high = high, 3 * high

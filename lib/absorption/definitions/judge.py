@@ -11,9 +11,9 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from absorption.ablation.effects import clean_metrics, stored_effects
+from absorption.ablation.effects import clean_metrics, removal_effects, stored_effects
 from absorption.ablation.engine import AblationEngine
-from absorption.ablation.labels import label_words
+from absorption.ablation.labels import Removal, label_words
 from absorption.ablation.ranking import AblationRule
 from absorption.base.statistics import Estimate, mean_interval
 from absorption.definitions.evidence import Subject
@@ -122,6 +122,7 @@ def judge(
     seed: int = 0,
     every_effect: bool = True,
     known: pd.DataFrame | None = None,
+    remove: Removal = removal_effects,
 ) -> pd.DataFrame:
     """All definitions on the same words; columns as in ``COLUMNS``.
 
@@ -135,6 +136,7 @@ def judge(
         every_effect: compute all effects (kept on disk); else only the labels, in far fewer passes.
         known: all effects of some words, such as ``null_effects``; without ``every_effect`` these words are judged by
             them, and no pass is made for them again. The labels are the same.
+        remove: how the effects that labels need are computed; ``RememberedEffects`` makes none twice.
     """
     words = torch.from_numpy(subject.words.numpy()[subject.chosen(thresholds.max_candidates, seed)])
     leads = {ABLATION: thresholds.min_lead, RELATIVE: thresholds.relative_lead(mean_metric)}
@@ -142,7 +144,7 @@ def judge(
         effects = stored_effects(engine, subject.csr, words)
         tables = [judge_by_effects(subject, effects, thresholds, lead, name) for name, lead in leads.items()]
     else:
-        tables = _labelled(engine, subject, thresholds, words, leads, known)
+        tables = _labelled(engine, subject, thresholds, words, leads, known, remove)
     return pd.concat([*tables, judge_by_projection(subject, thresholds)], ignore_index=True)
 
 
@@ -153,12 +155,13 @@ def _labelled(
     words: Int[Tensor, " word"],
     leads: Mapping[str, float],
     known: pd.DataFrame | None,
+    remove: Removal,
 ) -> list[pd.DataFrame]:
     """The ablation metric at each lead: by effects where they are known, by labels for the other words."""
     has_effects = np.isin(words.numpy(), [] if known is None else known["word"])
     rule = thresholds.ablation_rule(min(leads.values()))
     unknown = words[torch.from_numpy(~has_effects)]
-    labels = label_words(engine, subject.csr, unknown, subject.cosines, rule)
+    labels = label_words(engine, subject.csr, unknown, subject.cosines, rule, remove)
     tables = [
         judge_by_labels(subject, labels, replace(rule, min_lead=lead), name) for name, lead in leads.items()
     ]

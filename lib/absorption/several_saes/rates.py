@@ -8,7 +8,9 @@ from dataclasses import dataclass
 import pandas as pd
 from tqdm.auto import tqdm
 
+from absorption.ablation.effects import kept_effects
 from absorption.ablation.engine import AblationEngine
+from absorption.ablation.remembered import RememberedEffects
 from absorption.base import timing
 from absorption.definitions.agreement import panel_rows
 from absorption.definitions.gate import valid_letters
@@ -65,6 +67,8 @@ def judge_saes(
             subject = study.subject(selection)
             null = judge_null(engine, subject, thresholds, mean_metric=mean_metric, seed=seed)
             known = null_effects(engine, subject, seed=seed)
+            remove = RememberedEffects()
+            remove.add(kept_effects(engine, subject.csr))
             table = judge(
                 engine,
                 subject,
@@ -73,6 +77,7 @@ def judge_saes(
                 seed=seed,
                 every_effect=False,
                 known=known,
+                remove=remove,
             )
             judged.append(Judged(study, table, null, gate_table(study, study.main[selection], thresholds)))
     return judged
@@ -114,14 +119,23 @@ def rates_by_selection(
     """
     engine = AblationEngine(study.words.model, study.sae, study.words.prompts)
     subjects = {name: study.subject(name) for name in SELECTIONS} | study.on_few_words()
-    tables = []
+    tables, remove = [], RememberedEffects()
     with timing.stage("selections"):
         for name, subject in tqdm(subjects.items(), desc="Selections"):
-            table = judge(engine, subject, thresholds, mean_metric=mean_metric, seed=seed, every_effect=False)
-            n_main = sum(len(subject.main[letter]) for letter in letters) / len(letters)
             null = judge_null(
                 engine, subject, thresholds, mean_metric=mean_metric, per_letter=NULL_WORDS, seed=seed
             )
+            remove.add(kept_effects(engine, subject.csr))  # those of the null's words, and of earlier tables
+            table = judge(
+                engine,
+                subject,
+                thresholds,
+                mean_metric=mean_metric,
+                seed=seed,
+                every_effect=False,
+                remove=remove,
+            )
+            n_main = sum(len(subject.main[letter]) for letter in letters) / len(letters)
             valid = valid_letters(gate_table(study, subject.main, thresholds))
             rates = absorption_rates(
                 table, letters=letters, valid=valid, null=null, seed=seed, stems=study.words.stems
