@@ -35,7 +35,8 @@ book: $(STAMP)  ## Run the notebooks and build the book; prints where index.html
 	@$(BIN)/absorption book
 
 test: lint $(SWEEP_STAMP)  ## Lint, types, tests, and the notebooks at smoke size
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile
+	@OMP_NUM_THREADS=1 THP_MEM_ALLOC_ENABLE=1 $(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile \
+	  --no-loadscope-reorder
 
 test-slurm: $(STAMP) $(SWEEP_STAMP)  ## Run a small sweep on a real SLURM of one node on this machine
 	@$(BIN)/python tests/slurm/check.py

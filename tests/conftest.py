@@ -22,6 +22,15 @@ def _annotated_modules() -> list[str]:
 install_import_hook(_annotated_modules(), f"{shape_checks.__name__}.check")
 
 
+LONGEST = ("test_notebooks.py",)
+"""Files with which processes that test side by side begin: as the last they would leave the others without work."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest first, the rest in the order found."""
+    items.sort(key=lambda item: item.path.name not in LONGEST)
+
+
 @pytest.fixture
 def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An empty cache folder for each test."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 import pandas as pd
 import pytest
 import torch
-from tests.ablation.conftest import WORDS, Tiny, whole_pass_metric
+from tests.ablation.conftest import WORDS, Tiny, make_tiny, whole_pass_metric
 
 from absorption.ablation.effects import (
     all_effects,
@@ -111,15 +113,21 @@ def _label_from_all(
     return top["strength"] - second["strength"] >= lead
 
 
+@cache
+def every_fourth() -> tuple[torch.Tensor, pd.DataFrame]:
+    """Words, and all of their effects: what labels at any lead and ranking are compared with."""
+    llama, words = make_tiny("llama", "blocks.1.hook_resid_post"), torch.arange(0, 1040, 4)
+    return words, all_effects(llama.engine, llama.csr, words, progress=False)
+
+
 @pytest.mark.parametrize("ranking", [MOST_NEGATIVE, MAGNITUDE])
 @pytest.mark.parametrize("lead", [0.02, 0.1, 0.2])
 def test_the_label_alone_is_the_label_of_all_effects_in_fewer_passes(
     llama: Tiny, lead: float, ranking: str
 ) -> None:
-    words = torch.arange(0, 1040, 4)
+    words, effects = every_fourth()
     cosines = torch.rand(26, llama.sae.d_sae, generator=torch.Generator().manual_seed(0)) - 0.6
     labels = label_words(llama.engine, llama.csr, words, cosines, AblationRule(0.0, lead, ranking))
-    effects = all_effects(llama.engine, llama.csr, words, progress=False)
     expected = [_label_from_all(mine, cosines, 0.0, lead, ranking) for _, mine in effects.groupby("word")]
     assert labels["absorbed"].tolist() == expected
     assert 5 < sum(expected) < len(words) - 5

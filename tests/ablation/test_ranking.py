@@ -51,13 +51,13 @@ def test_the_rule_gives_the_published_calculators_verdict_on_random_words(
     rng = np.random.default_rng(0)
     thresholds = Thresholds(min_lead=min_lead, ranking=ranking)
     expected, found = [], []
-    for _ in range(3000):
+    for _ in range(1000):
         scores, cosines = random_word(rng)
         on = np.flatnonzero(scores.to_numpy())
         expected.append(published_verdict(scores, cosines, min_lead, ranking == MAGNITUDE))
         found.append(len(on) > 0 and verdict(scores, cosines, on, thresholds))
     assert found == expected
-    assert 100 < sum(expected) < 2900
+    assert 30 < sum(expected) < 970
 
 
 def test_the_two_rankings_part_where_a_latent_speaks_against_the_letter() -> None:
