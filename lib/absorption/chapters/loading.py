@@ -1,9 +1,9 @@
-"""The model and the SAE of a chapter, in the order in which little is lost if one is refused."""
+"""The model of a chapter, alone or with its SAE, in the order in which little is lost if one is refused."""
 
 from __future__ import annotations
 
 from absorption.base.devices import resolve_device
-from absorption.base.settings import SaeSettings
+from absorption.base.settings import ModelSettings, SaeSettings
 from absorption.chapters.settings import StudySettings
 from absorption.models.facts import model_facts
 from absorption.models.language_model import LanguageModel, load_model
@@ -39,3 +39,13 @@ def load_subject(settings: StudySettings) -> tuple[LanguageModel, LoadedSae, lis
     """The model, the SAE, and the shipped SAEs beside it (none if ``compare`` is off)."""
     model, sae = load(settings)
     return model, sae, companions(sae, model) if settings.compare else []
+
+
+def load_alone(settings: ModelSettings) -> LanguageModel:
+    """Check everything, and load the model of a chapter without an SAE.
+
+    Raises:
+        ValueError, ConnectionError: as ``preflight.check`` and ``load_model``.
+    """
+    preflight.check(settings)
+    return load_model(settings.model, settings.device, settings.dtype)

@@ -5,7 +5,6 @@ from absorption.probes.fit import one_hot
 from absorption.probes.scores import (
     METRICS,
     letter_scores,
-    letter_table,
     mean_scores,
     prevalence_f1,
     score_layers,

@@ -159,13 +159,3 @@ def prevalence_f1(labels: Bool[Tensor, "word letter"]) -> float:
     positives = labels.sum(0).double().numpy()
     always = confusion_scores(positives, len(labels) - positives, np.zeros_like(positives))
     return float(always["f1"].mean())
-
-
-def letter_table(table: pd.DataFrame, words: pd.DataFrame, method: str = "LR probe") -> pd.DataFrame:
-    """One row a letter for readers: number of test words and every metric as ``value [low, high]``."""
-    rows = table[(table["method"] == method) & (table["letter"] != "mean")]
-    text = rows.apply(lambda row: f"{row['value']:.2f} [{row['low']:.2f}, {row['high']:.2f}]", axis=1)
-    wide = rows.assign(text=text).pivot(index="letter", columns="metric", values="text")
-    n_test = words.loc[words["split"] == "test", "letter"].value_counts()
-    counted = wide[list(METRICS)].assign(**{"test words": n_test.reindex(wide.index).astype(int)})
-    return counted.reset_index().rename_axis(columns=None)

@@ -1,0 +1,173 @@
+"""Chapter 2, probe baselines: a linear probe for each letter, by split of the words, by kind of probe and by depth."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+from jaxtyping import Float
+from torch import Tensor
+
+from absorption.base.statistics import Estimate
+from absorption.chapters.findings import Findings, claim
+from absorption.chapters.settings import ProbeSettings, every_depth
+from absorption.models.hooks import Site
+from absorption.models.language_model import LanguageModel
+from absorption.probes.fit import one_hot
+from absorption.probes.scores import METRICS, mean_scores, prevalence_f1, score_layers, score_splits
+from absorption.probes.words import CONVERGED, probe_words
+from absorption.spelling.activations import word_activations
+from absorption.spelling.prompts import make_prompts
+from absorption.spelling.vocab import BY_STEM, BY_WORD, load_vocab, sample_words
+
+LR = "LR probe"
+"""What scores call the converged probe."""
+
+
+@dataclass(frozen=True)
+class Words(Findings):
+    """The words, and the residual stream at their token."""
+
+    table: pd.DataFrame
+    here: Site
+    """Where the later chapters' SAEs read."""
+    acts: Float[Tensor, "word d_model"]
+
+    def numbers(self) -> Mapping[str, Any]:
+        """How many words, and where."""
+        return {"n_words": f"{len(self.table):,}", "here": self.here.label}
+
+
+def read_words(model: LanguageModel, settings: ProbeSettings) -> Words:
+    """Put every word into its prompt and read the residual stream at the hook."""
+    table = sample_words(load_vocab(model.tokenizer), settings.n_words, settings.seed)
+    here = model.site(settings.hook_name)
+    return Words(table, here, _activations(model, table, [here.name], settings)[here.name])
+
+
+def _activations(
+    model: LanguageModel, words: pd.DataFrame, hooks: list[str], settings: ProbeSettings
+) -> dict[str, Tensor]:
+    prompts = make_prompts(model, words, n_sets=settings.n_sets, seed=settings.seed)
+    return word_activations(model, prompts, hooks)
+
+
+@dataclass(frozen=True)
+class ByLetter(Findings):
+    """Scores at the hook, one split of the words a seed; the first is shown letter by letter."""
+
+    scores: pd.DataFrame
+    first: pd.DataFrame
+    letters: pd.DataFrame
+    """One row a letter, for readers."""
+    means: pd.DataFrame
+    """Means over letters: ``method, metric, seed, value, low, high``."""
+
+    def tables(self) -> Mapping[str, pd.DataFrame]:
+        """Scores of every split."""
+        return {"probe-scores": self.scores}
+
+    def numbers(self) -> Mapping[str, Any]:
+        """Means over the splits, and the range of F1."""
+        spread = self.means[self.means["method"] == LR].groupby("metric")["value"].agg(["mean", "min", "max"])
+        means = {f"probe_{metric}": float(spread.loc[metric, "mean"]) for metric in METRICS}
+        return means | {f"f1_{end}": float(spread.loc["f1", end]) for end in ("min", "max")}
+
+
+def score_letters(words: Words, model: LanguageModel, settings: ProbeSettings) -> ByLetter:
+    """Probe and difference in means at the hook, over several splits of the words."""
+    seeds = list(range(settings.seed, settings.seed + settings.n_seeds))
+    scores = score_layers(words.table, {words.here.name: words.acts}, model, seeds=seeds)
+    first = scores[scores["seed"] == settings.seed]
+    split = probe_words(words.table, words.acts, seed=settings.seed).words
+    means = mean_scores(scores).sort_values(["method", "metric", "seed"])
+    shown = means[["method", "metric", "seed", "value", "low", "high"]]
+    return ByLetter(scores, first, letter_table(first, split), shown)
+
+
+def letter_table(scores: pd.DataFrame, words: pd.DataFrame, method: str = LR) -> pd.DataFrame:
+    """One row a letter for readers: number of test words and every metric as ``value [low, high]``.
+
+    Args:
+        scores: from ``probes.score_layers``, of one split.
+        words: the vocabulary table with a ``split`` column.
+        method: whose scores.
+    """
+    rows = scores[(scores["method"] == method) & (scores["letter"] != "mean")]
+    text = rows.apply(lambda row: f"{row['value']:.2f} [{row['low']:.2f}, {row['high']:.2f}]", axis=1)
+    wide = rows.assign(text=text).pivot(index="letter", columns="metric", values="text")
+    n_test = words.loc[words["split"] == "test", "letter"].value_counts()
+    counted = wide[list(METRICS)].assign(**{"test words": n_test.reindex(wide.index).astype(int)})
+    return counted.reset_index().rename_axis(columns=None)
+
+
+@dataclass(frozen=True)
+class BySplit(Findings):
+    """Four kinds of probe under both splits of the words."""
+
+    scores: pd.DataFrame
+
+    def tables(self) -> Mapping[str, pd.DataFrame]:
+        """Mean F1 by probe and split."""
+        return {"probe-scores-by-split": self.scores}
+
+    def numbers(self) -> Mapping[str, Any]:
+        """The share of variants, and the converged probe's F1 under either split."""
+        rows = self.scores[self.scores["probe"] == CONVERGED].set_index("split")
+        by_split = {f"f1_by_{split}": float(rows.loc[split, "value"]) for split in (BY_WORD, BY_STEM)}
+        return {"variants": float(rows.loc[BY_WORD, "variants"])} | by_split
+
+
+def compare_splits(words: Words, settings: ProbeSettings) -> BySplit:
+    """Score every kind of probe under both splits."""
+    return BySplit(score_splits(words.table, words.acts, seed=settings.seed))
+
+
+@dataclass(frozen=True)
+class ByDepth(Findings):
+    """Scores from the embedding to the last layer, on a sample of the words."""
+
+    scores: pd.DataFrame
+    n_words: int
+    floor: float
+    """F1 of always saying yes."""
+
+    @property
+    def means(self) -> pd.DataFrame:
+        """Means over letters."""
+        return mean_scores(self.scores)
+
+    @property
+    def f1(self) -> pd.DataFrame:
+        """The LR probe's mean F1 by depth, lowest first."""
+        rows = self.means
+        return rows[(rows["method"] == LR) & (rows["metric"] == "f1")].sort_values("value")
+
+    def tables(self) -> Mapping[str, pd.DataFrame]:
+        """Scores by depth."""
+        return {"probe-scores-by-layer": self.scores}
+
+    def claims(self) -> pd.DataFrame:
+        """Whether the probe finds the letter at every depth: its lowest F1."""
+        worst = self.f1.iloc[0]
+        note = f"lowest at depth {worst['depth']}; {len(self.f1)} depths, {self.n_words:,} words"
+        lowest = Estimate(worst["value"], worst["low"], worst["high"])
+        return claim("probe", lowest, part="every-layer", note=note)
+
+    def numbers(self) -> Mapping[str, Any]:
+        """The lowest and the highest F1, where they are, and the floor."""
+        ends = {"worst": self.f1.iloc[0], "best": self.f1.iloc[-1]}
+        values = {name: float(row["value"]) for name, row in ends.items()}
+        depths = {f"{name}_depth": int(row["depth"]) for name, row in ends.items()}
+        return values | depths | {"floor": self.floor, "n_some": f"{self.n_words:,}"}
+
+
+def score_depths(words: Words, model: LanguageModel, settings: ProbeSettings) -> ByDepth:
+    """Probe at every n-th depth and at the hook, on a seeded sample of the words."""
+    some = sample_words(words.table, settings.curve_words, settings.seed)
+    depths = sorted({*every_depth(model.n_layers, settings.every), words.here.depth})
+    acts = _activations(model, some, [Site(depth).name for depth in depths], settings)
+    scores = score_layers(some, acts, model, seeds=[settings.seed])
+    return ByDepth(scores, len(some), prevalence_f1(one_hot(some)))
