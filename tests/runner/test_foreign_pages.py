@@ -14,7 +14,8 @@ import pytest
 from absorption import plots
 from absorption.base import repository
 from absorption.base.statistics import Estimate
-from absorption.several_saes import comparison, l0_trends
+from absorption.chapters.recall_gap import NO_TREND
+from absorption.several_saes import l0_trends
 
 ROOT = repository.root()
 PAGES = (
@@ -38,10 +39,10 @@ def test_an_empty_table_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
     shown: list = []
     monkeypatch.setattr(sys.modules["absorption.plots.show"], "display", shown.append)
     table = pd.DataFrame(columns=["selection", "value"])
-    plots.show_table(table, caption="Slopes.", empty=comparison.NO_TREND)
-    assert f'<td colspan="2">{comparison.NO_TREND}</td>' in shown[0].data
-    plots.show_table(pd.DataFrame({"value": [1]}), caption="Slopes.", empty=comparison.NO_TREND)
-    assert comparison.NO_TREND not in shown[1].data
+    plots.show_table(table, caption="Slopes.", empty=NO_TREND)
+    assert f'<td colspan="2">{NO_TREND}</td>' in shown[0].data
+    plots.show_table(pd.DataFrame({"value": [1]}), caption="Slopes.", empty=NO_TREND)
+    assert NO_TREND not in shown[1].data
 
 
 def test_a_change_that_no_saes_show_says_so_and_is_no_nan() -> None:

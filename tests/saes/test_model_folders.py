@@ -12,11 +12,11 @@ from tests.saes.models import TOKENIZERS, make_tokenizer, save_model
 
 from absorption import definitions, latents
 from absorption.ablation.engine import AblationEngine
+from absorption.chapters.recall_gap.scored import mean_table, score_saes
 from absorption.models.language_model import LanguageModel, load_model
 from absorption.probes.words import ProbedWords, probe_words
 from absorption.saes.loader import LoadedSae, load_sae
 from absorption.saes.shipped import LOCAL
-from absorption.several_saes import comparison
 from absorption.spelling.activations import word_activations
 from absorption.spelling.prompts import SpellingPrompts, letter_index, make_prompts
 from absorption.spelling.vocab import LETTERS, load_vocab
@@ -107,8 +107,8 @@ def test_the_recall_gap_comes_out_with_recall_as_counted_by_hand(
 ) -> None:
     sae = sae_for(tmp_path, model, "blocks.1.hook_resid_post")
     probed = probed_words(model, sae)
-    scored = comparison.score_saes([sae], probed)
-    table = comparison.mean_table(scored, latents.probe_samples(probed))
+    scored = score_saes([sae], probed)
+    table = mean_table(scored, latents.probe_samples(probed))
     assert set(table["selection"]) == {"LR probe", *latents.SELECTIONS}
     assert table[["precision", "recall", "f1"]].notna().all(axis=None)
     rows = scored[0].scores.query("selection == 'best F1' and letter == 'b' and metric == 'recall'")

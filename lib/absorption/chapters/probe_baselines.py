@@ -71,9 +71,10 @@ class ByLetter(Findings):
 
     def numbers(self) -> Mapping[str, Any]:
         """Means over the splits, and the range of F1."""
-        spread = self.means[self.means["method"] == LR].groupby("metric")["value"].agg(["mean", "min", "max"])
-        means = {f"probe_{metric}": float(spread.loc[metric, "mean"]) for metric in METRICS}
-        return means | {f"f1_{end}": float(spread.loc["f1", end]) for end in ("min", "max")}
+        values = self.means[self.means["method"] == LR].groupby("metric")["value"]
+        means = {f"probe_{metric}": float(values.get_group(metric).mean()) for metric in METRICS}
+        f1 = values.get_group("f1")
+        return means | {"f1_min": float(f1.min()), "f1_max": float(f1.max())}
 
 
 def score_letters(words: Words, model: LanguageModel, settings: ProbeSettings) -> ByLetter:
@@ -115,9 +116,9 @@ class BySplit(Findings):
 
     def numbers(self) -> Mapping[str, Any]:
         """The share of variants, and the converged probe's F1 under either split."""
-        rows = self.scores[self.scores["probe"] == CONVERGED].set_index("split")
-        by_split = {f"f1_by_{split}": float(rows.loc[split, "value"]) for split in (BY_WORD, BY_STEM)}
-        return {"variants": float(rows.loc[BY_WORD, "variants"])} | by_split
+        rows = self.scores[self.scores["probe"] == CONVERGED].set_index("split").to_dict("index")
+        by_split = {f"f1_by_{split}": float(rows[split]["value"]) for split in (BY_WORD, BY_STEM)}
+        return {"variants": float(rows[BY_WORD]["variants"])} | by_split
 
 
 def compare_splits(words: Words, settings: ProbeSettings) -> BySplit:

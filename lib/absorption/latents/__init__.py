@@ -1,6 +1,5 @@
 """Latents as first-letter classifiers: which latent stands for a letter, how good it is, what it misses."""
 
-from absorption.latents.by_split import f1_by_split, splits_in_words
 from absorption.latents.contexts import favoured_tokens, strongest_contexts, text_activations
 from absorption.latents.cosines import all_cosines, cosines_by_letter, decoder_cosines
 from absorption.latents.describe import describe_main, split_contrast

@@ -12,7 +12,7 @@ def choices_by_layer(table: pd.DataFrame) -> go.Figure:
     """Mean F1 of either choice, and the share of letters with the same latent, against depth.
 
     Args:
-        table: ``depth, what, value, low, high``, as ``choices.choices_by_layer`` gives it.
+        table: ``depth, what, value, low, high``, as ``recall_gap.choices_by_layer`` gives it.
     """
     fig = theme.figure("blocks before the SAE", "mean F1, or share of letters", yaxis_range=[0, 1.02])
     for (what, rows), colour, symbol, dash in zip(

@@ -38,7 +38,7 @@ def f1_by_split(table: pd.DataFrame) -> go.Figure:
     """F1 of each letter's latent on the test words of either split, sorted by the split by word.
 
     Args:
-        table: ``split, letter, latent, value, low, high``, as ``latents.f1_by_split`` gives it; the means are left out.
+        table: ``split, letter, latent, value, low, high``, as ``recall_gap.f1_by_split`` gives it; means are left out.
     """
     letters = table[table["letter"] != "mean"]
     order = letters[letters["split"] == "word"].sort_values("value", ascending=False)["letter"].tolist()

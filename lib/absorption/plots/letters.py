@@ -15,7 +15,7 @@ def letters_against_l0(table: pd.DataFrame, title: str) -> go.Figure:
     """A small panel for each letter, all on one scale.
 
     Args:
-        table: ``letter, l0_text, value, low, high``, as ``letter_trends.f1_by_letter`` gives it, and of rates also
+        table: ``letter, l0_text, value, low, high``, as ``recall_gap.f1_by_letter`` gives it, and of rates also
             ``null, null_low, null_high``, drawn in grey.
         title: what the value is.
     """

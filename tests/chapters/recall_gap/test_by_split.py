@@ -10,7 +10,7 @@ import pytest
 import torch
 from sae_lens import StandardSAE, StandardSAEConfig
 
-from absorption.latents.by_split import f1_by_split, splits_in_words
+from absorption.chapters.recall_gap.by_split import f1_by_split, splits_in_words
 from absorption.models.hooks import Site
 from absorption.saes.loader import LoadedSae
 from absorption.spelling.vocab import LETTERS, SPLITS, split_words, stems

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pandas as pd
 
 from absorption.base.statistics import Estimate, interval, mean_interval
+from absorption.chapters.recall_gap.scored import same_choice, score_saes
 from absorption.models.language_model import LanguageModel
 from absorption.probes.words import probe_words
 from absorption.saes.loader import LoadedSae, load_sae
 from absorption.saes.shipped import SHIPPED, shipped_card, shipped_ids
-from absorption.several_saes.comparison import same_choice, score_saes
 from absorption.spelling.activations import word_activations
 from absorption.spelling.prompts import SpellingPrompts, make_prompts
 from absorption.spelling.vocab import load_vocab, sample_words
