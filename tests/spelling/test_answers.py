@@ -12,6 +12,7 @@ from tests.ablation.architectures import CONFIGS, tiny_model
 from tests.planted_model import GAIN, Planted, plant, word_table
 from torch import Tensor
 
+from absorption.chapters.spelling import last_depth_that_matters, patch_outcomes
 from absorption.models.language_model import LanguageModel
 from absorption.spelling import answers
 from absorption.spelling.answers import (
@@ -19,10 +20,7 @@ from absorption.spelling.answers import (
     answer_by_examples,
     answer_words,
     ask,
-    group_words,
-    last_depth_that_matters,
     patch_layers,
-    patch_outcomes,
 )
 from absorption.spelling.prompts import SpellingPrompts, make_prompts
 
@@ -192,34 +190,3 @@ def test_patching_finds_where_the_planted_letter_leaves_the_word(planted: Plante
     assert late["still_correct"].all()
     assert not late["says_other"].any()
     assert last_depth_that_matters(patch_outcomes(patched)) == 1
-
-
-def test_outcomes_are_shares_of_the_patched_words() -> None:
-    table = pd.DataFrame(
-        {
-            "patch": ["another word's"] * 8 + ["mean of all words"] * 4,
-            "depth": [3] * 4 + [5] * 4 + [3] * 4,
-            "still_correct": [True, False, False, False, True, True, True, False, True, True, False, False],
-            "says_other": [False, True, True, False] + [False] * 8,
-        }
-    )
-    found = patch_outcomes(table).set_index(["outcome", "patch", "depth"])["value"].to_dict()
-    assert found == {
-        ("still right", "another word's", 3): 0.25,
-        ("still right", "another word's", 5): 0.75,
-        ("still right", "mean of all words", 3): 0.5,
-        ("says the other word's letter", "another word's", 3): 0.5,
-        ("says the other word's letter", "another word's", 5): 0.0,
-    }
-    outcomes = patch_outcomes(table)
-    assert last_depth_that_matters(outcomes) == 3
-    assert last_depth_that_matters(outcomes, share=0.8) == 5
-    assert last_depth_that_matters(outcomes, share=0.2) == -1
-
-
-def test_words_are_grouped_by_length_and_by_fifths_of_commonness() -> None:
-    words = pd.DataFrame({"n_letters": [2, 12, 15, 3, 4] * 4, "token_id": range(100, 120)})
-    grouped = group_words(words.iloc[::-1])
-    assert set(grouped["length"]) == {2, 3, 4, 12}
-    assert grouped["commonness"].value_counts().to_dict() == {1: 4, 2: 4, 3: 4, 4: 4, 5: 4}
-    assert grouped.sort_values("token_id")["commonness"].is_monotonic_increasing

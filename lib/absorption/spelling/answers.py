@@ -13,7 +13,6 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from absorption.base import batches, cache
-from absorption.base.statistics import rate_table
 from absorption.models.language_model import LanguageModel
 from absorption.models.prefix import shared_prefix
 from absorption.spelling.activations import depth_activations
@@ -152,14 +151,6 @@ def answer_by_examples(
     return pd.concat(tables, ignore_index=True)
 
 
-def group_words(words: pd.DataFrame, n_groups: int = 5) -> pd.DataFrame:
-    """Adds ``length`` (letters, longest pooled) and ``commonness`` (fifths of the token ids, common first)."""
-    length = words["n_letters"].clip(upper=12)
-    rank = words["token_id"].rank(pct=True)
-    fifth = np.ceil(rank * n_groups).astype(int).clip(1, n_groups)
-    return words.assign(length=length, commonness=fifth)
-
-
 def patch_layers(
     model: LanguageModel,
     words: pd.DataFrame,
@@ -221,22 +212,3 @@ def _donors(prompts: SpellingPrompts, seed: int) -> Int[Tensor, " word"]:
             others = np.flatnonzero(letters != letters[row])
         chosen.append(int(generator.choice(others)))
     return torch.tensor(chosen)
-
-
-def patch_outcomes(patched: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
-    """Shares of words by patch, outcome and depth, with intervals: ``patch, outcome, depth, value, low, high``."""
-    still = rate_table(patched, "still_correct", ["patch", "depth"], seed=seed)
-    swapped = patched[patched["patch"] == "another word's"]
-    other = rate_table(swapped, "says_other", ["patch", "depth"], seed=seed)
-    return pd.concat(
-        [still.assign(outcome="still right"), other.assign(outcome="says the other word's letter")],
-        ignore_index=True,
-    )
-
-
-def last_depth_that_matters(outcomes: pd.DataFrame, share: float = 0.5) -> int:
-    """Deepest depth at which giving a word another word's residual stream leaves fewer than ``share`` of the
-    answers right; -1 if there is none."""
-    rows = outcomes[(outcomes["patch"] == "another word's") & (outcomes["outcome"] == "still right")]
-    deep = rows.loc[rows["value"] < share, "depth"]
-    return int(deep.max()) if len(deep) else -1
