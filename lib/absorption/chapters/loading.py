@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from absorption.base.devices import resolve_device
 from absorption.base.settings import ModelSettings, SaeSettings
-from absorption.chapters.settings import StudySettings
+from absorption.chapters.settings import RecallGapSettings, StudySettings
 from absorption.models.facts import model_facts
 from absorption.models.language_model import LanguageModel, load_model
 from absorption.saes import preflight
@@ -35,7 +35,9 @@ def load(settings: SaeSettings) -> tuple[LanguageModel, LoadedSae]:
     return model, sae
 
 
-def load_subject(settings: StudySettings) -> tuple[LanguageModel, LoadedSae, list[LoadedSae]]:
+def load_subject(
+    settings: StudySettings | RecallGapSettings,
+) -> tuple[LanguageModel, LoadedSae, list[LoadedSae]]:
     """The model, the SAE, and the shipped SAEs beside it (none if ``compare`` is off)."""
     model, sae = load(settings)
     return model, sae, companions(sae, model) if settings.compare else []

@@ -12,7 +12,6 @@ from torch import Tensor
 
 from absorption.base.statistics import Estimate
 from absorption.chapters.findings import Findings, claim
-from absorption.chapters.loading import load
 from absorption.chapters.recall_gap.by_split import f1_by_split, splits_in_words
 from absorption.chapters.recall_gap.scored import ScoredSae, score_saes, smallest_gap
 from absorption.chapters.settings import RecallGapSettings
@@ -23,19 +22,12 @@ from absorption.models.language_model import LanguageModel
 from absorption.probes.scores import letter_scores
 from absorption.probes.words import ProbedWords, probe_words
 from absorption.saes.loader import LoadedSae
-from absorption.several_saes.comparison import companions
 from absorption.spelling.activations import word_activations
 from absorption.spelling.prompts import make_prompts
 from absorption.spelling.vocab import load_vocab, sample_words, stems
 
 NAMED = 400
 """Latents that carry missed words and are named, those with most words first."""
-
-
-def load_subject(settings: RecallGapSettings) -> tuple[LanguageModel, LoadedSae, list[LoadedSae]]:
-    """The model, the SAE, and the shipped SAEs beside it."""
-    model, sae = load(settings)
-    return model, sae, companions(sae, model) if settings.compare else []
 
 
 @dataclass(frozen=True)
