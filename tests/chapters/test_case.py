@@ -14,6 +14,7 @@ from tests.planted_model import planted_engine as engine
 
 from absorption import ablation, latents, one_sae
 from absorption.chapters.absorption.one_prompt import letter_words, prompt_activations
+from absorption.chapters.absorption.roles import case_latents, letter_cosines, letter_roles, words_of
 from absorption.one_sae.study import Study
 from absorption.one_sae.words import StudyWords
 from absorption.plots import case as figures
@@ -112,15 +113,13 @@ def test_each_letter_s_largest_cosines_are_sorted_and_drawn() -> None:
 
 def test_a_main_latent_stays_main_and_other_letters_absorbers_are_not_marked() -> None:
     found = pd.DataFrame({"word": [4.0, 9.0], "letter": ["m", "n"], "latent": [7, 8], "main_latent": [3, 2]})
-    assert one_sae.case_latents(found) == {"main": 3, "absorbing": 7}
-    assert (
-        one_sae.case_latents(found.iloc[:0]) == one_sae.case_latents(found.assign(main_latent=np.nan)) == {}
-    )
-    assert one_sae.letter_roles([3, 7], found, "m") == {3: "main", 7: "main"}
-    assert one_sae.letter_roles([2], found, "n") == {2: "main", 8: "absorbing"}
-    assert one_sae.words_of(found, 1).tolist() == [4]
-    assert one_sae.words_of(found.iloc[:0], 5).shape == (0,)
-    letter = one_sae.letter_cosines(mine(), {"n": [2]}, found, "n")
+    assert case_latents(found) == {"main": 3, "absorbing": 7}
+    assert case_latents(found.iloc[:0]) == case_latents(found.assign(main_latent=np.nan)) == {}
+    assert letter_roles([3, 7], found, "m") == {3: "main", 7: "main"}
+    assert letter_roles([2], found, "n") == {2: "main", 8: "absorbing"}
+    assert words_of(found, 1).tolist() == [4]
+    assert words_of(found.iloc[:0], 5).shape == (0,)
+    letter = letter_cosines(mine(), {"n": [2]}, found, "n")
     assert dict(letter.tail(2)[["latent", "role"]].values.tolist()) == {2: "main", 8: "absorbing"}
 
 

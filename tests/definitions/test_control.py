@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import cache
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,9 +11,8 @@ import pytest
 import torch
 from tests.planted_model import D_MODEL, GAIN, planted_engine, planted_subject
 
-from absorption import definitions, plots
-from absorption.chapters.absorption.filters import filter_example
-from absorption.definitions.case import absorbed_words, others_share, with_next
+from absorption import definitions
+from absorption.definitions.case import absorbed_words
 from absorption.definitions.control import (
     FILTER_OUT,
     GRADIENT_OUT,
@@ -129,43 +127,3 @@ def test_lines_at_a_depth_come_from_training_words() -> None:
     split = words.assign(split=np.where(np.arange(len(words)) < 20, "test", "train"))
     again = y.lines_of(ProbedWords(split, spoilt, ProbeSet(filters, torch.zeros(26))))
     assert torch.allclose(again[y.MEANS][1], lines[y.MEANS][1], atol=0.05)
-
-
-def test_the_next_largest_effect_counts_by_size_whatever_its_sign() -> None:
-    absorbed = pd.DataFrame({"word": [4, 2], "letter": ["a", "b"], "latent": [7, 8], "effect": [-6.0, -1.2]})
-    effects = pd.DataFrame(
-        {
-            "word": [4, 4, 4, 2, 2, 2, 9], "latent": [7, 1, 2, 8, 1, 2, 1],
-            "effect": [-6.0, -0.2, 0.49, -1.2, -0.3, 0.6, -50.0],
-        }
-    )  # fmt: skip
-    told = with_next(absorbed, effects)
-    assert told["next_share"].tolist() == pytest.approx([0.49 / 6, 0.5])
-    share = others_share(told)
-    assert (share.value, share.low, share.high) == (0.5, 0.0, 1.0)
-    alone = with_next(absorbed.iloc[:1], effects.iloc[:1])
-    assert alone["next_share"].tolist() == [0.0]
-
-
-def test_the_example_in_the_plane_has_the_filter_and_the_pattern_of_theory() -> None:
-    example = filter_example(20_000, correlation=0.6)
-    places = example.arrows[["x", "y"]].to_numpy().tolist()
-    arrows = dict(zip(example.arrows["name"], places, strict=True))
-    # Inverse covariance times (1, 0) is (1, -.6) up to a factor; the pattern is the shift itself.
-    assert arrows["filter (weights)"] == pytest.approx([1 / 1.36**0.5, -0.6 / 1.36**0.5], abs=0.02)
-    assert arrows["pattern"] == pytest.approx([1.0, 0.0], abs=0.03)
-    assert arrows["difference in means"] == pytest.approx([1.0, 0.0], abs=0.03)
-    assert example.cosine == pytest.approx(1 / 1.36**0.5, abs=0.02)
-    assert example.left == pytest.approx(1 - 1 / 1.36, abs=0.03)
-    assert example.left_pattern < 0.01
-
-
-def test_the_figure_of_the_example_has_both_kinds_of_points_and_an_arrow_a_direction() -> None:
-    example = filter_example(50)
-    figure = plots.filters.filter_and_pattern(example.points, example.arrows)
-    data: Any = figure.data
-    traces = {trace.name: trace for trace in data}
-    assert set(traces) == {*example.points["kind"], *example.arrows["name"]}
-    arrow = traces["pattern"]
-    drawn = np.array([arrow.x[1] - arrow.x[0], arrow.y[1] - arrow.y[0]]) / plots.filters.LENGTH
-    assert drawn == pytest.approx(example.arrows.set_index("name").loc["pattern"].to_numpy(dtype=float))

@@ -10,14 +10,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from tests.planted_model import GAIN, KINDS, planted
+from tests.planted_model import GAIN, planted
 from tests.planted_model import planted_engine as engine
 from tests.planted_model import planted_subject as subject
 
 from absorption.ablation import ranking
 from absorption.ablation.effects import all_effects
 from absorption.definitions import rules as r
-from absorption.definitions.agreement import agreement, sensitivity
 from absorption.definitions.case import absorbed_words
 from absorption.definitions.evidence import Subject, WordLatents, letters_probed_well, probed_right
 from absorption.definitions.judge import judge, judge_by_effects, judge_by_projection, model_scale, with_main
@@ -325,44 +324,7 @@ def test_without_an_absorbed_word_the_case_table_is_empty_and_keeps_its_columns(
     assert "control_effect" in table.columns
 
 
-# --- agreement, sensitivity, scale ------------------------------------------------------------------------
-
-
-def test_agreement_counts_the_words_that_both_judge() -> None:
-    table = agreement(judged())
-    pair = table[(table["first"] == ABLATION) & (table["second"] == FULL)].iloc[0]
-    # 28 fully absorbed words; the 8 with two absorbers are candidates that only the projection accepts.
-    assert pair[["both", "only_first", "only_second", "neither"]].tolist() == [28, 0, 8, 0]
-    assert len(table) == 6
-
-
-def test_sensitivity_moves_one_threshold_at_a_time() -> None:
-    effects = all_effects(engine(), planted().csr, torch.from_numpy(np.flatnonzero(subject().main_off)))
-    vary = {"min_lead": [1.0, 2 * GAIN], "min_share": [0.4, 0.7], "min_cosine": [0.0, 0.9]}
-    table = sensitivity(subject(), effects, PUBLISHED, vary).set_index(["threshold", "setting", "definition"])
-    rate = table["rate"]
-    full, two = 28 / 1040, 8 / 1040
-    assert rate["min_lead", 1.0, ABLATION] == pytest.approx(full)
-    assert rate["min_lead", 2 * GAIN, ABLATION] == 0
-    assert rate["min_share", 0.4, FULL] == pytest.approx(full + two)
-    assert rate["min_share", 0.7, FULL] == pytest.approx(full)
-    assert rate["min_cosine", 0.9, ABLATION] == 0
-    with pytest.raises(ValueError, match="max_candidates"):
-        sensitivity(subject(), effects, PUBLISHED, {"max_candidates": [3]})
-
-
-def test_a_threshold_that_lets_everything_in_raises_the_null_too() -> None:
-    effects = all_effects(engine(), planted().csr, torch.from_numpy(np.flatnonzero(subject().main_off)))
-    letters = [letter for letter, kind in KINDS.items() if kind == "full"]
-    asked: Any = {"letters": letters, "valid": letters[:2], "stems": np.arange(len(planted().words))}
-    table = sensitivity(subject(), effects, PUBLISHED, {"min_cosine": [0.0, 0.9]}, **asked)
-    rows = table.set_index(["setting", "definition"])
-    assert set(table["valid"]) == {f"2 of {len(letters)}"}
-    # At a least cosine of 0 every planted absorber leads; other letters' features are at a right angle to its row.
-    loose, tight = rows.loc[(0.0, ABLATION)], rows.loc[(0.9, ABLATION)]
-    assert loose["null"] > tight["null"] == 0
-    assert (table["null_low"] <= table["null"]).all()
-    assert (table["null"] <= table["null_high"]).all()
+# --- scale ------------------------------------------------------------------------
 
 
 def test_the_relative_lead_is_a_share_of_the_models_own_scale() -> None:

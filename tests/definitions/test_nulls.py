@@ -32,7 +32,6 @@ from absorption.definitions.nulls import (
 )
 from absorption.definitions.rates import MEAN, absorption_rates, not_above
 from absorption.definitions.rules import ABLATION, FRACTION, FULL
-from absorption.definitions.tables import share_above
 from absorption.definitions.thresholds import Thresholds
 
 PUBLISHED = Thresholds()
@@ -200,22 +199,6 @@ def test_holm_by_hand() -> None:
     assert holm(np.array([0.01, 0.04, 0.03])) == pytest.approx([0.03, 0.06, 0.06])
     assert holm(np.array([0.5, 0.9])) == pytest.approx([1.0, 1.0])
     assert holm(np.array([0.01, np.nan, 0.02])) == pytest.approx([0.02, np.nan, 0.02], nan_ok=True)
-
-
-@pytest.mark.parametrize(
-    ("p", "value", "low", "high", "note"),
-    [
-        ([0.001, 0.002, 0.003], 1.0, 1.0, 1.0, "3 of 3 SAEs; not above: none"),
-        # .03 and .04 alone would pass; as the last two of three tests they do not, and the words cannot tell
-        ([0.001, 0.03, 0.04], 1 / 3, 1 / 3, 1.0, "1 of 3 SAEs; not above: b, c"),
-        ([0.001, 0.002, 1.0], 2 / 3, 2 / 3, 2 / 3, "2 of 3 SAEs; not above: c"),  # c absorbs nothing
-        ([0.001, np.nan, 0.002], 1.0, 1.0, 1.0, "2 of 2 SAEs; not above: none; without a rate: b"),
-    ],
-)
-def test_the_share_of_saes_above_their_null_after_holm(p, value, low, high, note) -> None:
-    share, said = share_above(pd.Series(p, index=list("abc")))
-    assert (share.value, share.low, share.high) == pytest.approx((value, low, high))
-    assert said == note
 
 
 # --- the gate -----------------------------------------------------------------------------------------------

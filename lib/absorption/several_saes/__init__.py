@@ -7,7 +7,6 @@ from absorption.several_saes.l0_trends import (
     SPLITS,
     at_one_width,
     difference,
-    rate_claims,
     rate_trends,
     slope,
     split_claims,
@@ -25,7 +24,7 @@ from absorption.several_saes.published_edits import (
     set_rates,
 )
 from absorption.several_saes.quantities import CLAIMED, QUANTITIES, RATES, RATES_UNGATED, SCORES, quantities
-from absorption.several_saes.rates import judge_saes, rates_by_jump, rates_by_sae, rates_by_selection
+from absorption.several_saes.rates import judge_saes, rates_by_sae
 from absorption.several_saes.seeds import below_first_seed, beside_seeds, in_words, repeated, spread
 from absorption.several_saes.stored_check import TOLERANCE, StaleNumbersError, again, chosen_for_check
 from absorption.several_saes.stored_numbers import along, collect, members, read_family

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from absorption.definitions.rules import ABLATION, FULL, RELATIVE
-from absorption.definitions.tables import share_above
+from absorption.several_saes.above_null import share_above
 from absorption.several_saes.quantities import CLAIMED, PRECISION, RECALL, SPLITS
 from absorption.several_saes.seeds import PER_L0, PER_WIDTH, beside_seeds, changes, interval_with_seeds
 from absorption.several_saes.stored_numbers import Family

@@ -8,9 +8,8 @@ import numpy as np
 import pandas as pd
 
 from absorption.base.statistics import Estimate, interval
-from absorption.definitions.rates import MEAN, mean_rate_samples
-from absorption.definitions.rules import ABLATION, DEFINITIONS, FULL, RELATIVE
-from absorption.definitions.tables import share_above
+from absorption.definitions.rates import mean_rate_samples
+from absorption.definitions.rules import DEFINITIONS
 from absorption.latents.held_out_splits import FLATS, halves, held_out_splits, letters_that_pass
 from absorption.latents.held_out_splits import SPLITS as PICKED
 from absorption.latents.score import MeanSamples, slope_per_doubling
@@ -152,22 +151,3 @@ def rate_trends(judged: Sequence[Judged], letters: Sequence[str], *, seed: int =
         changes += ((BY_WIDTH, difference(found, pair, RATE), two_widths),)
         rows += [(name, definition, e.value, e.low, e.high, saes) for name, e, saes in changes]
     return pd.DataFrame(rows, columns=["change", "definition", "value", "low", "high", "saes"])
-
-
-def rate_claims(by_sae: pd.DataFrame, trends: pd.DataFrame) -> pd.DataFrame:
-    """What the rates say of the paper's claims: ``claim, part, value, low, high, note``, for the ledger.
-
-    Args:
-        by_sae: from ``rates_by_sae``.
-        trends: from ``rate_trends``.
-    """
-    rows = []
-    for part, definition in (("ablation", ABLATION), ("projection", FULL)):
-        means = by_sae[(by_sae["letter"] == MEAN) & (by_sae["definition"] == definition)]
-        share, note = share_above(means.set_index("sae")["p"])
-        rows.append(("every-sae", part, share.value, share.low, share.high, note))
-    mine = trends[trends["definition"] == RELATIVE].set_index("change")
-    for part, change in (("l0", BY_L0), ("width", BY_WIDTH)):
-        row = mine.loc[change]
-        rows.append(("rate-l0-width", part, *row[["value", "low", "high"]], str(row["saes"])))
-    return pd.DataFrame(rows, columns=["claim", "part", "value", "low", "high", "note"])

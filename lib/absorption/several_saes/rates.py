@@ -1,4 +1,4 @@
-"""Absorption rates of several SAEs, and of one SAE under several selections of its main latents."""
+"""Absorption rates of several SAEs on the same words."""
 
 from __future__ import annotations
 
@@ -12,19 +12,14 @@ from absorption.ablation.effects import kept_effects
 from absorption.ablation.engine import AblationEngine
 from absorption.ablation.remembered import RememberedEffects
 from absorption.base import timing
-from absorption.definitions.agreement import panel_rows
 from absorption.definitions.gate import valid_letters
 from absorption.definitions.judge import judge, judge_null, null_effects
 from absorption.definitions.nulls import Null
 from absorption.definitions.rates import absorption_rates
 from absorption.definitions.thresholds import Thresholds
-from absorption.latents.main import K_SPARSE, SELECTIONS
+from absorption.latents.main import K_SPARSE
 from absorption.one_sae.gate import gate_table
 from absorption.one_sae.study import Study
-
-NULL_WORDS = 1
-"""Candidates of a letter on which the ablation metric's null of a selection rests: all effects of a word cost dozens of
-passes, there are six selections, and a poor one leaves most words candidates."""
 
 
 @dataclass(frozen=True)
@@ -100,87 +95,4 @@ def rates_by_sae(judged: Sequence[Judged], letters: Sequence[str], *, seed: int 
         l0 = {"l0_text": study.l0_text, "l0_share": study.l0_share}
         about = {"sae": study.sae.name, "d_sae": study.sae.d_sae, **l0}
         tables.append(rates.assign(**about))
-    return pd.concat(tables, ignore_index=True)
-
-
-def rates_by_selection(
-    study: Study,
-    thresholds: Thresholds,
-    letters: Sequence[str],
-    *,
-    mean_metric: float,
-    seed: int = 0,
-) -> pd.DataFrame:
-    """Rates of one SAE under every selection in use, and ranked on few words, converged and not.
-
-    Returns:
-        ``selection, n_main`` (mean number of main latents of a letter), ``candidates`` (their share of the words
-        that the probe gets) and the columns of ``definitions.absorption_rates``.
-    """
-    engine = AblationEngine(study.words.model, study.sae, study.words.prompts)
-    subjects = {name: study.subject(name) for name in SELECTIONS} | study.on_few_words()
-    tables, remove = [], RememberedEffects()
-    with timing.stage("selections"):
-        for name, subject in tqdm(subjects.items(), desc="Selections"):
-            null = judge_null(
-                engine, subject, thresholds, mean_metric=mean_metric, per_letter=NULL_WORDS, seed=seed
-            )
-            remove.add(kept_effects(engine, subject.csr))  # those of the null's words, and of earlier tables
-            table = judge(
-                engine,
-                subject,
-                thresholds,
-                mean_metric=mean_metric,
-                seed=seed,
-                every_effect=False,
-                remove=remove,
-            )
-            n_main = sum(len(subject.main[letter]) for letter in letters) / len(letters)
-            valid = valid_letters(gate_table(study, subject.main, thresholds))
-            rates = absorption_rates(
-                table, letters=letters, valid=valid, null=null, seed=seed, stems=study.words.stems
-            )
-            share = float(subject.main_off.mean())
-            tables.append(rates.assign(selection=name, n_main=n_main, candidates=share))
-    return pd.concat(tables, ignore_index=True)
-
-
-def rates_by_jump(
-    engine: AblationEngine,
-    study: Study,
-    thresholds: Thresholds,
-    f1_jumps: Sequence[float],
-    letters: Sequence[str],
-    *,
-    mean_metric: float,
-    seed: int = 0,
-) -> pd.DataFrame:
-    """Mean rates as the F1 jump that makes a main latent moves; columns as in ``definitions.sensitivity``.
-
-    Other main latents make other candidates, another gate and another null; effects that were computed before are not
-    computed again.
-    """
-    tables = []
-    for jump in f1_jumps:
-        subject = study.subject_of(study.k_sparse.main_latents(jump))
-        table = judge(engine, subject, thresholds, mean_metric=mean_metric, seed=seed)
-        valid = valid_letters(gate_table(study, subject.main, thresholds))
-        null = judge_null(
-            engine,
-            subject,
-            thresholds,
-            mean_metric=mean_metric,
-            per_letter=thresholds.max_candidates,
-            seed=seed,
-        )
-        rates = absorption_rates(
-            table,
-            letters=letters,
-            valid=valid,
-            null=null,
-            n_resamples=400,
-            seed=seed,
-            stems=study.words.stems,
-        )
-        tables.append(panel_rows(rates, "f1_jump", jump))
     return pd.concat(tables, ignore_index=True)

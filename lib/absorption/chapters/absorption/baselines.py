@@ -11,9 +11,9 @@ import pandas as pd
 from absorption.ablation.baselines import effects_by_baseline, same_strongest
 from absorption.base.statistics import Estimate
 from absorption.chapters.absorption.basis import Basis
+from absorption.chapters.absorption.roles import words_of
 from absorption.chapters.findings import Findings
 from absorption.chapters.settings import AbsorptionSettings
-from absorption.one_sae.roles import words_of
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 
 from absorption.base.statistics import Estimate
+from absorption.chapters.absorption.ratios import case_ratios, others_share, with_next
 from absorption.chapters.findings import Findings, claim
-from absorption.definitions.case import CONTROL_COLUMNS, case_ratios, others_share, with_next
+from absorption.definitions.case import CONTROL_COLUMNS
 from absorption.latents.words import top_words
 from absorption.one_sae.study import Study
 
@@ -41,7 +42,7 @@ class CaseStudy(Findings):
     levels: pd.DataFrame
     """Main and absorbing latent side by side: ``role, latent, strongest_on, cosine, activation, contribution``."""
     ratios: pd.DataFrame
-    """As ``definitions.case_ratios`` gives it, over all absorbed words."""
+    """As ``case_ratios`` gives it, over all absorbed words."""
     alone: Estimate
     """Share of the absorbed words on which no other latent does a twelfth of what the absorber does."""
     n_absorbed: int

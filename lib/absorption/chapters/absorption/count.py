@@ -6,9 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pandas as pd
+import torch
+from jaxtyping import Int
+from torch import Tensor
 
 from absorption.ablation.effects import stored_effects
 from absorption.chapters.absorption.basis import Basis
+from absorption.chapters.absorption.tables import denominators, mean_rows
 from absorption.chapters.findings import Findings
 from absorption.chapters.settings import AbsorptionSettings
 from absorption.definitions.case import absorbed_words
@@ -16,7 +20,6 @@ from absorption.definitions.judge import judge, judge_null
 from absorption.definitions.nulls import Null
 from absorption.definitions.rates import absorption_rates
 from absorption.definitions.rules import RELATIVE
-from absorption.definitions.tables import denominators, judged_words, mean_rows
 
 
 @dataclass(frozen=True)
@@ -64,3 +67,9 @@ def count(basis: Basis, settings: AbsorptionSettings) -> Counted:
     absorbed = absorbed_words(engine, subject, words, RELATIVE)
     effects = stored_effects(engine, basis.mine.acts.csr, judged_words(words), progress=False)
     return Counted(words, null, rates, absorbed, effects)
+
+
+def judged_words(table: pd.DataFrame) -> Int[Tensor, " word"]:
+    """The candidates that were ablated, from ``definitions.judge``."""
+    mine = table[(table["definition"] == RELATIVE) & table["judged"]]
+    return torch.from_numpy(mine["word"].to_numpy(copy=True))

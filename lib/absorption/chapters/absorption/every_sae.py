@@ -8,11 +8,13 @@ from dataclasses import dataclass, replace
 import pandas as pd
 
 from absorption.chapters.absorption.basis import Basis
+from absorption.chapters.absorption.tables import mean_rows
 from absorption.chapters.findings import Findings
 from absorption.chapters.settings import AbsorptionSettings
-from absorption.definitions.rules import RELATIVE
-from absorption.definitions.tables import mean_rows
-from absorption.several_saes.l0_trends import rate_claims, rate_trends
+from absorption.definitions.rates import MEAN
+from absorption.definitions.rules import ABLATION, FULL, RELATIVE
+from absorption.several_saes.above_null import share_above
+from absorption.several_saes.l0_trends import BY_L0, BY_WIDTH, rate_trends
 from absorption.several_saes.letter_trends import rates_by_letter
 from absorption.several_saes.rates import judge_saes, rates_by_sae
 
@@ -59,3 +61,22 @@ def judge_every_sae(basis: Basis, settings: AbsorptionSettings) -> EverySae:
     rates = rates_by_sae(judged, basis.letters, seed=settings.seed)
     trends = rate_trends(judged, basis.letters, seed=settings.seed)
     return EverySae(rates, rates_by_letter(rates, RELATIVE), trends)
+
+
+def rate_claims(by_sae: pd.DataFrame, trends: pd.DataFrame) -> pd.DataFrame:
+    """What the rates say of the paper's claims: ``claim, part, value, low, high, note``, for the ledger.
+
+    Args:
+        by_sae: from ``rates_by_sae``.
+        trends: from ``rate_trends``.
+    """
+    rows = []
+    for part, definition in (("ablation", ABLATION), ("projection", FULL)):
+        means = by_sae[(by_sae["letter"] == MEAN) & (by_sae["definition"] == definition)]
+        share, note = share_above(means.set_index("sae")["p"])
+        rows.append(("every-sae", part, share.value, share.low, share.high, note))
+    mine = trends[trends["definition"] == RELATIVE].set_index("change")
+    for part, change in (("l0", BY_L0), ("width", BY_WIDTH)):
+        row = mine.loc[change]
+        rows.append(("rate-l0-width", part, *row[["value", "low", "high"]], str(row["saes"])))
+    return pd.DataFrame(rows, columns=["claim", "part", "value", "low", "high", "note"])

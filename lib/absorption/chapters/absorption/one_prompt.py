@@ -12,10 +12,10 @@ from jaxtyping import Int
 from torch import Tensor
 
 from absorption.chapters.absorption.basis import Basis
+from absorption.chapters.absorption.roles import case_latents, letter_cosines
 from absorption.chapters.findings import Findings
 from absorption.chapters.settings import AbsorptionSettings
 from absorption.latents.cosines import decoder_cosines
-from absorption.one_sae.roles import case_latents, letter_cosines
 from absorption.one_sae.study import Study
 from absorption.spelling.prompts import SEPARATOR, encode
 
@@ -33,7 +33,7 @@ class TwoLatents(Findings):
     cosines: pd.DataFrame
     """As ``latents.decoder_cosines`` gives it."""
     all_cosines: pd.DataFrame
-    """As ``one_sae.letter_cosines`` gives it."""
+    """As ``letter_cosines`` gives it."""
 
     def tables(self) -> Mapping[str, pd.DataFrame]:
         """Activations and cosines, if there is a pair."""

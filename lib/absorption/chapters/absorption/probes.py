@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import pandas as pd
+import torch
+from tqdm.auto import tqdm
 
+from absorption.ablation.engine import AblationEngine
+from absorption.base import timing
 from absorption.chapters.absorption.basis import Basis
+from absorption.chapters.absorption.tables import mean_rows
 from absorption.chapters.findings import Findings
 from absorption.chapters.settings import AbsorptionSettings
+from absorption.definitions.evidence import Subject
+from absorption.definitions.judge import judge, judge_by_projection, judge_null
+from absorption.definitions.nulls import null_by_projection
+from absorption.definitions.rates import absorption_rates
 from absorption.definitions.rules import FULL
-from absorption.definitions.tables import mean_rows
-from absorption.one_sae.by_probe import probe_table, rates_by_probe
-from absorption.probes.words import CONVERGED, REFERENCE
+from absorption.definitions.thresholds import Thresholds
+from absorption.latents.main import K_SPARSE
+from absorption.one_sae.study import Study
+from absorption.probes.words import CONVERGED, PROBES, REFERENCE
 
+RAW, CENTRED = "raw", "centred"
+"""What is projected on the probe: the activation (as published), or the activation less the training words' mean.
+Ablation projects nothing and is the same under both."""
 IN_TEXT = (REFERENCE, CONVERGED)
 """Probes of which the text tells the numbers."""
 
@@ -25,9 +39,9 @@ class ByProbe(Findings):
     """Rates and levels under every probe."""
 
     rates: pd.DataFrame
-    """As ``one_sae.rates_by_probe`` gives it, and ``under``: probe and projection."""
+    """As ``rates_by_probe`` gives it, and ``under``: probe and projection."""
     levels: pd.DataFrame
-    """As ``one_sae.probe_table`` gives it."""
+    """As ``probe_table`` gives it."""
 
     @property
     def means(self) -> pd.DataFrame:
@@ -68,3 +82,89 @@ def judge_by_every_probe(basis: Basis, settings: AbsorptionSettings) -> ByProbe:
     )
     rates["under"] = rates["probe"] + ", " + rates["projection"]
     return ByProbe(rates, probe_table(basis.mine, basis.letters))
+
+
+def rates_by_probe(
+    engine: AblationEngine,
+    study: Study,
+    thresholds: Thresholds,
+    letters: Sequence[str],
+    *,
+    mean_metric: float,
+    valid: Collection[str] | None = None,
+    selection: str = K_SPARSE,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """The same letters and main latents; the probe decides which words it gets right, and every cosine and share.
+
+    Effects that were computed before are not computed again: they do not depend on the probe.
+
+    Args:
+        engine: the ablation engine.
+        study: one SAE on the words.
+        thresholds: of all definitions.
+        letters: letters to use, for every probe.
+        mean_metric: the model's own scale.
+        valid: letters over which the mean is taken (``definitions.valid_letters``); default all.
+        selection: of the main latents, made once with the study's own probe.
+        seed: of the choice among too many candidates, and of the bootstrap.
+
+    Returns:
+        ``probe, projection`` (``raw`` or ``centred``) and the columns of ``definitions.absorption_rates``; a rate's
+        null is along directions in place of that probe's, projected in the same way.
+    """
+    main, tables = study.main[selection], []
+    with timing.stage("probes compared"):
+        for probe in tqdm(PROBES, desc="Probes"):
+            subject = study.under(probe).subject_of(main)
+            raw = judge(engine, subject, thresholds, mean_metric=mean_metric, seed=seed)
+            null = judge_null(
+                engine,
+                subject,
+                thresholds,
+                mean_metric=mean_metric,
+                per_letter=thresholds.max_candidates,
+                seed=seed,
+            )
+            less_mean = replace(subject, centred=True)
+            centred = judge_by_projection(less_mean, thresholds)
+            null_centred = null_by_projection(less_mean, thresholds, seed=seed)
+            for projection, judged, beside in ((RAW, raw, null), (CENTRED, centred, null_centred)):
+                rates = absorption_rates(
+                    judged, letters=letters, valid=valid, null=beside, seed=seed, stems=study.words.stems
+                )
+                tables.append(rates.assign(probe=probe, projection=projection))
+    return pd.concat(tables, ignore_index=True)
+
+
+def probe_table(study: Study, letters: Sequence[str]) -> pd.DataFrame:
+    """What tells the probes apart, as means over letters.
+
+    Returns:
+        ``probe, f1`` (on the test words), ``cosine`` (with the converged probe), ``main_cosine`` (of the first main
+        latent's decoder), ``offset`` (projection of the training words' mean on the letter's unit direction),
+        ``total`` (mean projection of the judged words, less the offset).
+    """
+    rows = []
+    converged = study.under(CONVERGED).subject().directions
+    for probe in PROBES:
+        under = study.under(probe)
+        subject = under.subject()
+        f1 = under.words.probe_f1.set_index("letter")["value"].loc[list(letters)]
+        mine = [list(subject.names).index(letter) for letter in letters]
+        cosine = (subject.directions * converged).sum(dim=1)[mine]
+        firsts = [subject.main[letter][0] for letter in letters]
+        main = subject.cosines[mine, firsts]
+        rows.append(
+            (probe, float(f1.mean()), float(cosine.mean()), float(main.mean()), *_levels(subject, mine))
+        )
+    return pd.DataFrame(rows, columns=["probe", "f1", "cosine", "main_cosine", "offset", "total"])
+
+
+def _levels(subject: Subject, letters: Sequence[int]) -> tuple[float, float]:
+    """Mean offset over letters, and mean total of the judged words without it."""
+    offsets = subject.directions @ subject.acts[subject.train].mean(0)
+    mine = subject.letters[subject.words]
+    totals = torch.from_numpy(replace(subject, centred=True).totals)
+    means = [float(totals[mine == letter].mean()) for letter in letters if (mine == letter).any()]
+    return float(offsets[list(letters)].mean()), float(np.mean(means))

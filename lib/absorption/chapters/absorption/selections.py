@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
+from tqdm.auto import tqdm
 
+from absorption.ablation.effects import kept_effects
+from absorption.ablation.engine import AblationEngine
+from absorption.ablation.remembered import RememberedEffects
+from absorption.base import timing
 from absorption.chapters.absorption.basis import Basis
+from absorption.chapters.absorption.tables import mean_rows
 from absorption.chapters.findings import Findings
 from absorption.chapters.settings import AbsorptionSettings
-from absorption.definitions.tables import mean_rows
-from absorption.latents.main import K_SPARSE, reference_steps
-from absorption.one_sae.study import CONVERGED, FEW_WORDS, UNCONVERGED, train_rows
-from absorption.several_saes.rates import rates_by_selection
+from absorption.definitions.gate import valid_letters
+from absorption.definitions.judge import judge, judge_null
+from absorption.definitions.rates import absorption_rates
+from absorption.definitions.thresholds import Thresholds
+from absorption.latents.main import K_SPARSE, SELECTIONS, reference_steps
+from absorption.one_sae.gate import gate_table
+from absorption.one_sae.study import CONVERGED, FEW_WORDS, UNCONVERGED, Study, train_rows
+
+NULL_WORDS = 1
+"""Candidates of a letter on which the ablation metric's null of a selection rests: all effects of a word cost dozens of
+passes, there are six selections, and a poor one leaves most words candidates."""
 
 IN_TEXT = {
     "candidates_k_sparse": K_SPARSE,
@@ -30,7 +43,7 @@ class BySelection(Findings):
     """Rates by selection of the main latents."""
 
     rates: pd.DataFrame
-    """As ``several_saes.rates_by_selection`` gives it."""
+    """As ``rates_by_selection`` gives it."""
     n_train: int
     """Training words."""
 
@@ -61,3 +74,45 @@ def judge_by_every_selection(basis: Basis, settings: AbsorptionSettings) -> BySe
         basis.mine, few, basis.letters, mean_metric=basis.scale.value, seed=settings.seed
     )
     return BySelection(rates, len(train_rows(basis.mine.words)))
+
+
+def rates_by_selection(
+    study: Study,
+    thresholds: Thresholds,
+    letters: Sequence[str],
+    *,
+    mean_metric: float,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Rates of one SAE under every selection in use, and ranked on few words, converged and not.
+
+    Returns:
+        ``selection, n_main`` (mean number of main latents of a letter), ``candidates`` (their share of the words
+        that the probe gets) and the columns of ``definitions.absorption_rates``.
+    """
+    engine = AblationEngine(study.words.model, study.sae, study.words.prompts)
+    subjects = {name: study.subject(name) for name in SELECTIONS} | study.on_few_words()
+    tables, remove = [], RememberedEffects()
+    with timing.stage("selections"):
+        for name, subject in tqdm(subjects.items(), desc="Selections"):
+            null = judge_null(
+                engine, subject, thresholds, mean_metric=mean_metric, per_letter=NULL_WORDS, seed=seed
+            )
+            remove.add(kept_effects(engine, subject.csr))  # those of the null's words, and of earlier tables
+            table = judge(
+                engine,
+                subject,
+                thresholds,
+                mean_metric=mean_metric,
+                seed=seed,
+                every_effect=False,
+                remove=remove,
+            )
+            n_main = sum(len(subject.main[letter]) for letter in letters) / len(letters)
+            valid = valid_letters(gate_table(study, subject.main, thresholds))
+            rates = absorption_rates(
+                table, letters=letters, valid=valid, null=null, seed=seed, stems=study.words.stems
+            )
+            share = float(subject.main_off.mean())
+            tables.append(rates.assign(selection=name, n_main=n_main, candidates=share))
+    return pd.concat(tables, ignore_index=True)

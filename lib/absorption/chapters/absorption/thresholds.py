@@ -8,11 +8,9 @@ from dataclasses import dataclass, replace
 import pandas as pd
 
 from absorption.chapters.absorption.basis import Basis
+from absorption.chapters.absorption.panels import join_panels, rates_by_jump, sensitivity
 from absorption.chapters.findings import Findings
 from absorption.chapters.settings import AbsorptionSettings
-from absorption.definitions.agreement import sensitivity
-from absorption.definitions.tables import join_panels
-from absorption.several_saes.rates import rates_by_jump
 
 MOVED = {
     "min_lead": [0.1, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0],

@@ -1,61 +1,33 @@
-"""Where the definitions disagree, and how rates move with the thresholds."""
+"""Panels of thresholds: mean rates as one of them moves, each beside the null under the same setting."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from itertools import combinations
 
 import numpy as np
 import pandas as pd
 from jaxtyping import Shaped
 
+from absorption.ablation.engine import AblationEngine
 from absorption.definitions.evidence import Subject
-from absorption.definitions.judge import judge_by_effects, judge_by_projection
+from absorption.definitions.gate import valid_letters
+from absorption.definitions.judge import judge, judge_by_effects, judge_by_projection, judge_null
 from absorption.definitions.nulls import Null, null_by_effects, null_by_projection
 from absorption.definitions.rates import MEAN, absorption_rates
-from absorption.definitions.rules import ABLATION
+from absorption.definitions.rules import ABLATION, RELATIVE
 from absorption.definitions.thresholds import Thresholds
-
-
-def wide(table: pd.DataFrame) -> pd.DataFrame:
-    """One row a word judged by every definition: ``word, letter`` and a column of values a definition."""
-    judged = table[table["judged"]]
-    values = judged.pivot(index=["word", "letter"], columns="definition", values="value")
-    values = values.reindex(columns=list(dict.fromkeys(table["definition"])))  # one may have judged no word
-    return values.dropna().reset_index().rename_axis(columns=None)
-
-
-def agreement(table: pd.DataFrame) -> pd.DataFrame:
-    """Every pair of definitions on the words that both judge: ``first, second, both, only_first, only_second,
-    neither, kappa``.
-
-    ``kappa`` is Cohen's: agreement beyond what the two rates give by chance; NaN where neither ever differs.
-    """
-    values = wide(table)
-    names = list(dict.fromkeys(table["definition"]))
-    rows = []
-    for first, second in combinations(names, 2):
-        a, b = values[first].to_numpy() > 0, values[second].to_numpy() > 0
-        both, only_a, only_b = int((a & b).sum()), int((a & ~b).sum()), int((~a & b).sum())
-        neither = len(a) - both - only_a - only_b
-        rows.append((first, second, both, only_a, only_b, neither, _kappa(a, b)))
-    columns = ["first", "second", "both", "only_first", "only_second", "neither", "kappa"]
-    return pd.DataFrame(rows, columns=columns)
-
-
-def _kappa(a: np.ndarray, b: np.ndarray) -> float:
-    if len(a) == 0:
-        return np.nan
-    chance = a.mean() * b.mean() + (1 - a.mean()) * (1 - b.mean())
-    return float(((a == b).mean() - chance) / (1 - chance)) if chance < 1 else np.nan
-
+from absorption.one_sae.gate import gate_table
+from absorption.one_sae.study import Study
 
 PANEL = [
     "threshold", "setting", "definition", "rate", "low", "high", "null", "null_low", "null_high", "p",
     "all_letters", "valid",
 ]  # fmt: skip
 """Columns of a panel of thresholds: the moved one, its value, and a mean rate as ``absorption_rates`` gives it."""
+BY_ABLATION = ("min_cosine", "min_lead")
+BY_PROJECTION = ("min_cosine", "min_share", "fraction_cosine", "max_absorbers")
+"""Which definitions a threshold concerns."""
 
 
 def panel_rows(rates: pd.DataFrame, threshold: str, setting: float) -> pd.DataFrame:
@@ -110,11 +82,6 @@ def sensitivity(
     return pd.concat(tables, ignore_index=True)
 
 
-BY_ABLATION = ("min_cosine", "min_lead")
-BY_PROJECTION = ("min_cosine", "min_share", "fraction_cosine", "max_absorbers")
-"""Which definitions a threshold concerns."""
-
-
 def _rejudge(
     subject: Subject, effects: pd.DataFrame, moved: Thresholds, name: str, seed: int
 ) -> tuple[pd.DataFrame, Null]:
@@ -129,3 +96,53 @@ def _rejudge(
         allowed = ", ".join(sorted({*BY_ABLATION, *BY_PROJECTION}))
         raise ValueError(f"threshold {name!r} cannot be varied here; allowed: {allowed}.")
     return pd.concat(tables, ignore_index=True), null
+
+
+def rates_by_jump(
+    engine: AblationEngine,
+    study: Study,
+    thresholds: Thresholds,
+    f1_jumps: Sequence[float],
+    letters: Sequence[str],
+    *,
+    mean_metric: float,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Mean rates as the F1 jump that makes a main latent moves; columns as in ``PANEL``.
+
+    Other main latents make other candidates, another gate and another null; effects that were computed before are not
+    computed again.
+    """
+    tables = []
+    for jump in f1_jumps:
+        subject = study.subject_of(study.k_sparse.main_latents(jump))
+        table = judge(engine, subject, thresholds, mean_metric=mean_metric, seed=seed)
+        valid = valid_letters(gate_table(study, subject.main, thresholds))
+        null = judge_null(
+            engine,
+            subject,
+            thresholds,
+            mean_metric=mean_metric,
+            per_letter=thresholds.max_candidates,
+            seed=seed,
+        )
+        rates = absorption_rates(
+            table,
+            letters=letters,
+            valid=valid,
+            null=null,
+            n_resamples=400,
+            seed=seed,
+            stems=study.words.stems,
+        )
+        tables.append(panel_rows(rates, "f1_jump", jump))
+    return pd.concat(tables, ignore_index=True)
+
+
+def join_panels(by_threshold: pd.DataFrame, by_jump: pd.DataFrame) -> pd.DataFrame:
+    """``sensitivity`` (run at the relative lead) and ``rates_by_jump`` as one table.
+
+    Only the ablation metric at the relative lead and the two projection metrics are kept.
+    """
+    kept = by_jump[by_jump["definition"] != ABLATION].replace({"definition": {RELATIVE: ABLATION}})
+    return pd.concat([by_threshold, kept], ignore_index=True)
