@@ -7,12 +7,12 @@ import pandas as pd
 import pytest
 from tests.plots.reading import panels
 
-from absorption.chapters import co_occurrence, four_features, magnitudes, remedies
+from absorption.chapters import co_occurrence, four_features, remedies
 from absorption.chapters.toy_settings import CoOccurrenceSettings, FourFeaturesSettings, RemediesSettings
 from absorption.plots import toy as figures
 from absorption.toy import published
 from absorption.toy.recipes import BATCH_SIZE
-from absorption.toy.spread import over_seeds
+from absorption.toy.seeds import over_seeds
 
 SMALL = 100 * BATCH_SIZE
 
@@ -37,14 +37,16 @@ def few() -> CoOccurrenceSettings:
 def test_the_four_feature_chapter_has_a_row_for_everything_it_shows() -> None:
     settings = FourFeaturesSettings(n_samples=SMALL, n_samples_fast=SMALL, n_seeds=2, workers=1)
     trained = four_features.train_as_published(settings)
-    cosines, firing = four_features.cosine_table(trained), four_features.firing_table(trained)
+    cosines, firing = trained.cosines, trained.firing
     assert len(cosines) == 2 * 2 * 4 * 4  # world, side, latent, feature
     assert "f1" not in set(firing[firing["world"] == "hierarchy"]["pattern"])  # f1 alone does not occur there
-    curve, point = four_features.family_table(trained)
+    closed_form = four_features.beside_closed_form(trained)
+    curve, point = closed_form.curve, closed_form.point
     assert list(curve.columns) == list(point.columns)
-    seeds = four_features.seed_table(settings)
-    assert len(seeds) == 2 * 2
-    summary = four_features.summary(trained, seeds)
+    seeds = four_features.over_seeds(trained, settings)
+    assert len(seeds.table) == 2 * 2
+    assert len(four_features.sample_worlds(settings).table) == 2 * 4
+    summary = seeds.summary
     assert list(summary["part"]) == ["recovery", "decoder", "encoder", "hole", "others"]
     counted = summary.dropna()
     assert (counted["low"] <= counted["measured"]).all()
@@ -61,10 +63,20 @@ def test_the_summary_counts_settled_seeds_only(plant) -> None:
         {"world": "independent", "seed": 1, "settled": False, **facts, "lowest_own": 0.2},
         {"world": "hierarchy", "seed": 0, "settled": False, **facts},
     ]
-    assert four_features.facts(pd.DataFrame(rows)) == {
+    assert four_features.count_settled(pd.DataFrame(rows)) == {
         "n_hierarchy": 0, "n_absorbing": 0, "n_independent": 1, "n_clean": 1,
     }  # fmt: skip
-    summary = four_features.summary(trained, pd.DataFrame(rows)).to_dict("records")
+    seeds = four_features.Seeds(pd.DataFrame(rows), four_features.summarise(trained, pd.DataFrame(rows)))
+    summary = seeds.summary.to_dict("records")
+    assert seeds.numbers()["n_settled"] == 1
+    assert seeds.numbers()["n_trained"] == 3
+    first = seeds.claims().to_dict("records")[0]
+    assert (first["claim"], first["part"], first["value"], first["low"]) == (
+        "toy-hierarchy",
+        "recovery",
+        1.0,
+        1.0,
+    )
     recovery, decoder = summary[0], summary[1]
     assert (recovery["measured"], recovery["low"], recovery["n_seeds"]) == (1.0, 1.0, 1)
     assert (str(decoder["measured"]), decoder["n_seeds"]) == ("nan", 0)
@@ -77,54 +89,59 @@ def test_the_trained_point_is_on_the_curve_if_the_sae_is_the_family(plant) -> No
         trained = four_features.Trained(
             {"independent": plant(four_features.WORLDS["independent"], 0.0), "hierarchy": plant(world, d)}
         )
-        curve, point = four_features.family_table(trained, n_points=3)
-        expected = curve[curve["d"] == d].iloc[0]
-        assert point.iloc[0].to_dict() == pytest.approx(expected.to_dict(), abs=1e-4)
+        found = four_features.beside_closed_form(trained, n_points=3)
+        expected = found.curve[found.curve["d"] == d].iloc[0]
+        assert found.numbers()["trained_d"] == pytest.approx(d, abs=1e-4)
+        assert found.point.iloc[0].to_dict() == pytest.approx(expected.to_dict(), abs=1e-4)
 
 
 def test_the_first_published_number_fixes_the_coefficient_and_the_rest_are_tested(few) -> None:
-    for table, given in (
-        (co_occurrence.partial_table(few), published.partial()),
-        (co_occurrence.imperfect_table(few), published.imperfect()),
+    for found, given in (
+        (co_occurrence.partial_absorption(few), published.partial()),
+        (co_occurrence.imperfect_co_occurrence(few), published.imperfect()),
     ):
+        table = found.table
         assert list(table["published"]) == list(given["published"])
         assert table["fixes_l1"].tolist() == [True] + [False] * (len(given) - 1)
-        assert len(co_occurrence.tested_parts(table)) == len(given) - 1
+        assert list(found.claims()["part"]) == list(given["part"])[1:]
+        assert list(found.claims()["value"]) == list(table["measured"])[1:]
+        assert found.numbers()[f"{found.name}_worst"] <= (table["measured"] - table["published"]).abs().max()
         assert table["l1"].nunique() == 1
         assert n_marks(figures.beside_published(table)) == 2 * len(table)
 
 
 def test_sweeps_cover_their_grid_once(few) -> None:
-    surface = co_occurrence.surface(few)
+    surface = co_occurrence.sparsity_surface(few).table
     assert not surface.duplicated(["p_parent", "l1"]).any()
     assert len(surface) == 4
     assert surface[surface["p_parent"] == 1]["predicted"].min() > 0.99
-    assert list(co_occurrence.rates(few)["child_rate"]) == few.child_rates
-    assert len(co_occurrence.k_surface(few)) == 2
-    assert set(co_occurrence.tied(few)["architecture"]) == {"standard", "tied"}
-    assert list(magnitudes.magnitudes(few)["child_magnitude"].unique()) == few.child_magnitudes
-    assert len(co_occurrence.depth(few)) == 2 * 6  # seeds, (ancestor, descendant)
-    assert list(co_occurrence.budget_check(few)["schedule"]) == ["fast", "as published"]
+    assert list(co_occurrence.child_rates(few).table["child_rate"]) == few.child_rates
+    assert len(co_occurrence.batchtopk_surface(few).table) == 2
+    assert set(co_occurrence.tied_weights(few).table["architecture"]) == {"standard", "tied"}
+    assert list(co_occurrence.child_magnitudes(few).table["child_magnitude"].unique()) == few.child_magnitudes
+    assert len(co_occurrence.chain(few).table) == 2 * 6  # seeds, (ancestor, descendant)
+    assert list(co_occurrence.budget(few).table["schedule"]) == ["fast", "as published"]
 
 
 def test_sweep_figures_show_every_row_of_their_tables(few) -> None:
-    surface, tied, depth = co_occurrence.surface(few), co_occurrence.tied(few), co_occurrence.depth(few)
+    sweeps = (co_occurrence.sparsity_surface, co_occurrence.tied_weights, co_occurrence.chain)
+    surface, tied, chain = (sweep(few).table for sweep in sweeps)
     assert n_cells(figures.surface(surface, "l1", "L1")) == 2 * len(surface)  # trained and predicted
     assert n_marks(figures.agreement(surface)) == len(surface) + 2  # and the line's ends
     assert n_marks(figures.lines(tied, "p_parent", "P", by="architecture")) == len(tied)
-    assert n_cells(figures.chain(depth)) == len(depth.groupby(["ancestor", "descendant"]))
+    assert n_cells(figures.chain(chain)) == len(chain.groupby(["ancestor", "descendant"]))
 
 
 def test_remedies_are_all_tried_in_both_worlds(monkeypatch: pytest.MonkeyPatch) -> None:
     few = {"L1": remedies.REMEDIES["L1"], "Matryoshka": remedies.REMEDIES["Matryoshka"]}
     monkeypatch.setattr(remedies, "REMEDIES", few)
-    results = remedies.results(RemediesSettings(n_samples_fast=SMALL, workers=1))
+    results = remedies.train_remedies(RemediesSettings(n_samples_fast=SMALL, workers=1)).table
     assert len(results) == 2 * sum(len(remedy.strengths) for remedy in few.values()) * 2  # worlds, seeds
-    best = remedies.best_strengths(results)
+    best = remedies.best_strengths(results).table
     assert len(best) == 4
     strengths = sum(len(remedy.strengths) for remedy in few.values())
     assert n_marks(figures.trade_off(results, "trees", "explained_variance", "variance")) == strengths
-    assert n_marks(figures.compare(best, {"absorbed": "absorbed", "mcc": "MCC"})) == 2 * len(best)
+    assert n_marks(figures.compare(best, remedies.SHOWN)) == 5 * len(best)
 
 
 def test_the_best_strength_is_the_least_absorbing_one_that_reconstructs() -> None:
@@ -137,9 +154,9 @@ def test_the_best_strength_is_the_least_absorbing_one_that_reconstructs() -> Non
             for seed in (0, 1)
         ]
     )  # fmt: skip
-    best = remedies.best_strengths(table, least_variance=0.9).iloc[0]
+    best = remedies.best_strengths(table, least_variance=0.9).table.iloc[0]
     assert (best["strength"], best["absorbed"], best["enough"]) == (0.2, 0.2, True)
-    none = remedies.best_strengths(table, least_variance=0.999).iloc[0]
+    none = remedies.best_strengths(table, least_variance=0.999).table.iloc[0]
     assert (none["strength"], none["enough"]) == (0.1, False)
 
 
@@ -151,7 +168,7 @@ def test_a_remedy_works_if_every_seed_absorbs_little_reconstructs_and_recovers_t
         ("d", 0.0, 0.0, 0.0, 0.6, True),  # absorbs nothing, since it never found the features
     ]
     columns = ["remedy", "absorbed", "absorbed_low", "absorbed_high", "mcc_low", "enough"]
-    said = remedies.facts(pd.DataFrame(rows, columns=columns).assign(world="w"))
+    said = remedies.name_remedies(pd.DataFrame(rows, columns=columns).assign(world="w"))
     assert said == {
         "works_w": "a", "works_all": "a", "lottery": "b (w)", "not_enough": "c (w)", "hollow": "d (w)",
     }  # fmt: skip

@@ -5,7 +5,6 @@ import math
 import pytest
 import torch
 
-from absorption.chapters.four_features import shape
 from absorption.toy import measure
 from absorption.toy.worlds import World, four_features
 
@@ -22,8 +21,8 @@ def test_absorbed_share_is_the_planted_d(plant, d: float) -> None:
     assert row["low"] <= row["silent"] <= row["high"]
 
 
-def test_shape_reads_off_decoder_and_encoder(plant) -> None:
-    assert shape(plant(WORLD, 0.4), WORLD) == pytest.approx({"d": 0.4, "hole": -0.4}, abs=1e-5)
+def test_the_closed_form_s_d_and_hole_are_read_off_decoder_and_encoder(plant) -> None:
+    assert measure.closed_form(plant(WORLD, 0.4), WORLD) == pytest.approx({"d": 0.4, "hole": -0.4}, abs=1e-5)
 
 
 def test_latents_are_matched_whatever_their_order(plant) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 import pandas as pd
 
 from absorption.base.settings import Settings
 from absorption.claims.records import record_table
+from absorption.claims.rules import combine
 
 CLAIM_COLUMNS = ["claim", "part", "value", "low", "high", "note"]
 """One row a part of a claim; see ``claims.record_table``."""
@@ -40,17 +41,38 @@ class Findings:
     def tell(self, settings: Settings) -> Self:
         """Write the tables, record the claims, and glue the numbers with each claim's verdict.
 
-        A verdict's name is ``verdict_``, the claim and its part, with underscores for hyphens.
+        A verdict's name is ``verdict_``, the claim and its part, with underscores for hyphens; without a part it is
+        the verdict on all parts of the claim that this step measured.
         """
         from myst_nb import glue  # a page's own need: the tables alone are had without it
 
         for name, table in self.tables().items():
             settings.write(name, table)
-        verdicts = record_table(settings, self.claims())
-        numbers = dict(self.numbers()) | {f"verdict_{name}": verdict for name, verdict in verdicts.items()}
+        numbers = dict(self.numbers())
+        for name, parts in self.claims().groupby("claim", sort=False):
+            verdicts = record_table(settings, parts)
+            whole = {str(name).replace("-", "_"): combine(list(verdicts.values()))}
+            numbers |= {f"verdict_{part}": verdict for part, verdict in (whole | verdicts).items()}
         for name, value in numbers.items():
             glue(name, value, display=False)
         return self
+
+
+@dataclass(frozen=True)
+class OneTable(Findings):
+    """What a step found where that is one table, kept under ``name``, and ``said`` of it in the text."""
+
+    name: str
+    table: pd.DataFrame
+    said: Mapping[str, Any] = field(default_factory=dict)
+
+    def tables(self) -> Mapping[str, pd.DataFrame]:
+        """The table."""
+        return {self.name: self.table}
+
+    def numbers(self) -> Mapping[str, Any]:
+        """What is said of it."""
+        return self.said
 
 
 def claim(name: str, estimate: Any, *, part: str = "", note: str = "") -> pd.DataFrame:
@@ -64,3 +86,14 @@ def claim(name: str, estimate: Any, *, part: str = "", note: str = "") -> pd.Dat
     """
     row = (name, part, estimate.value, estimate.low, estimate.high, note)
     return pd.DataFrame([row], columns=CLAIM_COLUMNS)
+
+
+def claim_parts(name: str, parts: pd.DataFrame, *, note: str = "") -> pd.DataFrame:
+    """Measurements of a claim's parts as a table.
+
+    Args:
+        name: the claim's id.
+        parts: ``part``, ``measured``, ``low``, ``high``, one row a part.
+        note: what a reader must know.
+    """
+    return parts.rename(columns={"measured": "value"}).assign(claim=name, note=note)[CLAIM_COLUMNS]

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
 from sae_lens import SAE
+from torch import Tensor
 
+from absorption.chapters.findings import Findings, OneTable, claim_parts
 from absorption.chapters.toy_settings import FourFeaturesSettings
 from absorption.toy import measure, theory
+from absorption.toy import seeds as toy_seeds
 from absorption.toy.recipes import fast, paper
-from absorption.toy.spread import over_seeds
 from absorption.toy.train import Run, has_settled, train_all
 from absorption.toy.worlds import World, four_features
 
@@ -24,7 +28,7 @@ PATTERNS = {
 """Inputs of the firing table; "f1" alone does not occur in the hierarchy."""
 
 
-def world_table(settings: FourFeaturesSettings, n: int = 200_000) -> pd.DataFrame:
+def sample_worlds(settings: FourFeaturesSettings, n: int = 200_000) -> OneTable:
     """The two worlds as stated and as sampled.
 
     Columns: ``world``, ``feature``, ``parent``, ``rate``, ``sampled_rate``, ``sampled_p_f0`` (P(f0 | feature)).
@@ -40,14 +44,32 @@ def world_table(settings: FourFeaturesSettings, n: int = 200_000) -> pd.DataFram
                     "sampled_p_f0": float(on[on[:, feature], 0].double().mean()),
                 }
             )  # fmt: skip
-    return pd.DataFrame(rows)
+    return OneTable("toy-worlds", pd.DataFrame(rows))
 
 
 @dataclass(frozen=True)
-class Trained:
+class Trained(Findings):
     """SAEs by the name of the world that they saw."""
 
     saes: dict[str, SAE[Any]]
+
+    @cached_property
+    def cosines(self) -> pd.DataFrame:
+        """``world`` and the columns of ``measure.cosines``."""
+        return self._of_each(measure.cosines)
+
+    @cached_property
+    def firing(self) -> pd.DataFrame:
+        """``world`` and the columns of ``measure.responses``, for every input that the world can make."""
+        return self._of_each(lambda sae, world: measure.responses(sae, world, _possible(world)))
+
+    def tables(self) -> Mapping[str, pd.DataFrame]:
+        """Weights and activations."""
+        return {"toy-cosines": self.cosines, "toy-firing": self.firing}
+
+    def _of_each(self, table: Callable[[SAE[Any], World], pd.DataFrame]) -> pd.DataFrame:
+        tables = [table(sae, world).assign(world=name) for name, world, sae in self.pairs()]
+        return pd.concat(tables, ignore_index=True)
 
     def pairs(self) -> list[tuple[str, World, SAE[Any]]]:
         """(name, world, SAE)."""
@@ -62,47 +84,40 @@ def train_as_published(settings: FourFeaturesSettings) -> Trained:
     return Trained(dict(zip(WORLDS, saes, strict=True)))
 
 
-def cosine_table(trained: Trained) -> pd.DataFrame:
-    """``world`` and the columns of ``measure.cosines``."""
-    return pd.concat(
-        [measure.cosines(sae, world).assign(world=name) for name, world, sae in trained.pairs()],
-        ignore_index=True,
-    )
+def _possible(world: World) -> dict[str, Tensor]:
+    """Inputs of ``PATTERNS`` without a child that lacks its parent."""
+    return {
+        label: world.pattern(*features)
+        for label, features in PATTERNS.items()
+        if all(world.parents[feature] in (None, *features) for feature in features)
+    }
 
 
-def firing_table(trained: Trained) -> pd.DataFrame:
-    """``world`` and the columns of ``measure.responses``, for every input that the world can make."""
-    tables = []
-    for name, world, sae in trained.pairs():
-        patterns = {
-            label: world.pattern(*features)
-            for label, features in PATTERNS.items()
-            if all(world.parents[feature] in (None, *features) for feature in features)
+@dataclass(frozen=True)
+class ClosedForm(Findings):
+    """The closed-form family's losses, and where the trained SAE stands among them."""
+
+    curve: pd.DataFrame
+    """``theory.family`` on a grid of ``d``."""
+    point: pd.DataFrame
+    """One row with the trained SAE's ``d`` and its losses on the two inputs in which the parent fires."""
+
+    def tables(self) -> Mapping[str, pd.DataFrame]:
+        """The family's losses."""
+        return {"toy-family": self.curve}
+
+    def numbers(self) -> Mapping[str, Any]:
+        """The trained SAE's d and error, and the share of activation that it saves."""
+        trained = self.point.iloc[0]
+        return {
+            "trained_d": float(trained["d"]),
+            "trained_error": f"{trained['reconstruction']:.1e}",
+            "saved": float(1 - trained["sparsity"] / self.curve["sparsity"].iloc[0]),
         }
-        tables.append(measure.responses(sae, world, patterns).assign(world=name))
-    return pd.concat(tables, ignore_index=True)
 
 
-def shape(sae: SAE[Any], world: World) -> dict[str, float]:
-    """The pair (f0, f1) in the terms of the closed-form family.
-
-    Returns:
-        ``d``: what f1's latent writes along f0 for each unit along f1; ``hole``: what f0's latent reads
-        along f1 for each unit along f0 (the family has ``-d``).
-    """
-    order = measure.main_latents(sae, world)
-    written = sae.W_dec[order[1]] @ world.directions.T
-    read = sae.W_enc[:, order[0]] @ world.directions.T
-    return {"d": float(written[0] / written[1]), "hole": float(read[1] / read[0])}
-
-
-def family_table(trained: Trained, n_points: int = 21) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The closed-form family's losses, and where the trained SAE stands among them.
-
-    Returns:
-        ``theory.family`` on a grid of ``d``, and one row with the trained SAE's ``d`` and its losses on the two
-        inputs in which the parent fires, in the same units.
-    """
+def beside_closed_form(trained: Trained, n_points: int = 21) -> ClosedForm:
+    """The SAE of the hierarchy beside the family, both in the same units."""
     world, sae = WORLDS["hierarchy"], trained.saes["hierarchy"]
     chances = torch.tensor([world.rates[1], world.rates[0] - world.rates[1]])
     curve = theory.family(np.linspace(0, 1, n_points), *chances.tolist())
@@ -115,15 +130,15 @@ def family_table(trained: Trained, n_points: int = 21) -> tuple[pd.DataFrame, pd
     units = torch.ones(len(sae.W_dec))
     units[order[1]] = along_own
     point = {
-        "d": shape(sae, world)["d"],
+        "d": measure.closed_form(sae, world)["d"],
         "reconstruction": float(chances @ (sae.decode(acts) - inputs).pow(2).sum(dim=1)),
         "sparsity": float(chances @ (acts * units).sum(dim=1)),
         "sparsity_weighted": float(chances @ acts.sum(dim=1)),
     }
-    return curve, pd.DataFrame([point])
+    return ClosedForm(curve, pd.DataFrame([point]))
 
 
-def seed_table(settings: FourFeaturesSettings) -> pd.DataFrame:
+def _train_seeds(settings: FourFeaturesSettings) -> pd.DataFrame:
     """The same two worlds over many seeds, on the fast schedule, none left out.
 
     Columns, one row a world and seed: ``world``, ``seed``, ``settled`` (the decoder bias holds no feature),
@@ -150,7 +165,7 @@ def _facts(sae: SAE[Any], world: World) -> dict[str, float]:
         "lowest_own": float(own.min()),
         "untouched": float(own.iloc[2:].min()),
         "silent": float(pairs["silent"].iloc[0]) if len(pairs) else float("nan"),
-        **shape(sae, world),
+        **measure.closed_form(sae, world),
     }
 
 
@@ -168,7 +183,7 @@ STATEMENTS = {
 """What section 3 says of the two worlds: (world, quantity) -> part of the claim, in words, in the ideal case."""
 
 
-def summary(trained: Trained, seeds: pd.DataFrame) -> pd.DataFrame:
+def summarise(trained: Trained, seeds: pd.DataFrame) -> pd.DataFrame:
     """Every statement of section 3: what the paper says, its own budget here, the settled seeds here.
 
     Columns: ``part``, ``statement``, ``ideal``, ``as_published`` (the 100-million-sample SAE), ``measured``, ``low``,
@@ -176,7 +191,7 @@ def summary(trained: Trained, seeds: pd.DataFrame) -> pd.DataFrame:
     """
     settled = seeds[seeds["settled"]].drop(columns="settled")
     long = settled.melt(id_vars=["world", "seed"], var_name="quantity").dropna()
-    spread = over_seeds(long, ["world", "quantity"], "value").set_index(["world", "quantity"])
+    spread = toy_seeds.over_seeds(long, ["world", "quantity"], "value").set_index(["world", "quantity"])
     spread = spread.reindex(list(STATEMENTS)).fillna({"n_seeds": 0})  # NaN where no seed settled
     found = dict(zip(STATEMENTS, spread.to_dict("records"), strict=True))
     once = {name: _facts(sae, world) for name, world, sae in trained.pairs()}
@@ -190,12 +205,12 @@ def summary(trained: Trained, seeds: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def facts(seeds: pd.DataFrame, own: float = 0.95) -> dict[str, int]:
+def count_settled(seeds: pd.DataFrame, own: float = 0.95) -> dict[str, int]:
     """Counts of settled SAEs for the text: ``n_hierarchy``, of which ``n_absorbing`` (parent's latent off in most
     samples with the child), and ``n_independent``, of which ``n_clean`` (every feature's cosine at least ``own``).
 
     Args:
-        seeds: from ``seed_table``.
+        seeds: as ``Seeds.table``.
     """
     settled = seeds[seeds["settled"]]
     below, free = (settled[settled["world"] == world] for world in ("hierarchy", "independent"))
@@ -205,3 +220,30 @@ def facts(seeds: pd.DataFrame, own: float = 0.95) -> dict[str, int]:
         "n_independent": len(free),
         "n_clean": int((free["lowest_own"] >= own).sum()),
     }
+
+
+@dataclass(frozen=True)
+class Seeds(Findings):
+    """Every seed, and the paper's statements over those that settled."""
+
+    table: pd.DataFrame
+    summary: pd.DataFrame
+
+    def tables(self) -> Mapping[str, pd.DataFrame]:
+        """Every seed, and every statement."""
+        return {"toy-seeds": self.table, "toy-summary": self.summary}
+
+    def claims(self) -> pd.DataFrame:
+        """What section 3 says of the hierarchy."""
+        return claim_parts("toy-hierarchy", self.summary, note="range over seeds")
+
+    def numbers(self) -> Mapping[str, Any]:
+        """How many seeds settled, and what became of those."""
+        counts = {"n_settled": int(self.table["settled"].sum()), "n_trained": len(self.table)}
+        return counts | count_settled(self.table)
+
+
+def over_seeds(trained: Trained, settings: FourFeaturesSettings) -> Seeds:
+    """The same two worlds over many seeds, beside the SAEs that are trained as published."""
+    table = _train_seeds(settings)
+    return Seeds(table, summarise(trained, table))

@@ -1,4 +1,4 @@
-"""Chapter "Do remedies work where truth is known?": every remedy on the same planted hierarchies."""
+"""Chapter 9, do remedies work where truth is known? Every remedy on the same planted hierarchies."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 from sae_lens import SAE
 
+from absorption.chapters.findings import OneTable
 from absorption.chapters.toy_settings import RemediesSettings
 from absorption.toy import measure
 from absorption.toy.recipes import Recipe, fast
@@ -62,10 +63,15 @@ REMEDIES = {
 }
 """What is tried. BatchTopK at 1.5 times the true L0 is the remedy "allow more active latents"."""
 PAYS = ("absorbed", "hedged", "mcc", "explained_variance", "sae_l0", "dead_latents", "f1_score", "recall")
-"""Columns of ``results`` that a remedy is judged by."""
+"""Columns of ``train_remedies`` that a remedy is judged by."""
+SHOWN = {
+    "absorbed": "absorbed", "hedged": "hedged", "mcc": "MCC", "explained_variance": "explained variance",
+    "sae_l0": "L0",
+}  # fmt: skip
+"""Of these, what the figure of the best strengths shows, and how it says it."""
 
 
-def world_table() -> pd.DataFrame:
+def planted_worlds() -> pd.DataFrame:
     """``world``, ``feature``, ``parent``, ``rate``."""
     return pd.DataFrame(
         [
@@ -81,7 +87,7 @@ def world_table() -> pd.DataFrame:
     )
 
 
-def results(settings: RemediesSettings) -> pd.DataFrame:
+def train_remedies(settings: RemediesSettings) -> OneTable:
     """Every remedy at every strength in every world, each seed as it came.
 
     Columns: ``world``, ``remedy``, ``strength``, ``seed``; ``absorbed`` and ``silent`` (mean over parent-child
@@ -94,12 +100,13 @@ def results(settings: RemediesSettings) -> pd.DataFrame:
     ]
     saes = train_all(runs, workers=settings.workers)
     keys = ("world", "remedy", "strength", "seed")
-    return pd.DataFrame(
+    table = pd.DataFrame(
         [
             {**dict(zip(keys, case, strict=True)), **scores(sae, WORLDS[case[0]])}
             for case, sae in zip(cases, saes, strict=True)
         ]
     )
+    return OneTable("toy-remedies", table, penalty_range(table))
 
 
 def _cases(settings: RemediesSettings) -> Iterator[tuple[str, str, float, int]]:
@@ -125,11 +132,11 @@ def scores(sae: SAE[Any], world: World) -> dict[str, float]:
     }
 
 
-def best_strengths(table: pd.DataFrame, least_variance: float = 0.9) -> pd.DataFrame:
+def best_strengths(table: pd.DataFrame, least_variance: float = 0.9) -> OneTable:
     """For each world and remedy, the strength with least absorption among those that reconstruct well enough.
 
     Args:
-        table: from ``results``.
+        table: from ``train_remedies``.
         least_variance: explained variance (mean over seeds) that counts as well enough; where no strength
             reaches it, the one that comes closest is taken.
 
@@ -153,16 +160,17 @@ def best_strengths(table: pd.DataFrame, least_variance: float = 0.9) -> pd.DataF
                 f"{name}_high": chosen[name].max(),
             }
         rows.append(row)
-    return pd.DataFrame(rows)
+    best = pd.DataFrame(rows)
+    return OneTable("toy-remedies-best", best, name_remedies(best))
 
 
-def facts(
+def name_remedies(
     best: pd.DataFrame, most_absorbed: float = 0.1, lottery: float = 0.5, least_mcc: float = 0.9
 ) -> dict[str, str]:
     """What the page says of the remedies, by name: lists of them as text.
 
     Args:
-        best: from ``best_strengths``.
+        best: the table of ``best_strengths``.
         most_absorbed: a remedy works in a world if every seed absorbs less, with enough explained variance and MCC.
         lottery: range over seeds above which the seed decides.
         least_mcc: MCC of every seed that counts as having recovered the features.
@@ -196,7 +204,7 @@ def penalty_range(table: pd.DataFrame, remedies: Collection[str] = ("L1", "gated
     """Over worlds, the largest change of absorption between strengths of one of these (means over seeds), by name.
 
     Args:
-        table: from ``results``.
+        table: from ``train_remedies``.
         remedies: those whose strength is a penalty on activations.
 
     Returns:

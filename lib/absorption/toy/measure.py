@@ -175,3 +175,16 @@ def quality(sae: SAE[Any], world: World, *, n_samples: int = N_SAMPLES, seed: in
 
 def _unit(rows: Tensor) -> Tensor:
     return torch.nn.functional.normalize(rows.detach(), dim=-1)
+
+
+def closed_form(sae: SAE[Any], world: World) -> dict[str, float]:
+    """The pair (f0, f1) in the terms of the closed-form family (``theory.family``).
+
+    Returns:
+        ``d``: what f1's latent writes along f0 for each unit along f1; ``hole``: what f0's latent reads
+        along f1 for each unit along f0 (the family has ``-d``).
+    """
+    order = main_latents(sae, world)
+    written = sae.W_dec[order[1]] @ world.directions.T
+    read = sae.W_enc[:, order[0]] @ world.directions.T
+    return {"d": float(written[0] / written[1]), "hole": float(read[1] / read[0])}

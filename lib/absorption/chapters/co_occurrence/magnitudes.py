@@ -1,4 +1,4 @@
-"""Chapter "How much co-occurrence, how much sparsity": children that are weaker or stronger than their parents."""
+"""Children that are weaker or stronger than their parents."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 from sae_lens import SAE
 
-from absorption.chapters.co_occurrence import FIXED_L1
-from absorption.chapters.four_features import shape
+from absorption.chapters.co_occurrence.sweeps import FIXED_L1
+from absorption.chapters.findings import OneTable
 from absorption.chapters.toy_settings import CoOccurrenceSettings
 from absorption.latents.sparse import ACTIVE
 from absorption.toy import measure
@@ -17,37 +17,39 @@ from absorption.toy.recipes import fast
 from absorption.toy.train import Run, train_settled
 from absorption.toy.worlds import World
 
-P_PARENT, P_CHILD = 0.25, 0.05
+PARENT_RATE, CHILD_RATE = 0.25, 0.05
+"""Overall firing rates, as in the paper's hierarchy (section 3)."""
 
 
 def world(magnitude: float) -> World:
     """The paper's hierarchy with a child whose activation is ``magnitude``; the parent's is 1."""
     return World(
-        rates=(P_PARENT, P_CHILD, 0.05, 0.05),
+        rates=(PARENT_RATE, CHILD_RATE, 0.05, 0.05),
         parents=(None, 0, None, None),
         magnitudes=(1.0, magnitude, 1.0, 1.0),
     )
 
 
-def magnitudes(settings: CoOccurrenceSettings) -> pd.DataFrame:
+def child_magnitudes(settings: CoOccurrenceSettings) -> OneTable:
     """Full hierarchy with a child that fires weaker or stronger than its parent, several seeds.
 
     Columns, one row a magnitude and seed: ``child_magnitude``, ``seed``; ``full_d``, what carries the whole parent
-    (1 / magnitude), and those of ``facts_of``.
+    (1 / magnitude), and those of ``child_of``.
     """
     cases = [(magnitude, seed) for magnitude in settings.child_magnitudes for seed in settings.seeds]
     recipe = fast("standard", 4, FIXED_L1, settings.n_samples_fast)
     runs = [Run(world(magnitude), recipe, seed) for magnitude, seed in cases]
     saes = train_settled(runs, workers=settings.workers)
-    return pd.DataFrame(
+    table = pd.DataFrame(
         [
-            {"child_magnitude": magnitude, "seed": seed, "full_d": 1 / magnitude, **facts_of(sae, world(magnitude))}
+            {"child_magnitude": magnitude, "seed": seed, "full_d": 1 / magnitude, **child_of(sae, world(magnitude))}
             for (magnitude, seed), sae in zip(cases, saes, strict=True)
         ]
     )  # fmt: skip
+    return OneTable("toy-magnitudes", table, lost_children(table))
 
 
-def facts_of(sae: SAE[Any], world: World) -> dict[str, float]:
+def child_of(sae: SAE[Any], world: World) -> dict[str, float]:
     """What became of the child.
 
     Returns:
@@ -62,7 +64,7 @@ def facts_of(sae: SAE[Any], world: World) -> dict[str, float]:
     fires = float((acts[features[:, 1] > 0, order[1]] > ACTIVE).double().mean())
     error = (sae.decode(acts) - inputs).pow(2).sum(dim=1)
     return {
-        "d": shape(sae, world)["d"] if fires > 0 else float("nan"),
+        "d": measure.closed_form(sae, world)["d"] if fires > 0 else float("nan"),
         "absorbed": float(measure.absorption(sae, world)["absorbed"].iloc[0]),
         "child_fires": fires,
         "parent_row": float(parent[1] / parent[0]),
@@ -74,17 +76,17 @@ def average_child(magnitude: float) -> float:
     """f1 for each unit of f0 in the one decoder row that best stands for the parent with and without its child.
 
     That row is the first principal direction (about 0) of the samples with the parent, of which the child is in a
-    share ``P_CHILD / P_PARENT``; the penalty is left out.
+    share ``CHILD_RATE / PARENT_RATE``; the penalty is left out.
     """
-    share = P_CHILD / P_PARENT
+    share = CHILD_RATE / PARENT_RATE
     return float(np.tan(0.5 * np.arctan2(2 * share * magnitude, 1 - share * magnitude**2)))
 
 
-def facts(table: pd.DataFrame) -> dict[str, Any]:
+def lost_children(table: pd.DataFrame) -> dict[str, Any]:
     """What the page says of the SAEs, by name: how many lost the child, and of those, what the parent's row shows.
 
     Args:
-        table: from ``magnitudes``.
+        table: as in ``child_magnitudes``.
     """
     dead = table["child_fires"] == 0
     lost, kept = table[dead], table[~dead]

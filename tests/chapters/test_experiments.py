@@ -7,7 +7,8 @@ from typing import Any, cast
 import pandas as pd
 import pytest
 
-from absorption.chapters import co_occurrence, weights
+from absorption.chapters import co_occurrence
+from absorption.chapters.co_occurrence import experiments
 from absorption.chapters.toy_settings import CoOccurrenceSettings
 from absorption.plots import toy as figures
 from absorption.toy import measure, train
@@ -22,28 +23,28 @@ def settings() -> CoOccurrenceSettings:
 def test_the_saes_are_those_of_the_two_tables(
     settings: CoOccurrenceSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: dict[str, list[train.Run]] = {"tables": [], "weights": []}
+    asked: list[train.Run] = []
 
-    def note(where: str) -> Any:
-        def settled(runs: list[train.Run], workers: int) -> Any:
-            asked[where] += runs
-            return train.train_settled(runs, workers=workers)
+    def settled(runs: list[train.Run], workers: int) -> Any:
+        asked.extend(runs)
+        return train.train_settled(runs, workers=workers)
 
-        return settled
-
-    monkeypatch.setattr(co_occurrence, "train_settled", note("tables"))
-    monkeypatch.setattr(weights, "train_settled", note("weights"))
-    tables = [co_occurrence.partial_table(settings), co_occurrence.imperfect_table(settings)]
-    found = weights.weight_table(settings)
-    assert [run.seed for run in asked["weights"]] == [settings.seed] * 2
-    assert all(run in asked["tables"] for run in asked["weights"])
-    coefficients = [l1 for _, l1 in weights.experiments().values()]
-    assert coefficients == pytest.approx([table["l1"].iloc[0] for table in tables])
-    assert found.groupby("world", sort=False).size().tolist() == [2 * 4 * 4] * 2
+    monkeypatch.setattr(experiments, "train_settled", settled)
+    steps = (co_occurrence.partial_absorption, co_occurrence.imperfect_co_occurrence)
+    coefficients = [step(settings).table["l1"].iloc[0] for step in steps]
+    in_tables = list(asked)
+    asked.clear()
+    found = co_occurrence.directions(settings).table
+    assert [run.seed for run in asked] == [settings.seed] * 2
+    assert all(run in in_tables for run in asked)
+    assert [run.recipe.sparsity for run in asked] == pytest.approx(coefficients)
+    assert found.groupby("world", sort=False).size().to_dict() == {
+        "f0 varies": 2 * 4 * 4, "f1 sometimes alone": 2 * 4 * 4,
+    }  # fmt: skip
 
 
 def test_the_figure_draws_each_world_s_cosines_latent_by_feature(plant) -> None:
-    world = next(iter(weights.experiments().values()))[0]
+    world = experiments.partial_experiment().world
     table = measure.cosines(plant(world, 0.5), world).assign(world="w")
     encoder, decoder = cast(Any, figures.cosines(pd.concat([table]))).data
     # encoder of f0's latent: (1, -d) / sqrt(1 + d^2), decoder of f1's: (d, 1) / sqrt(1 + d^2), d = .5
