@@ -7,14 +7,15 @@ import pandas as pd
 import pytest
 import torch
 
-from absorption.chapters import metric
+from absorption.chapters import is_the_metric_right as metric
 from absorption.chapters.toy_settings import MetricSettings
 from absorption.definitions.rules import ABLATION, FRACTION, FULL
 from absorption.definitions.thresholds import Thresholds
-from absorption.planted import judged, saes
+from absorption.planted import saes, study
 from absorption.planted.alphabet import FAINT, Alphabet
-from absorption.planted.judged import gather, scores
-from absorption.planted.reader import GAIN, LinearReader
+from absorption.planted.cases import CASES, cases, four_families
+from absorption.planted.linear_model import GAIN, LinearModel
+from absorption.planted.study import scores, study_case
 
 SMALL = Alphabet(n_words=60, families=(3, 3, 2, 2), d_model=220)
 
@@ -84,7 +85,7 @@ def test_a_family_carries_the_share_that_was_planted(d: float) -> None:
 
 
 def test_removing_a_latent_costs_the_letter_that_it_writes() -> None:
-    evidence = gather(saes.absorbing(SMALL, 1.0, hole=1.5))
+    evidence = study_case(saes.absorbing(SMALL, 1.0, hole=1.5))
     roles = np.array([latent.role for latent in evidence.case.latents])
     effects = evidence.effects.assign(role=roles[evidence.effects["latent"]])
     absorbed = SMALL.words["family"].isin([0, 1]).to_numpy()[effects["word"]]
@@ -98,7 +99,7 @@ def test_removing_a_latent_costs_the_letter_that_it_writes() -> None:
 
 
 def test_the_metric_is_the_right_logit_minus_the_mean_of_the_others() -> None:
-    reader = LinearReader(SMALL, saes.absorbing(SMALL, 0.0).sae())
+    reader = LinearModel(SMALL, saes.absorbing(SMALL, 0.0).sae())
     words = torch.tensor([0, 60])
     by_hand = GAIN * torch.stack([SMALL.features[0, 0], SMALL.features[60, 1]])
     assert torch.allclose(reader.metrics(words, reader.states(words)), by_hand, atol=1e-3)
@@ -106,7 +107,7 @@ def test_the_metric_is_the_right_logit_minus_the_mean_of_the_others() -> None:
 
 def verdicts(case: saes.Case) -> dict[str, float]:
     """Share of the planted absorbed words (or of all, where there are none) that each definition calls absorbed."""
-    table = gather(case).judge()
+    table = study_case(case).judge()
     part = table[table["truth"]] if table["truth"].any() else table
     return {str(name): float(mine["absorbed"].mean()) for name, mine in part.groupby("definition")}
 
@@ -134,20 +135,20 @@ def test_only_the_fraction_sees_half_absorption_and_only_ablation_misses_twins()
 
 def test_an_absorbing_latent_of_many_words_becomes_a_main_latent_and_hides() -> None:
     many = replace(SMALL, families=(12, 12, 2, 2))
-    evidence = gather(saes.absorbing(many, 1.0, hole=1.5))
+    evidence = study_case(saes.absorbing(many, 1.0, hole=1.5))
     assert np.mean([len(main) for main in evidence.ksparse.main_latents().values()]) > 2.5
     judged_words = evidence.judge()
     assert judged_words[judged_words["truth"]]["absorbed"].mean() < 0.2
 
 
 def test_hedging_takes_every_definition_in() -> None:
-    table = scores(gather(saes.merged(SMALL)).judge())
+    table = scores(study_case(saes.merged(SMALL)).judge())
     assert (table["n_true"] == 0).all()
     assert (table["false_rate_low"] > 0).all()
 
 
 def test_a_lower_threshold_finds_no_less() -> None:
-    evidence = gather(saes.absorbing(SMALL, 1.0, hole=1.5))
+    evidence = study_case(saes.absorbing(SMALL, 1.0, hole=1.5))
     found = [
         evidence.judge(replace(Thresholds(), min_lead=lead), definitions=[ABLATION])["absorbed"].sum()
         for lead in (0.5, 1.0, 7.0)
@@ -172,7 +173,7 @@ def test_scores_are_precision_and_recall_by_hand() -> None:
 
 def test_the_same_seed_gives_the_same_verdicts() -> None:
     case = saes.absorbing(SMALL, 1.0)
-    first, second = gather(case, seed=3).judge(), gather(case, seed=3).judge()
+    first, second = study_case(case, seed=3).judge(), study_case(case, seed=3).judge()
     pd.testing.assert_frame_equal(first, second)
 
 
@@ -180,12 +181,12 @@ def test_the_chapters_cases_and_sweeps_cover_what_they_name() -> None:
     few = MetricSettings(
         n_words=60, d_model=220, carried=[1.0], family_shares=[0.05], strengths=[2.0], small_halves=[0.5]
     )
-    assert [case.name for case in metric.cases(few)] == list(metric.CASES)
+    assert [case.name for case in cases(four_families(60, 220))] == list(CASES)
     table = metric.case_table(few)
     assert (table["absorbed"] > 0).tolist() == [False] * 5 + [True] * 5
-    swept = metric.sweep(few)
-    assert set(swept["factor"]) == {"carried", "family size", "strength", "small half"}
-    assert set(swept["definition"]) == set(judged.DEFINITIONS)
+    swept = metric.sweep(few).table
+    assert set(swept["factor"]) == set(metric.PANELS)
+    assert set(swept["definition"]) == set(study.DEFINITIONS)
 
 
 def test_what_may_be_claimed_follows_from_the_scores() -> None:

@@ -9,11 +9,12 @@ import pandas as pd
 from sae_lens import SAE
 from scipy.sparse import csr_matrix
 
-from absorption.chapters import metric, remedies
-from absorption.chapters.toy_settings import BlindSettings, MetricSettings
+from absorption.chapters import remedies
+from absorption.chapters.toy_settings import BlindSettings
 from absorption.latents.unlabelled import SCORES, SaeView
-from absorption.planted.judged import ENOUGH
+from absorption.planted.cases import cases, four_families
 from absorption.planted.saes import Case
+from absorption.planted.study import ENOUGH
 from absorption.toy import measure
 from absorption.toy.train import Run, train_all
 from absorption.toy.worlds import World
@@ -74,7 +75,7 @@ def _truth(sae: SAE[Any], world: World) -> np.ndarray:
 def planted_pairs(settings: BlindSettings) -> pd.DataFrame:
     """Pairs of the planted alphabet's SAEs; columns as in ``COLUMNS``, ``source`` the case."""
     tables = []
-    for case in metric.cases(MetricSettings(seed=settings.seed)):
+    for case in cases(four_families(seed=settings.seed)):
         if case.name in PLANTED:
             sae = case.sae()
             acts = csr_matrix(sae.encode(case.alphabet.acts).numpy())

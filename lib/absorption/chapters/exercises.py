@@ -14,6 +14,7 @@ from scipy.sparse import csr_matrix
 from sklearn.metrics import average_precision_score
 
 from absorption.chapters.blind import planted_truth
+from absorption.chapters.is_the_metric_right import split_share
 from absorption.chapters.remedies import WORLDS, scores
 from absorption.latents.sparse import ACTIVE
 from absorption.latents.unlabelled import SaeView
@@ -140,14 +141,6 @@ def check_split_share(answer: Callable[[float], float] | None) -> Verdict:
     return Verdict(
         True, "A latent that absorbs more words than that is kept as a main latent, and counts as none."
     )
-
-
-def split_share(jump: float) -> float:
-    """The answer to exercise 6, by search: share of a letter's words from which a latent raises F1 by the jump."""
-    shares = np.linspace(0, 0.5, 50_001)
-    # The main latent finds all words but the absorbed ones; with the absorbing latent beside it, all of them.
-    without = 2 * (1 - shares) / (2 * (1 - shares) + shares)
-    return float(shares[np.argmax(1 - without > jump)])
 
 
 def check_score(score: Callable[[SaeView], np.ndarray] | None) -> Verdict:

@@ -7,7 +7,6 @@ from typing import Annotated
 from pydantic import Field
 
 from absorption.base.settings import SaeSettings, Settings
-from absorption.planted.alphabet import Alphabet
 from absorption.toy.recipes import BATCH_SIZE
 
 Chance = Annotated[float, Field(gt=0, le=1)]
@@ -89,11 +88,6 @@ class MetricSettings(Settings):
     """Activations of a family's feature; the letter's is 1."""
     small_halves: list[Annotated[float, Field(gt=0, le=0.5)]] = [0.01, 0.03, 0.06, 0.1, 0.2, 0.5]
     """Shares of the smaller half of a split letter."""
-
-    def alphabet(self) -> Alphabet:
-        """The words that all cases start from: four families of 3% each."""
-        family = max(1, round(0.03 * self.n_words))
-        return Alphabet(n_words=self.n_words, families=(family,) * 4, d_model=self.d_model, seed=self.seed)
 
 
 class BlindSettings(SaeSettings):

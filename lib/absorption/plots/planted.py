@@ -20,7 +20,7 @@ def found_and_fooled(table: pd.DataFrame) -> go.Figure:
     """Recall where words were made to absorb, share wrongly called absorbed where they were not.
 
     Args:
-        table: from ``planted.judged.scores``, with ``case``, ``definition``, ``recall``, ``false_rate`` and their ends.
+        table: from ``planted.study.scores``, with ``case``, ``definition``, ``recall``, ``false_rate`` and their ends.
     """
     panels = {
         "recall": ("absorbing: share of the absorbed words found", table[table["n_true"] > 0]),

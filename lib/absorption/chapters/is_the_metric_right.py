@@ -1,95 +1,84 @@
-"""Chapter "Is the metric right?": the three definitions on planted SAEs, where every absorbed word is known."""
+"""Chapter 10, is the metric right? The three definitions on planted SAEs, where every absorbed word is known."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
-from dataclasses import replace
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from absorption.chapters.findings import Findings, OneTable
 from absorption.chapters.toy_settings import MetricSettings
 from absorption.definitions.rules import ABLATION, FRACTION, FULL
 from absorption.definitions.thresholds import Thresholds
 from absorption.latents.ksparse import F1_JUMP
-from absorption.planted.judged import DEFINITIONS, Evidence, gather, scores
-from absorption.planted.saes import Case, absorbing, merged, missed, split
+from absorption.planted.alphabet import Alphabet
+from absorption.planted.cases import CASES, SILENCED, cases, four_families
+from absorption.planted.saes import Case, absorbing, split
+from absorption.planted.study import DEFINITIONS, PlantedStudy, scores, study_case
 
-SILENCED = 1.5
-"""A hole in the letter's latent deep enough to silence it in every word of an absorbing family."""
 FINDS, MISSES, FOOLED = 0.8, 0.2, 0.01
 """A definition finds a case from this recall, misses it below this one, and is fooled above this false rate."""
-CASES = {
-    "true dictionary": "a latent for every feature",
-    "even split": "two latents a letter, upper and lower case, in equal numbers",
-    "small split": "the same with one word in twenty in lower case",
-    "hedging": "no latent for letters; what goes with a letter writes it",
-    "under-trained": "the letter's latent is off in faint words, and nothing takes its place",
-    "full absorption": "two small families of each letter carry it, the letter's latent is off",
-    "barely on": "the same, but the letter's latent supplies what is missing in strong words",
-    "half absorbed": "the two families carry half of the letter",
-    "two absorbers": "full absorption, each family's work shared by two latents",
-    "large families": "full absorption by families of many words",
-}
-"""What is planted; the last five absorb."""
 
 
-def cases(settings: MetricSettings) -> Iterator[Case]:
-    """The planted SAEs, in the order of ``CASES``."""
-    plain = settings.alphabet()
-    faint, uneven = replace(plain, faint_share=0.2), replace(plain, upper_share=0.95)
-    large = replace(plain, families=(plain.n_words * 3 // 20,) * 2 + plain.families[2:])
-    made = [
-        absorbing(plain, 0.0),
-        split(plain),
-        split(uneven),
-        merged(plain),
-        missed(faint),
-        absorbing(plain, 1.0, hole=SILENCED),
-        absorbing(plain, 1.0),
-        absorbing(plain, 0.5),
-        absorbing(plain, 1.0, hole=SILENCED, twins=True),
-        absorbing(large, 1.0, hole=SILENCED),
-    ]
-    for name, case in zip(CASES, made, strict=True):
-        yield replace(case, name=name)
+def _alphabet(settings: MetricSettings) -> Alphabet:
+    return four_families(settings.n_words, settings.d_model, settings.seed)
 
 
 def case_table(settings: MetricSettings) -> pd.DataFrame:
     """``case, planted, words, absorbed, carried``: number of words, how many absorb, what others carry in those."""
     rows = []
-    for case in cases(settings):
+    for case in cases(_alphabet(settings)):
         truth = case.truth()
         mean = float(truth[truth > 0].mean()) if truth.any() else 0.0
         rows.append((case.name, CASES[case.name], len(truth), int((truth > 0).sum()), mean))
     return pd.DataFrame(rows, columns=["case", "planted", "words", "absorbed", "carried"])
 
 
-def gather_all(settings: MetricSettings) -> list[Evidence]:
-    """Probes, latents and effects of every case."""
-    return [gather(case, seed=settings.seed) for case in cases(settings)]
-
-
 def judge_all(
-    evidence: Iterable[Evidence],
+    studies: Iterable[PlantedStudy],
     thresholds: Thresholds | None = None,
     f1_jump: float = F1_JUMP,
     definitions: Collection[str] = DEFINITIONS,
 ) -> pd.DataFrame:
-    """Every case under every definition; arguments and columns as in ``Evidence.judge``."""
-    return pd.concat([one.judge(thresholds, f1_jump, definitions) for one in evidence], ignore_index=True)
+    """Every case under every definition; arguments and columns as in ``PlantedStudy.judge``."""
+    return pd.concat([one.judge(thresholds, f1_jump, definitions) for one in studies], ignore_index=True)
 
 
-def claims_table(table: pd.DataFrame) -> pd.DataFrame:
+@dataclass(frozen=True)
+class Judged(Findings):
+    """Every planted SAE studied once, its words under each definition, and how often each is right."""
+
+    studies: list[PlantedStudy]
+    words: pd.DataFrame
+    """Columns of ``PlantedStudy.judge``."""
+    scores: pd.DataFrame
+    """Columns of ``study.scores``."""
+
+    def tables(self) -> Mapping[str, pd.DataFrame]:
+        """How often each definition is right."""
+        return {"metric-scores": self.scores}
+
+
+def judge_cases(settings: MetricSettings) -> Judged:
+    """Every case under every definition at the published thresholds."""
+    studies = [study_case(case, seed=settings.seed) for case in cases(_alphabet(settings))]
+    words = judge_all(studies)
+    return Judged(studies, words, scores(words, seed=settings.seed))
+
+
+def may_claim(table: pd.DataFrame) -> OneTable:
     """What each definition may claim: ``case, planted`` and a column of words a definition.
 
     Args:
-        table: from ``judged.scores``.
+        table: from ``study.scores``.
     """
     said = table.assign(said=[_said(row) for row in table.to_dict("records")])
     wide = said.pivot(index="case", columns="definition", values="said").loc[list(CASES), list(DEFINITIONS)]
     wide.insert(0, "planted", pd.Series(CASES))
-    return wide.reset_index().rename_axis(columns=None)
+    return OneTable("metric-claims", wide.reset_index().rename_axis(columns=None))
 
 
 def _said(row: dict) -> str:
@@ -101,7 +90,7 @@ def _said(row: dict) -> str:
     return f"{found}, fooled" if row["false_rate_low"] > FOOLED else found
 
 
-def fraction_error(judged: pd.DataFrame) -> pd.DataFrame:
+def fraction_error(judged: pd.DataFrame) -> OneTable:
     """Absorption fraction against the planted share: ``case, carried, fraction, low, high, words``, by case.
 
     Only words that absorb; the interval is the range of the middle 95% of words.
@@ -109,12 +98,13 @@ def fraction_error(judged: pd.DataFrame) -> pd.DataFrame:
     mine = judged[(judged["definition"] == FRACTION) & (judged["carried"] > 0)]
     groups = mine.groupby("case", sort=False)
     ends = groups["value"].quantile(np.array([0.025, 0.975])).unstack()
-    return pd.DataFrame(
+    table = pd.DataFrame(
         {
             "carried": groups["carried"].mean(), "fraction": groups["value"].mean(),
             "low": ends[0.025], "high": ends[0.975], "words": groups.size(),
         }
     ).reset_index()  # fmt: skip
+    return OneTable("metric-fraction", table)
 
 
 VARIED: dict[str, tuple[str, tuple[float, ...]]] = {
@@ -131,27 +121,36 @@ CONCERNED = {
 """Which definitions a threshold concerns."""
 
 
-def sensitivity(evidence: list[Evidence], *, seed: int = 0) -> pd.DataFrame:
+def sensitivity(studies: list[PlantedStudy], *, seed: int = 0) -> OneTable:
     """Precision and recall over all cases together, as one threshold at a time moves.
 
     Precision depends on the mix of cases, which here is one of each.
 
     Returns:
-        ``threshold, setting`` and the columns of ``judged.scores``.
+        ``threshold, setting`` and the columns of ``study.scores``.
     """
     tables = []
     for name, (label, settings) in VARIED.items():
         for setting in settings:
             jump = setting if name == "f1_jump" else F1_JUMP
             moved = Thresholds() if name == "f1_jump" else replace(Thresholds(), **{name: setting})
-            judged = judge_all(evidence, moved, jump, CONCERNED[name])
+            judged = judge_all(studies, moved, jump, CONCERNED[name])
             table = scores(judged.assign(case="all"), seed=seed)
             tables.append(table.assign(threshold=label, setting=setting))
-    return pd.concat(tables, ignore_index=True)
+    return OneTable("metric-thresholds", pd.concat(tables, ignore_index=True))
 
 
-def sweep(settings: MetricSettings) -> pd.DataFrame:
-    """One property of the planted SAE at a time: ``factor, setting`` and the columns of ``judged.scores``.
+PANELS = {
+    "carried": ("recall", "recall against the share of the letter carried"),
+    "family size": ("recall", "recall against the family's share of the letter's words"),
+    "strength": ("recall", "recall against the strength of the family's feature"),
+    "small half": ("false_rate", "false rate against the share of the smaller half of a split"),
+}
+"""Each factor of ``sweep``: the column that is drawn against it, and the panel's title."""
+
+
+def sweep(settings: MetricSettings) -> OneTable:
+    """One property of the planted SAE at a time: ``factor, setting`` and the columns of ``study.scores``.
 
     Factors: ``carried`` (share of the letter that families carry), ``family size`` (share of the letter's words in an
     absorbing family), ``strength`` (activation of the family's feature; the letter's is 1), ``small half`` (share of
@@ -159,15 +158,26 @@ def sweep(settings: MetricSettings) -> pd.DataFrame:
     """
     tables = []
     for factor, setting, case in _sweep_cases(settings):
-        judged = gather(case, seed=settings.seed).judge()
+        judged = study_case(case, seed=settings.seed).judge()
         if factor == "carried":  # any share counts as absorbed here, so that recall can be drawn against it
             judged["truth"] = judged["carried"] > 0
         tables.append(scores(judged, seed=settings.seed).assign(factor=factor, setting=setting))
-    return pd.concat(tables, ignore_index=True)
+    said = {"split_share": split_share(F1_JUMP)}
+    return OneTable("metric-sweep", pd.concat(tables, ignore_index=True), said)
+
+
+def split_share(jump: float) -> float:
+    """Share of a letter's words from which on a latent raises F1 by the jump, by search.
+
+    The main latent finds all words but these, the latent beside it finds these, and nothing else is found.
+    """
+    shares = np.linspace(0, 0.5, 50_001)
+    without = 2 * (1 - shares) / (2 * (1 - shares) + shares)
+    return float(shares[np.argmax(1 - without > jump)])
 
 
 def _sweep_cases(settings: MetricSettings) -> Iterator[tuple[str, float, Case]]:
-    plain = settings.alphabet()
+    plain = _alphabet(settings)
     for d in settings.carried:
         yield "carried", d, absorbing(plain, d)
     for share in settings.family_shares:
@@ -180,12 +190,41 @@ def _sweep_cases(settings: MetricSettings) -> Iterator[tuple[str, float, Case]]:
         yield "small half", share, split(replace(plain, upper_share=1 - share))
 
 
-def probe_leak(evidence: list[Evidence]) -> pd.DataFrame:
-    """False rates and recall under the fitted probes and under the planted letter directions.
+@dataclass(frozen=True)
+class ProbeLeak(Findings):
+    """The definitions under the fitted probes and under the planted letter directions."""
 
-    Returns:
-        ``probe`` and the columns of ``judged.scores``.
-    """
-    probes = {"fitted": evidence, "planted": [one.with_planted_probe() for one in evidence]}
+    table: pd.DataFrame
+    """``probe`` and the columns of ``study.scores``."""
+
+    @property
+    def under_trained(self) -> pd.DataFrame:
+        """The SAE in which the letter is lost and nothing absorbs."""
+        columns = [
+            "case",
+            "definition",
+            "probe",
+            "n_found",
+            "false_rate",
+            "false_rate_low",
+            "false_rate_high",
+        ]
+        return self.table.loc[self.table["case"] == "under-trained", columns]
+
+    def tables(self) -> Mapping[str, pd.DataFrame]:
+        """Every case."""
+        return {"metric-probe-leak": self.table}
+
+    def numbers(self) -> Mapping[str, Any]:
+        """False rates of the under-trained SAE, by probe and definition."""
+        return {
+            f"{row['probe']}_{row['definition'].replace(' ', '_')}": f"{row['false_rate']:.1%}"
+            for row in self.under_trained.to_dict("records")
+        }
+
+
+def probe_leak(studies: list[PlantedStudy]) -> ProbeLeak:
+    """False rates and recall by where the letters' directions come from."""
+    probes = {"fitted": studies, "planted": [one.with_planted_probe() for one in studies]}
     tables = [scores(judge_all(mine)).assign(probe=name) for name, mine in probes.items()]
-    return pd.concat(tables, ignore_index=True)
+    return ProbeLeak(pd.concat(tables, ignore_index=True))

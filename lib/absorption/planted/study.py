@@ -1,4 +1,4 @@
-"""Judge planted SAEs exactly as the language-model chapters judge real ones, and compare with what was planted."""
+"""Planted SAEs under the definitions, exactly as language models' SAEs, and beside what was planted."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from absorption.definitions.rules import ABLATION, FRACTION, FULL
 from absorption.definitions.thresholds import Thresholds
 from absorption.latents.ksparse import F1_JUMP, KSparse, probe_k_sparse
 from absorption.latents.sparse import encode_words
-from absorption.planted.reader import LinearReader
+from absorption.planted.linear_model import LinearModel
 from absorption.planted.saes import Case
 from absorption.probes.words import ProbedWords, probe_words
 
 DEFINITIONS = (ABLATION, FULL, FRACTION)
-"""The relative lead is left out: with ``reader.GAIN`` it is the published one."""
+"""The relative lead is left out: with ``linear_model.GAIN`` it is the published one."""
 ENOUGH = 0.5
 """Share of a letter that other latents must carry for a word to count as absorbed, in truth."""
 N_RESAMPLES = 400
 
 
 @dataclass(frozen=True)
-class Evidence:
+class PlantedStudy:
     """A case with everything that its judging needs, computed once for all thresholds."""
 
     case: Case
@@ -46,7 +46,7 @@ class Evidence:
             self._subjects[f1_jump] = with_main(self.subject, self.ksparse.main_latents(f1_jump))
         return self._subjects[f1_jump]
 
-    def with_planted_probe(self) -> Evidence:
+    def with_planted_probe(self) -> PlantedStudy:
         """The same words, latents and effects with the planted letter directions in place of the fitted probes'."""
         planted = self.case.alphabet.directions[: len(self.subject.directions)]
         return replace(self, subject=replace(self.subject, directions=planted), _subjects={})
@@ -85,7 +85,7 @@ class Evidence:
 
 
 @one_thread()
-def gather(case: Case, *, seed: int = 0) -> Evidence:
+def study_case(case: Case, *, seed: int = 0) -> PlantedStudy:
     """Probe, k-sparse probe, latents and effects of a case: the stages of the language-model chapters.
 
     Args:
@@ -99,8 +99,8 @@ def gather(case: Case, *, seed: int = 0) -> Evidence:
     test = torch.from_numpy(probed.test)
     ksparse = probe_k_sparse(acts.csr, probed.labels, train, test, seed=seed)
     subject = _subject(case, probed, acts.csr, ksparse)
-    effects = all_effects(LinearReader(alphabet, sae), acts.csr, subject.words, progress=False)
-    return Evidence(case, subject, effects, ksparse)
+    effects = all_effects(LinearModel(alphabet, sae), acts.csr, subject.words, progress=False)
+    return PlantedStudy(case, subject, effects, ksparse)
 
 
 def _subject(case: Case, probed: ProbedWords, csr: torch.Tensor, ksparse: KSparse) -> Subject:
@@ -122,7 +122,7 @@ def scores(judged: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
     """Precision and recall of each definition in each case.
 
     Args:
-        judged: from ``Evidence.judge``, of one or several cases.
+        judged: from ``PlantedStudy.judge``, of one or several cases.
         seed: of the bootstrap over words.
 
     Returns:

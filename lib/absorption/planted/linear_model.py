@@ -28,7 +28,7 @@ class Questions:
     letters: Int[Tensor, " word"]
 
 
-class LinearReader:
+class LinearModel:
     """An ``ablation.RemovalEngine``: logit of a letter = ``GAIN`` times its feature in the residual stream."""
 
     def __init__(self, alphabet: Alphabet, sae: LoadedSae) -> None:
