@@ -13,9 +13,9 @@ import torch
 from scipy.sparse import csr_matrix
 from sklearn.metrics import average_precision_score
 
-from absorption.chapters.blind import planted_truth
 from absorption.chapters.is_the_metric_right import split_share
 from absorption.chapters.remedies import WORLDS, scores
+from absorption.chapters.without_a_probe.planted_pairs import planted_truth
 from absorption.latents.sparse import ACTIVE
 from absorption.latents.unlabelled import SaeView
 from absorption.planted.alphabet import Alphabet

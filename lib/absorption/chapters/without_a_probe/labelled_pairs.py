@@ -1,27 +1,34 @@
-"""Chapter "Without a probe", on a language model's SAE: pairs that the labelled metric knows, and what scores say."""
+"""Pairs of a language model's SAE that the labelled metric calls absorbing, and how the scores rank them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from absorption.chapters.findings import Findings
+from absorption.chapters.toy_settings import BlindSettings
+from absorption.chapters.without_a_probe.planted_pairs import RankedPairs
 from absorption.definitions.evidence import Subject
 from absorption.definitions.judge import judge_by_projection
 from absorption.definitions.rules import FULL
 from absorption.definitions.thresholds import Thresholds
 from absorption.latents.sparse import SparseActs
 from absorption.latents.unlabelled import SCORES, SaeView
-from absorption.one_sae.study import Study
+from absorption.models.language_model import LanguageModel
+from absorption.one_sae.study import Study, study_saes
+from absorption.one_sae.words import prepare_words
 from absorption.probes.l1 import to_scipy
 from absorption.saes.loader import LoadedSae
 from absorption.toy import roc
 
 MIN_PROBE_F1 = Thresholds().min_probe_f1
 """Letters whose LR probe does worse are left out, as everywhere."""
+FIRST_K = [5, 10, 20, 50, 100, 200, 500, 1000]
+"""Numbers of first pairs among which labelled ones are counted."""
 SHOWN = 50
 """First pairs named in the text."""
 LANGUAGE, TRAINED_TOYS, LOOK_ALIKES = "language model", "trained", "planted"
@@ -37,6 +44,18 @@ class Labelled:
     """Ordered pairs of latents that fire, of the whole SAE."""
     quantiles: pd.DataFrame
     """``score, quantile``: for each labelled pair, the share of *all* ordered pairs of the SAE that score below it."""
+    top_words: pd.Series | None = None
+    """Latent -> the words on which it is strongest, as text; not needed to rank pairs."""
+
+
+def label_pairs(model: LanguageModel, sae: LoadedSae, settings: BlindSettings) -> Labelled:
+    """Pairs of a language model's SAE, labelled on the words of the vocabulary."""
+    words = prepare_words(
+        model, sae.hook_name, n_words=settings.n_words, n_sets=settings.n_sets, seed=settings.seed
+    )
+    (mine,) = study_saes(words, [sae], f1_jump=settings.f1_jump)
+    found = labelled_pairs(sae, mine.subject(), mine.acts, words.good_letters(MIN_PROBE_F1))
+    return replace(found, top_words=top_words(mine))
 
 
 def labelled_pairs(
@@ -97,19 +116,20 @@ def _quantiles(labelled: pd.DataFrame, view: SaeView, scores: dict[str, np.ndarr
     return pd.concat(tables, ignore_index=True)
 
 
-def strongest(labelled: Labelled, score: str, top_words: pd.Series, n: int = 40) -> pd.DataFrame:
+def strongest(labelled: Labelled, score: str, n: int = 40) -> pd.DataFrame:
     """The pairs that a score ranks first: ``letter, i, j, score, words`` and the words on which each is strongest.
 
     Args:
-        labelled: from ``labelled_pairs``.
+        labelled: with top words.
         score: which score.
-        top_words: latent -> its top words as text.
         n: rows.
     """
+    assert labelled.top_words is not None, "labelled without top words"
+    words = labelled.top_words
     best = labelled.pairs.sort_values(score, ascending=False).head(n)
     table = best[["letter", "i", "j", "words"]].assign(score=best[score])
     for side in ("i", "j"):
-        table[f"{side}_words"] = table[side].map(top_words).fillna("")
+        table[f"{side}_words"] = table[side].map(words).fillna("")
     return table.reset_index(drop=True)
 
 
@@ -118,6 +138,43 @@ def all_areas(toys: dict[str, pd.DataFrame], labelled: Labelled, *, seed: int = 
     language = roc.areas(labelled.pairs, list(SCORES), unit="letter", seed=seed)
     tables = [table.assign(pairs=name) for name, table in (*toys.items(), (LANGUAGE, language))]
     return pd.concat(tables, ignore_index=True)
+
+
+@dataclass(frozen=True)
+class ComparedScores(Findings):
+    """Every score on trained toys, look-alikes and the language model; the best on planted truth in detail."""
+
+    labelled: Labelled
+    areas: pd.DataFrame
+    """From ``all_areas``."""
+    best: str
+    """The score with the highest average precision on planted truth."""
+    first: pd.DataFrame
+    """From ``roc.precision_at``: labelled pairs among the best score's first."""
+
+    @property
+    def strongest(self) -> pd.DataFrame:
+        """The best score's first pairs, from ``strongest``."""
+        return strongest(self.labelled, self.best)
+
+    def tables(self) -> Mapping[str, pd.DataFrame]:
+        """Areas, and the best score's first pairs."""
+        return {"blind-areas": self.areas, "blind-first-k": self.first}
+
+    def numbers(self) -> Mapping[str, Any]:
+        """What the page says of the best score."""
+        return facts(self.areas, self.labelled, self.first, self.best)
+
+
+def compare_scores(
+    trained: RankedPairs, look_alikes: RankedPairs, labelled: Labelled, *, seed: int = 0
+) -> ComparedScores:
+    """Areas of every score on all three sets of pairs; ``seed`` is the bootstrap's."""
+    toys = {TRAINED_TOYS: trained.areas, LOOK_ALIKES: look_alikes.areas}
+    areas = all_areas(toys, labelled, seed=seed)
+    best = best_score(areas)
+    first = roc.precision_at(labelled.pairs, best, FIRST_K)
+    return ComparedScores(labelled, areas, best, first)
 
 
 def best_score(areas: pd.DataFrame) -> str:

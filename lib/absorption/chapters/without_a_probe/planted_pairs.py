@@ -1,7 +1,9 @@
-"""Chapter "Without a probe": pairs of latents whose absorption is planted, with every score of ``unlabelled``."""
+"""Pairs of latents whose absorption is planted, with every score of ``latents.unlabelled``."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,12 +12,13 @@ from sae_lens import SAE
 from scipy.sparse import csr_matrix
 
 from absorption.chapters import remedies
+from absorption.chapters.findings import Findings, OneTable
 from absorption.chapters.toy_settings import BlindSettings
 from absorption.latents.unlabelled import SCORES, SaeView
 from absorption.planted.cases import cases, four_families
 from absorption.planted.saes import Case
 from absorption.planted.study import ENOUGH
-from absorption.toy import measure
+from absorption.toy import measure, roc
 from absorption.toy.train import Run, train_all
 from absorption.toy.worlds import World
 
@@ -36,8 +39,33 @@ COLUMNS = ["source", "sae", "i", "j", "truth", *SCORES]
 """One row an ordered pair of latents that fire; ``truth``: latent j has taken over what latent i stands for."""
 
 
-def trained_pairs(settings: BlindSettings) -> pd.DataFrame:
-    """Pairs of SAEs trained on planted worlds; columns as in ``COLUMNS``, ``source`` the world."""
+def score_table() -> pd.DataFrame:
+    """``score, what it is``."""
+    return pd.DataFrame(SCORES.items(), columns=["score", "what it is"])
+
+
+@dataclass(frozen=True)
+class RankedPairs(Findings):
+    """Pairs whose truth is planted, and how well each score ranks them."""
+
+    name: str
+    pairs: pd.DataFrame
+    """Columns as in ``COLUMNS``."""
+    areas: pd.DataFrame
+    """From ``roc.areas``."""
+
+    @property
+    def curves(self) -> pd.DataFrame:
+        """From ``roc.curves``."""
+        return roc.curves(self.pairs, list(SCORES))
+
+    def tables(self) -> Mapping[str, pd.DataFrame]:
+        """The areas."""
+        return {f"blind-{self.name}": self.areas}
+
+
+def trained_pairs(settings: BlindSettings) -> RankedPairs:
+    """Pairs of SAEs trained on planted worlds, ``source`` the world; areas are resampled over SAEs."""
     cases = [(world, remedy, seed) for world in WORLDS for remedy in TRIED for seed in settings.seeds]
     runs = [Run(WORLDS[world], _recipe(world, remedy, settings), seed) for world, remedy, seed in cases]
     saes = train_all(runs, workers=settings.workers)
@@ -47,7 +75,12 @@ def trained_pairs(settings: BlindSettings) -> pd.DataFrame:
         )
         for (world, remedy, seed), sae in zip(cases, saes, strict=True)
     ]
-    return pd.concat(tables, ignore_index=True)[COLUMNS]
+    return _ranked("trained", tables, "sae", settings)
+
+
+def _ranked(name: str, tables: list[pd.DataFrame], unit: str, settings: BlindSettings) -> RankedPairs:
+    pairs = pd.concat(tables, ignore_index=True)[COLUMNS]
+    return RankedPairs(name, pairs, roc.areas(pairs, list(SCORES), unit=unit, seed=settings.seed))
 
 
 def _recipe(world: str, remedy: str, settings: BlindSettings):
@@ -72,8 +105,8 @@ def _truth(sae: SAE[Any], world: World) -> np.ndarray:
     return truth
 
 
-def planted_pairs(settings: BlindSettings) -> pd.DataFrame:
-    """Pairs of the planted alphabet's SAEs; columns as in ``COLUMNS``, ``source`` the case."""
+def look_alike_pairs(settings: BlindSettings) -> RankedPairs:
+    """Pairs of the planted alphabet's SAEs, ``source`` the case; areas are resampled over latents i."""
     tables = []
     for case in cases(four_families(seed=settings.seed)):
         if case.name in PLANTED:
@@ -81,7 +114,7 @@ def planted_pairs(settings: BlindSettings) -> pd.DataFrame:
             acts = csr_matrix(sae.encode(case.alphabet.acts).numpy())
             view = SaeView(sae.W_enc.T.numpy(), sae.W_dec.numpy(), acts)
             tables.append(_pairs(view, planted_truth(case)).assign(source=case.name, sae=case.name))
-    return pd.concat(tables, ignore_index=True)[COLUMNS]
+    return _ranked("planted", tables, "i", settings)
 
 
 def planted_truth(case: Case) -> np.ndarray:
@@ -105,12 +138,12 @@ def _pairs(view: SaeView, truth: np.ndarray, rows: np.ndarray | None = None) -> 
     return pd.DataFrame({"i": i, "j": j, "truth": truth[i, j], **scores})
 
 
-def first_by_source(pairs: pd.DataFrame, scores: list[str]) -> pd.DataFrame:
+def first_by_source(pairs: pd.DataFrame) -> OneTable:
     """Where the first pairs of each score come from, as many as are true: ``score``, ``true`` and a column a source."""
     n, rows = int(pairs["truth"].sum()), []
-    for score in scores:
+    for score in SCORES:
         first = pairs.sort_values(score, ascending=False, kind="stable").head(n)
         shares = first["source"].value_counts(normalize=True)
         sources = {source: float(shares.get(source, 0.0)) for source in pairs["source"].unique()}
         rows.append({"score": score, "true": float(first["truth"].mean()), **sources})
-    return pd.DataFrame(rows)
+    return OneTable("blind-first", pd.DataFrame(rows))
