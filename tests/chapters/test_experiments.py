@@ -9,7 +9,7 @@ import pytest
 
 from absorption.chapters import co_occurrence
 from absorption.chapters.co_occurrence import experiments
-from absorption.chapters.toy_settings import CoOccurrenceSettings
+from absorption.chapters.settings import CoOccurrenceSettings
 from absorption.plots import toy as figures
 from absorption.toy import measure, train
 from absorption.toy.recipes import BATCH_SIZE

@@ -7,14 +7,18 @@ import pandas as pd
 import pytest
 from tests.plots.reading import panels
 
-from absorption.chapters import co_occurrence, four_features, remedies
-from absorption.chapters.toy_settings import CoOccurrenceSettings, FourFeaturesSettings, RemediesSettings
+from absorption.chapters import co_occurrence, four_features, remedies, settings
+from absorption.chapters.settings import CoOccurrenceSettings, FourFeaturesSettings, RemediesSettings
 from absorption.plots import toy as figures
 from absorption.toy import published
 from absorption.toy.recipes import BATCH_SIZE
 from absorption.toy.seeds import over_seeds
 
 SMALL = 100 * BATCH_SIZE
+
+
+def test_the_least_number_of_samples_is_a_hundred_batches_of_the_trainer() -> None:
+    assert settings.LEAST_SAMPLES == SMALL
 
 
 def n_marks(fig: Any) -> int:

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from absorption.chapters import is_the_metric_right as metric
-from absorption.chapters.toy_settings import MetricSettings
+from absorption.chapters.settings import PlantedMetricSettings
 from absorption.definitions.rules import ABLATION, FRACTION, FULL
 from absorption.definitions.thresholds import Thresholds
 from absorption.planted import saes, study
@@ -178,7 +178,7 @@ def test_the_same_seed_gives_the_same_verdicts() -> None:
 
 
 def test_the_chapters_cases_and_sweeps_cover_what_they_name() -> None:
-    few = MetricSettings(
+    few = PlantedMetricSettings(
         n_words=60, d_model=220, carried=[1.0], family_shares=[0.05], strengths=[2.0], small_halves=[0.5]
     )
     assert [case.name for case in cases(four_families(60, 220))] == list(CASES)

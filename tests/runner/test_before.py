@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from absorption.base import repository
-from absorption.base.settings import SaeSettings, Settings
+from absorption.base.settings import Settings
 from absorption.chapters.report_settings import ReportSettings
-from absorption.chapters.settings import RecallGapSettings
+from absorption.chapters.settings import FourFeaturesSettings, RecallGapSettings, WithoutProbeSettings
 from absorption.cli.main import main
 from absorption.runner import before, execute, parameters
 
@@ -34,10 +34,8 @@ def no_run(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         ("03-the-recall-gap", RecallGapSettings),
         ("your-sae", ReportSettings),
-        (
-            "11-without-a-probe",
-            SaeSettings,
-        ),  # its own class would import torch; the shared part is checked here
+        ("07-absorption-in-four-features", FourFeaturesSettings),
+        ("11-without-a-probe", WithoutProbeSettings),
         ("what-reproduced", Settings),
     ],
 )

@@ -14,7 +14,7 @@ from sae_lens import SAE
 from torch import Tensor
 
 from absorption.chapters.findings import Findings, OneTable, claim_parts
-from absorption.chapters.toy_settings import FourFeaturesSettings
+from absorption.chapters.settings import FourFeaturesSettings
 from absorption.toy import measure, theory
 from absorption.toy import seeds as toy_seeds
 from absorption.toy.recipes import fast, paper

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from absorption.chapters.findings import Findings, OneTable
-from absorption.chapters.toy_settings import MetricSettings
+from absorption.chapters.settings import PlantedMetricSettings
 from absorption.definitions.rules import ABLATION, FRACTION, FULL
 from absorption.definitions.thresholds import Thresholds
 from absorption.latents.ksparse import F1_JUMP
@@ -23,11 +23,11 @@ FINDS, MISSES, FOOLED = 0.8, 0.2, 0.01
 """A definition finds a case from this recall, misses it below this one, and is fooled above this false rate."""
 
 
-def _alphabet(settings: MetricSettings) -> Alphabet:
+def _alphabet(settings: PlantedMetricSettings) -> Alphabet:
     return four_families(settings.n_words, settings.d_model, settings.seed)
 
 
-def case_table(settings: MetricSettings) -> pd.DataFrame:
+def case_table(settings: PlantedMetricSettings) -> pd.DataFrame:
     """``case, planted, words, absorbed, carried``: number of words, how many absorb, what others carry in those."""
     rows = []
     for case in cases(_alphabet(settings)):
@@ -62,7 +62,7 @@ class Judged(Findings):
         return {"metric-scores": self.scores}
 
 
-def judge_cases(settings: MetricSettings) -> Judged:
+def judge_cases(settings: PlantedMetricSettings) -> Judged:
     """Every case under every definition at the published thresholds."""
     studies = [study_case(case, seed=settings.seed) for case in cases(_alphabet(settings))]
     words = judge_all(studies)
@@ -149,7 +149,7 @@ PANELS = {
 """Each factor of ``sweep``: the column that is drawn against it, and the panel's title."""
 
 
-def sweep(settings: MetricSettings) -> OneTable:
+def sweep(settings: PlantedMetricSettings) -> OneTable:
     """One property of the planted SAE at a time: ``factor, setting`` and the columns of ``study.scores``.
 
     Factors: ``carried`` (share of the letter that families carry), ``family size`` (share of the letter's words in an
@@ -176,7 +176,7 @@ def split_share(jump: float) -> float:
     return float(shares[np.argmax(1 - without > jump)])
 
 
-def _sweep_cases(settings: MetricSettings) -> Iterator[tuple[str, float, Case]]:
+def _sweep_cases(settings: PlantedMetricSettings) -> Iterator[tuple[str, float, Case]]:
     plain = _alphabet(settings)
     for d in settings.carried:
         yield "carried", d, absorbing(plain, d)

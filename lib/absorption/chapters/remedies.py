@@ -10,7 +10,7 @@ import pandas as pd
 from sae_lens import SAE
 
 from absorption.chapters.findings import OneTable
-from absorption.chapters.toy_settings import RemediesSettings
+from absorption.chapters.settings import RemediesSettings
 from absorption.toy import measure
 from absorption.toy.recipes import Recipe, fast
 from absorption.toy.train import Run, train_all

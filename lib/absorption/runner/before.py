@@ -14,8 +14,6 @@ from absorption.runner.parameters import ParameterError
 from absorption.saes import preflight
 from absorption.spelling.vocab_size import describe_words
 
-SLOW = "absorption.chapters.toy_settings"
-"""Settings of this module import torch; their own ranges are checked by the page's first cell."""
 PACKAGE = "absorption."
 
 
@@ -49,8 +47,7 @@ def settings_class(notebook: NotebookNode, values: Mapping[str, Any]) -> type[Se
             if isinstance(statement, ast.ImportFrom) and (statement.module or "").startswith(PACKAGE):
                 imported |= {alias.asname or alias.name: str(statement.module) for alias in statement.names}
             elif (name := _maker(statement)) in imported:
-                module = imported[name]
-                return _shared(values) if module.startswith(SLOW) else _class(module, name)
+                return _class(imported[name], name)
     return _shared(values)
 
 

@@ -11,7 +11,7 @@ from sae_lens import SAE
 from torch import Tensor
 
 from absorption.chapters.findings import Findings, OneTable, claim_parts
-from absorption.chapters.toy_settings import CoOccurrenceSettings
+from absorption.chapters.settings import CoOccurrenceSettings
 from absorption.toy import measure, published, theory
 from absorption.toy.recipes import fast
 from absorption.toy.seeds import over_seeds

@@ -10,7 +10,7 @@ from sae_lens import SAE
 
 from absorption.chapters.co_occurrence.sweeps import FIXED_L1
 from absorption.chapters.findings import OneTable
-from absorption.chapters.toy_settings import CoOccurrenceSettings
+from absorption.chapters.settings import CoOccurrenceSettings
 from absorption.latents.sparse import ACTIVE
 from absorption.toy import measure
 from absorption.toy.recipes import fast

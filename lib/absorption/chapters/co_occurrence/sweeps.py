@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from absorption.chapters.findings import OneTable
-from absorption.chapters.toy_settings import CoOccurrenceSettings
+from absorption.chapters.settings import CoOccurrenceSettings
 from absorption.toy import measure, theory
 from absorption.toy.recipes import Recipe, fast, paper
 from absorption.toy.train import Run, train_settled

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from absorption.chapters.findings import Findings
-from absorption.chapters.toy_settings import BlindSettings
+from absorption.chapters.settings import WithoutProbeSettings
 from absorption.chapters.without_a_probe.planted_pairs import RankedPairs
 from absorption.definitions.evidence import Subject
 from absorption.definitions.judge import judge_by_projection
@@ -48,7 +48,7 @@ class Labelled:
     """Latent -> the words on which it is strongest, as text; not needed to rank pairs."""
 
 
-def label_pairs(model: LanguageModel, sae: LoadedSae, settings: BlindSettings) -> Labelled:
+def label_pairs(model: LanguageModel, sae: LoadedSae, settings: WithoutProbeSettings) -> Labelled:
     """Pairs of a language model's SAE, labelled on the words of the vocabulary."""
     words = prepare_words(
         model, sae.hook_name, n_words=settings.n_words, n_sets=settings.n_sets, seed=settings.seed

@@ -13,7 +13,7 @@ from scipy.sparse import csr_matrix
 
 from absorption.chapters import remedies
 from absorption.chapters.findings import Findings, OneTable
-from absorption.chapters.toy_settings import BlindSettings
+from absorption.chapters.settings import WithoutProbeSettings
 from absorption.latents.unlabelled import SCORES, SaeView
 from absorption.planted.cases import cases, four_families
 from absorption.planted.saes import Case
@@ -64,7 +64,7 @@ class RankedPairs(Findings):
         return {f"blind-{self.name}": self.areas}
 
 
-def trained_pairs(settings: BlindSettings) -> RankedPairs:
+def trained_pairs(settings: WithoutProbeSettings) -> RankedPairs:
     """Pairs of SAEs trained on planted worlds, ``source`` the world; areas are resampled over SAEs."""
     cases = [(world, remedy, seed) for world in WORLDS for remedy in TRIED for seed in settings.seeds]
     runs = [Run(WORLDS[world], _recipe(world, remedy, settings), seed) for world, remedy, seed in cases]
@@ -78,12 +78,12 @@ def trained_pairs(settings: BlindSettings) -> RankedPairs:
     return _ranked("trained", tables, "sae", settings)
 
 
-def _ranked(name: str, tables: list[pd.DataFrame], unit: str, settings: BlindSettings) -> RankedPairs:
+def _ranked(name: str, tables: list[pd.DataFrame], unit: str, settings: WithoutProbeSettings) -> RankedPairs:
     pairs = pd.concat(tables, ignore_index=True)[COLUMNS]
     return RankedPairs(name, pairs, roc.areas(pairs, list(SCORES), unit=unit, seed=settings.seed))
 
 
-def _recipe(world: str, remedy: str, settings: BlindSettings):
+def _recipe(world: str, remedy: str, settings: WithoutProbeSettings):
     wanted = remedies.REMEDIES[remedy]
     return wanted.recipe_for(WORLDS[world], TRIED[remedy], settings.n_samples_fast)
 
@@ -105,7 +105,7 @@ def _truth(sae: SAE[Any], world: World) -> np.ndarray:
     return truth
 
 
-def look_alike_pairs(settings: BlindSettings) -> RankedPairs:
+def look_alike_pairs(settings: WithoutProbeSettings) -> RankedPairs:
     """Pairs of the planted alphabet's SAEs, ``source`` the case; areas are resampled over latents i."""
     tables = []
     for case in cases(four_families(seed=settings.seed)):
