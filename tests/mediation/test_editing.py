@@ -2,45 +2,18 @@
 
 from __future__ import annotations
 
-from functools import cache
-from typing import Any
-
 import numpy as np
-import pandas as pd
 import pytest
 import torch
+from tests.mediation.planted_letters import found, probed
 from tests.planted_model import GAIN, planted
 from tests.planted_model import planted_engine as engine
 
-from absorption import plots
-from absorption.ablation.engine import AblationEngine
 from absorption.latents.sparse import SparseActs
 from absorption.mediation import setting as s
 from absorption.mediation.setting import LetterLatents, letter_latents, set_letters, words_a_letter
-from absorption.one_sae.words import StudyWords
-from absorption.probes.fit import ProbeSet
 from absorption.probes.words import ProbedWords
-from absorption.several_saes.published_edits import (
-    best_sparsity,
-    edited_by_letter,
-    follows_f1,
-    rate_texts,
-    set_by_sae,
-    set_rates,
-)
 from absorption.spelling.vocab import LETTERS
-
-
-def probed() -> ProbedWords:
-    """The planted words with the true probes; every second word is a test word."""
-    words = planted().words.assign(split=np.where(np.arange(1040) % 2 == 0, "test", "train"))
-    probes = ProbeSet(planted().directions, torch.full((26,), -0.5))
-    return ProbedWords(words, planted().features, probes)
-
-
-@cache
-def found() -> LetterLatents:
-    return letter_latents(planted().sae, probed(), SparseActs(planted().csr))
 
 
 def test_the_own_latent_is_set_to_zero_and_the_new_one_to_its_level_not_added() -> None:
@@ -131,89 +104,7 @@ def test_new_letters_are_others_and_each_as_often_as_the_words_allow() -> None:
         s.new_letters(own, 1, seed=0)
 
 
-def test_edits_by_sae_are_means_of_the_words_with_intervals() -> None:
-    words = StudyWords(planted().model, planted().prompts, probed(), 0)
-    chosen = words_a_letter(words.right, words.letters, 2, 0)
-    table = set_by_sae(words, [planted().sae], chosen, strengths=(1.0,))
-    alone = set_letters(
-        AblationEngine(words.model, planted().sae, words.prompts), found(), chosen, strengths=(1.0,)
-    )
-    assert table["edited"].tolist() == alone["edited"].tolist()
-    rates = set_rates(table).set_index("quantity")
-    assert rates.loc["edited", "value"] == pytest.approx(table["edited"].mean())
-    low, value, high = rates[["low", "value", "high"]].loc["p_own"].to_numpy(dtype=float).tolist()
-    assert low < value < high
-    assert rates["words"].tolist() == [len(chosen)] * 4
-    assert rates["l0_text"].isna().all()
-
-
-def cells(edited: list[float]) -> pd.DataFrame:
-    """Two SAEs and four letters: F1 .1 to .8, with shares edited given in that order."""
-    f1 = np.arange(1, 9) / 10
-    return pd.DataFrame(
-        {"sae": list("xy") * 4, "new": list("aabbccdd"), "f1": f1, "edited": edited, "words": 1}
-    )
-
-
-def test_edits_that_follow_f1_have_rank_correlation_one_and_those_against_it_minus_one() -> None:
-    rising = follows_f1(cells([0.0, 0.1, 0.2, 0.3, 0.5, 0.6, 0.8, 0.9]))
-    assert (rising.value, rising.low, rising.high) == pytest.approx((1, 1, 1))
-    assert follows_f1(cells([0.9, 0.8, 0.6, 0.5, 0.3, 0.2, 0.1, 0.0])).high == pytest.approx(-1)
-    mixed = follows_f1(cells([0.2, 0.9, 0.1, 0.8, 0.3, 0.7, 0.0, 0.6]))
-    assert mixed.low < 0 < mixed.high
-    assert np.isnan(follows_f1(cells([0.5] * 8).iloc[:2]).value)
-
-
-def test_shares_by_letter_are_of_the_letter_put_in() -> None:
-    table = pd.DataFrame(
-        {
-            "sae": "x", "letter": list("abab"), "new": list("ccdd"), "strength": [1.0, 1.0, 1.0, 3.0],
-            "edited": [True, False, True, False], "f1_new": [0.4, 0.4, 0.6, 0.6], "word": range(4),
-        }
-    )  # fmt: skip
-    rows = edited_by_letter(table, 1.0).set_index("new")
-    assert rows["edited"].to_dict() == {"c": 0.5, "d": 1.0}
-    assert rows["f1"].to_dict() == {"c": 0.4, "d": 0.6}
-
-
-def edits_at(shares: dict[float, int]) -> pd.DataFrame:
-    """100 words an SAE, of which so many are edited; SAEs by L0."""
-    tables = [
-        pd.DataFrame({"sae": f"l{l0}", "d_sae": 64, "l0_text": l0, "strength": 1.0, "word": range(100),
-                      "edited": np.arange(100) < n})
-        for l0, n in shares.items()
-    ]  # fmt: skip
-    return pd.concat(tables, ignore_index=True)
-
-
-def test_the_best_sparsity_lies_between_the_neighbours_of_the_best_tried() -> None:
-    found = best_sparsity(edits_at({10.0: 10, 20.0: 90, 40.0: 30}), 100)
-    assert (found.value, found.low, found.high) == pytest.approx((0.2, 0.1, 0.4))
-    edge = best_sparsity(edits_at({10.0: 90, 20.0: 50, 40.0: 30}), 100)
-    assert (edge.value, edge.low, edge.high) == pytest.approx((0.1, 0.0, 0.2))
-    top = best_sparsity(edits_at({10.0: 10, 20.0: 50, 40.0: 90}), 100)
-    assert (top.value, top.low, top.high) == pytest.approx((0.4, 0.2, 1.0))
-    assert np.isnan(best_sparsity(edits_at({10.0: 10}), 100).value)
-
-
 def test_every_letter_has_a_latent() -> None:
     assert len(found().latents) == len(LETTERS)
     roles = planted().latents.iloc[found().latents.tolist()]["role"]
     assert set(roles) <= {"main", "upper", "lower"}
-
-
-def test_the_figures_show_every_sae_strength_and_letter() -> None:
-    words = StudyWords(planted().model, planted().prompts, probed(), 0)
-    chosen = words_a_letter(words.right, words.letters, 1, 0)
-    table = set_by_sae(words, [planted().sae], chosen)
-    rates = set_rates(table)
-    drawn: Any = plots.mediation.set_edits(rates).data
-    assert len(drawn) == 3 * len(s.STRENGTHS)
-    shown = {trace.name: float(trace.x[0]) for trace in drawn}
-    wanted = rates[(rates["quantity"] == "p_new") & (rates["strength"] == 3)]["value"].iloc[0]
-    assert shown["P(new letter), 3 times the mean"] == pytest.approx(wanted)
-    points: Any = plots.mediation.edited_by_f1(edited_by_letter(table, 1.0)).data
-    assert sum(len(trace.x) for trace in points) == table["new"].nunique()
-    texts = rate_texts(rates)
-    assert texts["strength"].tolist() == [1.0, 3.0]
-    assert texts["p_new"].iloc[1].startswith(f"{wanted:.2f} [")

@@ -4,38 +4,28 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import replace
-from functools import cache
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from tests.mediation.planted_letters import of_kind
 from tests.planted_model import GAIN, planted
 from tests.planted_model import planted_engine as engine
 from tests.planted_model import planted_subject as subject
 
 from absorption.ablation.effects import all_effects, clean_metrics
-from absorption.ablation.gradients import integrated_gradients
-from absorption.definitions.judge import judge_by_effects
 from absorption.definitions.thresholds import Thresholds
 from absorption.mediation import editing as e
 from absorption.mediation import parts as p
 from absorption.mediation.curve import AT_RANDOM, BY_EFFECT, BY_PROJECTION, curve_shares, removal_curve
 from absorption.mediation.editing import edit_letters, letter_levels
-from absorption.mediation.estimates import compare_estimates
 from absorption.mediation.parts import choose_words, mediate, mediation_shares
 from absorption.one_sae import layers as y
 from absorption.one_sae.layers import departure_depth, layer_effects
 
 OFFSET = 1 - 1 / 26
 """A letter's projection less its mean over words: one word in 26 has the letter."""
-
-
-@cache
-def of_kind(kind: str, child: bool) -> torch.Tensor:
-    words = planted().words
-    mine = (words["kind"] == kind) & ((words["child"] >= 0) == child)
-    return torch.from_numpy(np.flatnonzero(mine.to_numpy()))[:24]
 
 
 def shares(kind: str, child: bool) -> dict[str, float]:
@@ -165,40 +155,6 @@ def test_an_unknown_order_is_refused() -> None:
     effects = all_effects(engine(), planted().csr, of_kind("full", child=True)[:1], progress=False)
     with pytest.raises(ValueError, match="order 'best' is unknown"):
         removal_curve(engine(), subject(), effects, orders=("best",))
-
-
-def effect_rows(effects: list[float], word: int = 1) -> pd.DataFrame:
-    n = len(effects)
-    return pd.DataFrame(
-        {"word": word, "letter": "a", "latent": range(n), "activation": 1.0, "metric": 5.0, "effect": effects}
-    )
-
-
-def test_estimates_are_compared_by_rank_sign_top_and_size() -> None:
-    exact, guess = effect_rows([-4.0, -1.0, 1.0, 0.01]), effect_rows([-2.0, 1.0, 3.0, -0.01])
-    row = compare_estimates(exact, guess).iloc[0]
-    # Ranks 1 2 4 3 against 1 3 4 2.
-    assert row["rank_agreement"] == pytest.approx(1 - 6 * 2 / (4 * 15))
-    # Of the three effects above 5% of the strongest, one has the wrong sign.
-    assert row["sign_errors"] == pytest.approx(1 / 3)
-    assert not row["same_top"]
-    assert row["error"] == pytest.approx(np.sqrt((4 + 4 + 4 + 0.0004) / (16 + 1 + 1 + 0.0001)))
-    assert (row["top_exact"], row["top_estimated"]) == (-4.0, 3.0)
-    with pytest.raises(ValueError, match="different words or latents"):
-        compare_estimates(exact, guess.iloc[1:])
-
-
-def test_gradients_find_the_absorber_of_the_planted_model() -> None:
-    """The planted model is close to linear, where estimates are as good as the real thing."""
-    words = of_kind("full", child=True)
-    exact = all_effects(engine(), planted().csr, words, progress=False)
-    guess = integrated_gradients(engine(), planted().csr, words)
-    table = compare_estimates(exact, guess)
-    assert table["same_top"].all()
-    assert table["error"].max() < 0.1
-    for effects in (exact, guess):
-        labels = judge_by_effects(subject(), effects, Thresholds(), 1.0)
-        assert labels.loc[labels["judged"], "absorbed"].tolist() == [True] * len(words)
 
 
 def test_the_words_token_matters_up_to_the_last_attention_layer() -> None:

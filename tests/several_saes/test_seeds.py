@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import statistics
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from tests.several_saes.made_up import LEAD, MEMBERS, SEEDS, SPLITS, UNSHIPPED, card, value_of
+from tests.several_saes.made_up import LEAD, MEMBERS, SEEDS, SPLITS, UNSHIPPED, value_of
 
 from absorption import several_saes
 from absorption.several_saes.seeds import by_chance, interval_with_seeds
@@ -91,32 +90,6 @@ def test_seeds_that_change_nothing_stay_within_chance_in_95_of_100_families() ->
     assert inside / n == pytest.approx([0.95, 0.95], abs=0.012)
 
 
-def test_the_text_counts_rates_and_other_numbers_apart(data: Path) -> None:
-    found = several_saes.read_family()
-    beside = several_saes.beside_seeds(found, [LEAD, "rate, full absorption", SPLITS])
-    beside["larger"] = ["yes", *["no"] * 13, "yes"]
-    told = several_saes.in_words(found, beside)
-    assert (told["n_rates"], told["n_rates_more"], told["n_others"], told["n_others_more"]) == (10, 1, 5, 1)
-    assert told["rates_more"] == f"each doubling of L0 ({LEAD})"
-    assert (told["n_rules"], told["n_above"]) == (2, 0)
-    for sae in ("matryoshka", "deep"):  # two seeds of a standard SAE
-        path = data / "saes" / sae / "card.json"
-        path.write_text(json.dumps(card(sae, {"architecture": "standard", "seed": int(sae == "deep")})))
-    rows = found.numbers["sae"].isin(["matryoshka", "deep"]) & (found.numbers["quantity"] == LEAD)
-    highest = max(value_of(sae, LEAD) for sae in SEEDS)
-    for factor, n_above in ((1.01, 1), (0.99, 0)):
-        found.numbers.loc[rows, "value"] = factor * highest
-        found.numbers.loc[~rows & found.numbers["sae"].isin(["matryoshka", "deep"]), "value"] = 0.0
-        assert several_saes.in_words(found, beside)["n_above"] == n_above
-
-
-def test_the_first_seed_is_placed_among_the_others(data: Path) -> None:
-    found = several_saes.read_family()
-    assert several_saes.below_first_seed(found, LEAD) == (3, 0)
-    found.numbers.loc[found.numbers["sae"] == "seed-1", "value"] = 0.0
-    assert several_saes.below_first_seed(found, LEAD) == (3, 1)
-
-
 def test_seeds_without_spread_say_nothing_of_chance(data: Path) -> None:
     assert np.isnan(by_chance([0.0, 0.0, 0.0], [1.0, -1.0]))
     assert np.isnan(by_chance([0.1], [1.0, -1.0]))
@@ -137,8 +110,6 @@ def test_with_one_seed_nobody_knows_what_seeds_change(data: Path) -> None:
     assert alone["chance"].isna().all()
     assert set(alone["larger"]) == {""}
     assert not len(several_saes.spread(found, [SPLITS]))
-    notes = several_saes.claims_table(found).query("claim != 'every-sae'")["note"]
-    assert all(note.endswith("SAEs; interval over words alone") for note in notes)
 
 
 def test_an_sae_alone_has_no_changes(data: Path) -> None:

@@ -63,7 +63,7 @@ def planted_instead(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     monkeypatch.setattr(
         stored_check, "load_sae", lambda release, name, lm: asked.append(name) or planted().sae
     )
-    monkeypatch.setattr(stored_check.study, "prepare_words", prepare)
+    monkeypatch.setattr(stored_check.one_sae, "prepare_words", prepare)
     return asked
 
 

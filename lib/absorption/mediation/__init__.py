@@ -1,6 +1,5 @@
 """Ablation mediation: through which latents, and in which layers, the model reads the first letter."""
 
 from absorption.mediation.curve import curve_shares, removal_curve
-from absorption.mediation.estimates import compare_estimates, estimate_summary, paired_effects
-from absorption.mediation.parts import both_shares, choose_words, mediate, mediation_shares
+from absorption.mediation.parts import choose_words, mediate, mediation_shares
 from absorption.mediation.setting import words_a_letter

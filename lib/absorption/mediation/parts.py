@@ -193,11 +193,3 @@ def mediation_shares(
                 rows.append((*key, part, share, float(low), float(high), mean, len(effects), latents))
     columns = [*by, "part", "share", "low", "high", "effect", "n_words", "n_latents"]
     return pd.DataFrame(rows, columns=columns)
-
-
-def both_shares(table: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
-    """``mediation_shares`` of the whole state's effect, with the share of the pattern's as ``of_pattern``."""
-    found = mediation_shares(table, whole=STATE, seed=seed)
-    of_pattern = mediation_shares(table, whole=PATTERN, seed=seed)["share"]
-    found.insert(list(found.columns).index("high") + 1, "of_pattern", of_pattern)
-    return found

@@ -12,7 +12,7 @@ def shares(table: pd.DataFrame) -> go.Figure:
     """Share of the whole state's effect that each part has, where a main latent is on and where none is.
 
     Args:
-        table: ``main_on, part, share, low, high``, as ``mediation.both_shares`` gives it.
+        table: ``main_on, part, share, low, high``, as ``parts_removed.both_shares`` gives it.
     """
     names = {True: "a main latent is on", False: "all main latents are off"}
     fig = theme.figure("share of the whole state's effect", height=480)
@@ -125,7 +125,7 @@ def set_edits(rates: pd.DataFrame) -> go.Figure:
     """Change of both letters' probabilities, and share of answers edited, a row an SAE, a symbol a strength.
 
     Args:
-        rates: ``sae, strength, quantity, value, low, high``, as ``several_saes.set_rates`` gives it.
+        rates: ``sae, strength, quantity, value, low, high``, as ``edit_tables.set_rates`` gives it.
     """
     fig = theme.figure("change of the probability; share of answers edited", height=480)
     for (quantity, name), colour in zip(EDIT_NAMES.items(), theme.PALETTE, strict=False):
@@ -147,7 +147,7 @@ def edited_by_f1(by_letter: pd.DataFrame) -> go.Figure:
     """Share of words edited against the F1 of the latent put in, a point a letter, a colour an SAE.
 
     Args:
-        by_letter: ``sae, new, f1, edited, words``, as ``several_saes.edited_by_letter`` gives it.
+        by_letter: ``sae, new, f1, edited, words``, as ``edit_tables.edited_by_letter`` gives it.
     """
     fig = theme.figure("F1 of the latent put in", "answers that become the new letter", height=460)
     for (name, rows), colour, symbol in zip(

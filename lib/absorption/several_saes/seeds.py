@@ -26,7 +26,6 @@ from absorption.several_saes.contrasts import (
     position,
     steps,
 )
-from absorption.several_saes.quantities import RATES, quantities
 from absorption.several_saes.stored_numbers import Family, members
 
 LEVEL = 0.95
@@ -79,7 +78,7 @@ def beside_seeds(family: Family, wanted: Sequence[str]) -> pd.DataFrame:
         and ``larger``: whether the change exceeds that in size (``yes``, ``no``, or empty where the base
         setting's seeds show no spread, or are fewer than two).
     """
-    base = _seeds_of(family, base_setting(family))
+    base = seeds_of(family, base_setting(family))
     rows = []
     for quantity in wanted:
         values = [family.value(sae, quantity) for sae in base]
@@ -91,31 +90,6 @@ def beside_seeds(family: Family, wanted: Sequence[str]) -> pd.DataFrame:
             verdict = "" if np.isnan([value, chance]).any() else "yes" if abs(value) > chance else "no"
             rows.append((quantity, change, value, low, high, float(np.mean(values)), chance, verdict))
     return pd.DataFrame(rows, columns=BESIDE)
-
-
-def in_words(family: Family, beside: pd.DataFrame) -> dict[str, object]:
-    """What a text says of ``beside_seeds``: counts of all and larger changes, and the names of larger ones of rates.
-
-    ``n_above`` is the number of rules under which all standard SAEs lie above all SAEs of the base setting.
-    """
-    rules = [quantity for quantity in beside["quantity"].unique() if quantity in quantities(RATES)]
-    rates, others = (beside[beside["quantity"].isin(rules) == of_rates] for of_rates in (True, False))
-    more = rates[rates["larger"] == "yes"]
-    base = base_setting(family)
-    mine, standard = _seeds_of(family, base), _seeds_of(family, {**base, ARCHITECTURE: "standard"})
-    pairs = [[[family.value(sae, rule) for sae in saes] for saes in (standard, mine)] for rule in rules]
-    return {
-        "n_rates": len(rates), "n_rates_more": len(more), "n_others": len(others),
-        "n_others_more": int((others["larger"] == "yes").sum()),
-        "rates_more": "; ".join(more["change"] + " (" + more["quantity"] + ")") or "none",
-        "n_rules": len(rules), "n_above": sum(bool(high) and min(high) > max(low) for high, low in pairs),
-    }  # fmt: skip
-
-
-def below_first_seed(family: Family, quantity: str) -> tuple[int, int]:
-    """How many seeds the base setting has, and in how many of the later ones a quantity is lower than in the first."""
-    first, *others = [family.value(sae, quantity) for sae in steps(family, SEED)["sae"]]
-    return 1 + len(others), sum(other < first for other in others)
 
 
 def interval_with_seeds(row: pd.Series) -> tuple[float, float]:
@@ -167,12 +141,13 @@ def _over_seeds(family: Family, rows: pd.DataFrame, weights: np.ndarray) -> Weig
     """Spread each row's weight evenly over all seeds of its setting."""
     found = {}
     for row, weight in zip(rows.to_dict("records"), weights, strict=True):
-        saes = _seeds_of(family, {name: row[name] for name in SETTING})
+        saes = seeds_of(family, {name: row[name] for name in SETTING})
         found |= dict.fromkeys(saes, float(weight) / len(saes))
     return found
 
 
-def _seeds_of(family: Family, setting: Mapping[str, object]) -> list[str]:
+def seeds_of(family: Family, setting: Mapping[str, object]) -> list[str]:
+    """Names of the SAEs of one setting, whatever their seed."""
     rows = members(family)
     same = np.logical_and.reduce([rows[name] == setting[name] for name in SETTING])
     return rows.loc[same, "sae"].tolist()

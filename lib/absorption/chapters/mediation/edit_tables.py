@@ -1,4 +1,4 @@
-"""Published letter edits through several SAEs on the same words, and what goes with their success."""
+"""Chapter 6: published letter edits through several SAEs on the same words, and what goes with their success."""
 
 from __future__ import annotations
 

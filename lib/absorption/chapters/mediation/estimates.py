@@ -1,15 +1,45 @@
-"""Exact effects against integrated gradients: rank agreement and sign errors."""
+"""Chapter 6: exact effects against integrated gradients, by rank agreement and sign errors."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
+from absorption.ablation.gradients import integrated_gradients
 from absorption.base.statistics import mean_interval
+from absorption.chapters.findings import Findings
+from absorption.chapters.mediation.latents_removed import Removed
+from absorption.chapters.mediation.parts_removed import Studied
+from absorption.chapters.settings import MediationSettings
 
 FLOOR = 0.05
 """Effects smaller than this share of the word's strongest are left out of the sign errors: their sign is
 idle."""
+
+
+@dataclass(frozen=True)
+class Estimated(Findings):
+    """Estimates beside exact effects, by word and by latent, and their agreement."""
+
+    by_word: pd.DataFrame
+    pairs: pd.DataFrame
+    summary: pd.DataFrame
+
+    def tables(self) -> Mapping[str, pd.DataFrame]:
+        """Agreement word by word."""
+        return {"estimates": self.by_word}
+
+
+def estimate(studied: Studied, removed: Removed, settings: MediationSettings) -> Estimated:
+    """Estimate the effects that were computed exactly."""
+    mine, exact = studied.mine, removed.exact
+    guess = integrated_gradients(studied.engine, mine.acts.csr, removed.words, steps=settings.n_steps)
+    by_word = compare_estimates(exact, guess)
+    pairs = paired_effects(exact, guess, mine.words.table)
+    return Estimated(by_word, pairs, estimate_summary(by_word, seed=settings.seed))
 
 
 def compare_estimates(exact: pd.DataFrame, estimated: pd.DataFrame) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""What the family says of the paper's claims, for the ledger."""
+"""Chapter 12: what the family says of the paper's claims, for the ledger."""
 
 from __future__ import annotations
 

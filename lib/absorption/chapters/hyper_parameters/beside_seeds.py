@@ -1,0 +1,69 @@
+"""Chapter 12: what training seeds alone change, and which changes of a setting are larger."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from absorption.chapters.findings import Findings
+from absorption.several_saes.contrasts import ARCHITECTURE, base_setting
+from absorption.several_saes.quantities import CLAIMED, QUANTITIES, RATES, quantities
+from absorption.several_saes.seeds import beside_seeds, repeated, seeds_of, spread
+from absorption.several_saes.stored_numbers import Family, along
+
+
+@dataclass(frozen=True)
+class Seeds(Findings):
+    """SAEs that differ in the seed alone, and changes of a setting beside what seeds alone change."""
+
+    by_seed: pd.DataFrame
+    spread: pd.DataFrame
+    beside: pd.DataFrame
+    told: Mapping[str, Any]
+    """What the text says of ``beside``."""
+
+    @property
+    def spread_shown(self) -> pd.DataFrame:
+        """The columns of the spread that a reader sees."""
+        return self.spread[["quantity", "architecture", "seeds", "mean", "lowest", "highest", "sd", "null"]]
+
+    def tables(self) -> Mapping[str, pd.DataFrame]:
+        """Rates by seed, every number's spread, and changes beside it."""
+        return {
+            "family-by-seed": self.by_seed,
+            "family-spread": self.spread,
+            "family-beside-seeds": self.beside,
+        }
+
+    def numbers(self) -> Mapping[str, Any]:
+        """How many changes are larger than seeds alone would make them."""
+        return self.told
+
+
+def compare_seeds(family: Family) -> Seeds:
+    """Set every change beside the spread over seeds."""
+    beside = beside_seeds(family, CLAIMED)
+    by_seed = along(family, repeated(family), quantities(RATES))
+    return Seeds(by_seed, spread(family, QUANTITIES), beside, in_words(family, beside))
+
+
+def in_words(family: Family, beside: pd.DataFrame) -> dict[str, object]:
+    """What a text says of ``beside_seeds``: counts of all and larger changes, and the names of larger ones of rates.
+
+    ``n_above`` is the number of rules under which all standard SAEs lie above all SAEs of the base setting.
+    """
+    rules = [quantity for quantity in beside["quantity"].unique() if quantity in quantities(RATES)]
+    rates, others = (beside[beside["quantity"].isin(rules) == of_rates] for of_rates in (True, False))
+    more = rates[rates["larger"] == "yes"]
+    base = base_setting(family)
+    mine, standard = seeds_of(family, base), seeds_of(family, {**base, ARCHITECTURE: "standard"})
+    pairs = [[[family.value(sae, rule) for sae in saes] for saes in (standard, mine)] for rule in rules]
+    return {
+        "n_rates": len(rates), "n_rates_more": len(more), "n_others": len(others),
+        "n_others_more": int((others["larger"] == "yes").sum()),
+        "rates_more": "; ".join(more["change"] + " (" + more["quantity"] + ")") or "none",
+        "n_rules": len(rules), "n_above": sum(bool(high) and min(high) > max(low) for high, low in pairs),
+    }  # fmt: skip

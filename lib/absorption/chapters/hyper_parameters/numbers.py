@@ -1,0 +1,137 @@
+"""Chapter 12: the family's stored numbers, along each setting, and every rate beside its null."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from absorption.chapters.findings import Findings
+from absorption.chapters.hyper_parameters.claims import claims_table
+from absorption.several_saes.contrasts import ARCHITECTURE, L0, LAYER, SEED, WIDTH, differences, steps, trends
+from absorption.several_saes.quantities import QUANTITIES, RATES, RATES_UNGATED, quantities
+from absorption.several_saes.stored_numbers import Family, along, members, read_family
+
+FIRST = "ablation, relative lead"
+"""The rate by which the text says where the first seed is among the others."""
+
+
+@dataclass(frozen=True)
+class Numbers(Findings):
+    """The family's SAEs and their stored numbers."""
+
+    family: Family
+    members: pd.DataFrame
+
+    def tables(self) -> Mapping[str, pd.DataFrame]:
+        """One row an SAE."""
+        return {"family-members": self.members}
+
+    def claims(self) -> pd.DataFrame:
+        """What the whole family says of the paper's claims."""
+        return claims_table(self.family)
+
+    def numbers(self) -> Mapping[str, Any]:
+        """SAEs, words, and where the first seed is among the others."""
+        n_seeds, n_lower = below_first_seed(self.family, RATES[FIRST][""])
+        n_words = self.family.parameters["n_words"]
+        return {
+            "n_seeds": n_seeds,
+            "n_lower": n_lower,
+            "n_saes": len(self.members),
+            "n_words": f"{n_words:,} words" if n_words else "the whole vocabulary",
+            "max_candidates": self.family.parameters["max_candidates"],
+        }
+
+
+def read_numbers() -> Numbers:
+    """The stored numbers of the shipped SAEs and of their further seeds."""
+    family = read_family()
+    return Numbers(family, members(family))
+
+
+def below_first_seed(family: Family, quantity: str) -> tuple[int, int]:
+    """How many seeds the base setting has, and in how many of the later ones a quantity is lower than in the first."""
+    first, *others = [family.value(sae, quantity) for sae in steps(family, SEED)["sae"]]
+    return 1 + len(others), sum(other < first for other in others)
+
+
+@dataclass(frozen=True)
+class Setting:
+    """The SAEs that differ in one setting alone: their numbers, and how these change."""
+
+    along: pd.DataFrame
+    """Columns as in ``several_saes.along``."""
+    changes: pd.DataFrame
+    """Columns as in ``several_saes.trends`` for L0 and width, as in ``several_saes.differences`` for the others."""
+
+    def shown(self, setting: str) -> pd.DataFrame:
+        """The columns of differences that a reader sees."""
+        return self.changes[[setting, "quantity", "value", "low", "high"]]
+
+
+@dataclass(frozen=True)
+class Varied(Findings):
+    """Numbers along each setting, first seed of each."""
+
+    l0: Setting
+    width: Setting
+    layer: Setting
+    architecture: Setting
+
+    @property
+    def named_layers(self) -> pd.DataFrame:
+        """Numbers by layer, with the layer as a legend calls it."""
+        return self.layer.along.assign(layer=self.layer.along["layer"].map("layer {}".format))
+
+    def tables(self) -> Mapping[str, pd.DataFrame]:
+        """Two tables a setting."""
+        return {
+            "family-by-l0": self.l0.along,
+            "family-trends-l0": self.l0.changes,
+            "family-by-width": self.width.along,
+            "family-trends-width": self.width.changes,
+            "family-by-layer": self.layer.along,
+            "family-layers": self.layer.changes,
+            "family-by-architecture": self.architecture.along,
+            "family-architectures": self.architecture.changes,
+        }
+
+
+def vary(family: Family) -> Varied:
+    """Take the SAEs of each setting, and their changes: slopes for what doubles, differences for the rest."""
+
+    def numbers(setting: str) -> pd.DataFrame:
+        return along(family, steps(family, setting), QUANTITIES)
+
+    return Varied(
+        l0=Setting(numbers(L0), trends(family, L0)),
+        width=Setting(numbers(WIDTH), trends(family, WIDTH)),
+        layer=Setting(numbers(LAYER), differences(family, LAYER)),
+        architecture=Setting(numbers(ARCHITECTURE), differences(family, ARCHITECTURE)),
+    )
+
+
+@dataclass(frozen=True)
+class Rates(Findings):
+    """Every SAE's rate under every rule, with and without the gate."""
+
+    table: pd.DataFrame
+
+    @property
+    def shown(self) -> pd.DataFrame:
+        """What a reader sees, the lowest first."""
+        columns = ["sae", "quantity", "value", "low", "high", "null", "null_low", "null_high", "p"]
+        return self.table[columns].sort_values(["quantity", "value"])
+
+    def tables(self) -> Mapping[str, pd.DataFrame]:
+        """One row an SAE and rule."""
+        return {"family-rates": self.table}
+
+
+def every_rate(family: Family) -> Rates:
+    """The rates of all SAEs."""
+    wanted = quantities({**RATES, **RATES_UNGATED})
+    return Rates(family.numbers[family.numbers["quantity"].isin(wanted)])

@@ -1,0 +1,79 @@
+"""Chapter 12's findings: what the text says of the family, and the tables of each setting."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from tests.several_saes.made_up import LEAD, MEMBERS, SEEDS, card, value_of
+
+from absorption import several_saes
+from absorption.chapters import hyper_parameters as chapter
+from absorption.chapters.hyper_parameters.again import Again
+from absorption.chapters.hyper_parameters.beside_seeds import in_words
+from absorption.chapters.hyper_parameters.numbers import below_first_seed
+from absorption.chapters.settings import FamilySettings
+
+SPLITS = "splits of a letter"
+
+
+def test_the_text_counts_rates_and_other_numbers_apart(data: Path) -> None:
+    found = several_saes.read_family()
+    beside = several_saes.beside_seeds(found, [LEAD, "rate, full absorption", SPLITS])
+    beside["larger"] = ["yes", *["no"] * 13, "yes"]
+    told = in_words(found, beside)
+    assert (told["n_rates"], told["n_rates_more"], told["n_others"], told["n_others_more"]) == (10, 1, 5, 1)
+    assert told["rates_more"] == f"each doubling of L0 ({LEAD})"
+    assert (told["n_rules"], told["n_above"]) == (2, 0)
+    for sae in ("matryoshka", "deep"):  # two seeds of a standard SAE
+        path = data / "saes" / sae / "card.json"
+        path.write_text(json.dumps(card(sae, {"architecture": "standard", "seed": int(sae == "deep")})))
+    rows = found.numbers["sae"].isin(["matryoshka", "deep"]) & (found.numbers["quantity"] == LEAD)
+    highest = max(value_of(sae, LEAD) for sae in SEEDS)
+    for factor, n_above in ((1.01, 1), (0.99, 0)):
+        found.numbers.loc[rows, "value"] = factor * highest
+        found.numbers.loc[~rows & found.numbers["sae"].isin(["matryoshka", "deep"]), "value"] = 0.0
+        assert in_words(found, beside)["n_above"] == n_above
+
+
+def test_the_first_seed_is_placed_among_the_others(data: Path) -> None:
+    found = several_saes.read_family()
+    assert below_first_seed(found, LEAD) == (3, 0)
+    found.numbers.loc[found.numbers["sae"] == "seed-1", "value"] = 0.0
+    assert below_first_seed(found, LEAD) == (3, 1)
+
+
+def test_the_text_counts_saes_and_names_the_whole_vocabulary(data: Path) -> None:
+    found = chapter.read_numbers()
+    told = found.numbers()
+    assert told["n_saes"] == len(MEMBERS) == len(found.members)
+    n_words = found.family.parameters["n_words"]
+    assert told["n_words"] == (f"{n_words:,} words" if n_words else "the whole vocabulary")
+    for stamp in found.family.stamps.values():
+        stamp["parameters"]["n_words"] = 0
+    assert found.numbers()["n_words"] == "the whole vocabulary"
+
+
+def test_each_setting_has_its_own_saes(data: Path) -> None:
+    varied = chapter.vary(several_saes.read_family())
+    assert set(varied.l0.along["sae"]) == {"sparse", "base", "dense"}
+    assert set(varied.width.along["sae"]) == {"base", "wide"}
+    assert set(varied.named_layers["layer"]) == {"layer 4", "layer 8", "layer 12"}
+    assert set(varied.architecture.changes["architecture"]) == {"matryoshka"}
+    assert set(varied.layer.shown("layer")["layer"]) == {4, 12}
+    assert not [name for name, table in varied.tables().items() if table.empty]
+
+
+def test_every_rate_stands_with_and_without_the_gate_the_lowest_first(data: Path) -> None:
+    shown = chapter.every_rate(several_saes.read_family()).shown
+    of_lead = shown[shown["quantity"] == LEAD]["value"].tolist()
+    assert len(of_lead) == len(MEMBERS)
+    assert of_lead == sorted(of_lead)
+    assert not set(shown["quantity"]) & {SPLITS}
+
+
+def test_nothing_drawn_is_nothing_measured_and_no_table(data: Path) -> None:
+    found = chapter.measure_again(several_saes.read_family(), FamilySettings.from_namespace({"n_checked": 0}))
+    assert found == Again([], None, None)
+    assert found.tables() == {}
+    assert found.numbers()["chosen"] == found.names == "none"
