@@ -12,9 +12,7 @@ import pandas as pd
 from absorption.base.statistics import interval
 from absorption.definitions.rates import mean_rate
 from absorption.definitions.rules import DEFINITIONS
-from absorption.latents.main import K_SPARSE
 from absorption.latents.score import MeanSamples, latent_samples, probe_samples
-from absorption.latents.words import top_words
 from absorption.one_sae.study import Study
 from absorption.one_sae.summary import Effects
 from absorption.several_saes.l0_trends import SPLITS, letters_split_share, split_samples
@@ -88,16 +86,6 @@ def resamples_of(found: Sequence[Number]) -> pd.DataFrame:
     """
     kept = {one.quantity: one.samples for one in found if one.samples is not None}
     return pd.DataFrame({name: pd.Series(samples.astype(np.float32)) for name, samples in kept.items()})
-
-
-def main_latents(study: Study) -> pd.DataFrame:
-    """One row a letter: ``letter, latents``, and ``top``, the words on which the first is strongest."""
-    main = study.main[K_SPARSE]
-    names = top_words(study.acts, study.words.table, [latents[0] for latents in main.values()])
-    rows = [
-        (letter, ", ".join(map(str, latents)), names.get(latents[0], "")) for letter, latents in main.items()
-    ]
-    return pd.DataFrame(rows, columns=["letter", "latents", "top"])
 
 
 def _sampled(section: str, quantity: str, value: float, samples: np.ndarray) -> Number:

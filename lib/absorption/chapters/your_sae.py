@@ -1,0 +1,131 @@
+"""The page on one SAE in short: all chapters on few words, beside the shipped SAEs that read the same place."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from absorption.chapters.findings import Findings
+from absorption.chapters.loading import load_subject as load_subject
+from absorption.chapters.report_settings import ReportSettings
+from absorption.definitions.thresholds import Thresholds
+from absorption.latents.main import K_SPARSE
+from absorption.latents.words import missed_words, top_words
+from absorption.models.language_model import LanguageModel
+from absorption.one_sae.gate import failing, in_words
+from absorption.one_sae.study import Study, study_saes
+from absorption.one_sae.summary import Effects, measure_effects
+from absorption.one_sae.words import prepare_words
+from absorption.saes.loader import LoadedSae
+from absorption.several_saes.numbers import (
+    numbers,
+    resamples_of,
+    summary,
+)
+from absorption.several_saes.side_by_side import compare
+
+
+def study(model: LanguageModel, saes: Sequence[LoadedSae], settings: ReportSettings) -> list[Study]:
+    """Every SAE on the same words; the first is the page's own."""
+    words = prepare_words(
+        model, saes[0].hook_name, n_words=settings.n_words, n_sets=settings.n_sets, seed=settings.seed
+    )
+    return study_saes(words, list(saes))
+
+
+@dataclass(frozen=True)
+class Measured(Findings):
+    """Every number of every SAE; rates, gate and shares of the page's own."""
+
+    mine: Study
+    probe: str
+    effects: Effects
+    summary: pd.DataFrame
+    resamples: pd.DataFrame
+
+    @property
+    def reports(self) -> pd.DataFrame:
+        """The numbers, each SAE as a report of its own."""
+        return self.summary.assign(report=self.summary["sae"])
+
+    @property
+    def all_numbers(self) -> pd.DataFrame:
+        """One row a number, one column an SAE."""
+        return compare(self.reports)
+
+    @property
+    def failing(self) -> pd.DataFrame:
+        """Letters that do not count for a mean rate."""
+        return failing(self.effects.gate, self.effects.letters)
+
+    def tables(self) -> Mapping[str, pd.DataFrame]:
+        """Numbers and resamples; rates, gate, and shares where anything could be ablated."""
+        shares = {"sae-mediation-shares": self.effects.shares} if len(self.effects.shares) else {}
+        return {
+            "sae-summary": self.summary,
+            "sae-resamples": self.resamples,
+            "sae-absorption-rates": self.effects.rates,
+            "sae-gate": self.effects.gate,
+        } | shares
+
+    def numbers(self) -> Mapping[str, Any]:
+        """What was measured, on what, and what was not."""
+        sae, words = self.mine.sae, self.mine.words
+        return {
+            "sae": sae.name,
+            "hook": sae.hook_name,
+            "d_sae": sae.d_sae,
+            "l0": float(self.mine.acts.l0.mean()),
+            "n_words": len(words.table),
+            "n_right": len(words.under(self.probe).right),
+            "probe": self.probe,
+            "gate_words": in_words(self.effects.gate, self.effects.letters),
+            "missing": self.effects.missing or "nothing",
+        }
+
+
+def measure(studies: Sequence[Study], settings: ReportSettings) -> Measured:
+    """Absorption and mediation of every SAE, and all numbers."""
+    thresholds = Thresholds(max_candidates=settings.max_candidates)
+    effects = [
+        measure_effects(
+            one, thresholds, per_letter=settings.per_letter, probe=settings.probe, seed=settings.seed
+        )
+        for one in studies
+    ]
+    found = {one.sae.name: numbers(one, its) for one, its in zip(studies, effects, strict=True)}
+    mine = studies[0]
+    return Measured(mine, settings.probe, effects[0], summary(found), resamples_of(found[mine.sae.name]))
+
+
+@dataclass(frozen=True)
+class Missed(Findings):
+    """Words that the probe gets and the letter's latent misses, and what carries the direction there."""
+
+    table: pd.DataFrame
+
+    def tables(self) -> Mapping[str, pd.DataFrame]:
+        """One row a word and carrier."""
+        return {"sae-missed-words": self.table}
+
+    def shown(self, n: int = 300) -> pd.DataFrame:
+        """The first rows, as a reader sees them."""
+        return self.table.drop(columns="carrier").head(n)
+
+
+def missed(mine: Study) -> Missed:
+    """The missed words of the page's own SAE."""
+    return Missed(missed_words(mine.sae, mine.words.probed, mine.acts))
+
+
+def main_latents(study: Study) -> pd.DataFrame:
+    """One row a letter: ``letter, latents``, and ``top``, the words on which the first is strongest."""
+    main = study.main[K_SPARSE]
+    names = top_words(study.acts, study.words.table, [latents[0] for latents in main.values()])
+    rows = [
+        (letter, ", ".join(map(str, latents)), names.get(latents[0], "")) for letter, latents in main.items()
+    ]
+    return pd.DataFrame(rows, columns=["letter", "latents", "top"])
