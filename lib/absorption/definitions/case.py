@@ -1,5 +1,4 @@
-"""The case study: the clearest absorbed word of a run, and the control that takes the letter out of its
-absorber.
+"""The absorbed words of a run, each with the effect of its absorber, and with the letter taken out of it.
 
 Paper, section 5.2 and appendix A.11: on ``_short`` the "starts with S" latent is silent, a "short" latent
 carries the letter, ablating it costs the answer, ablating any other costs little, and ablating it without its
