@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-import numpy as np
 import torch
 from jaxtyping import Int
 from torch import Tensor
@@ -94,7 +93,7 @@ class Study:
     @property
     def l0_text(self) -> float:
         """Mean active latents on held-out text, from the SAE's card; NaN without one."""
-        return float(self.sae.card.get("measured", {}).get("held_out_text", {}).get("l0", np.nan))
+        return self.sae.l0_text
 
     @property
     def l0_share(self) -> float:

@@ -63,6 +63,11 @@ class LoadedSae:
         return self.site.name
 
     @property
+    def l0_text(self) -> float:
+        """Mean active latents on held-out text, from the card; NaN without one."""
+        return float(self.card.get("measured", {}).get("held_out_text", {}).get("l0", float("nan")))
+
+    @property
     def W_enc(self) -> Float[Tensor, "d_model d_sae"]:
         """Encoder weights, one column a latent."""
         return self.sae.W_enc.detach()

@@ -14,6 +14,7 @@ from absorption.latents.held_out_splits import FLATS, halves, held_out_splits, l
 from absorption.latents.held_out_splits import SPLITS as PICKED
 from absorption.latents.score import MeanSamples, slope_per_doubling
 from absorption.one_sae.study import Study, train_rows
+from absorption.several_saes.one_width import share_width
 from absorption.several_saes.rates import Judged
 
 SPLITS, RATE = "splits", "rate"
@@ -103,11 +104,8 @@ def slope(studies: Sequence[Study], found: Mapping[str, MeanSamples], metric: st
 
 def at_one_width(studies: Sequence[Study]) -> list[Study]:
     """The SAEs with a known L0 on text, of the width that most of them share."""
-    known = [study for study in studies if study.l0_text == study.l0_text]
-    if not known:
-        return []
-    width = pd.Series([study.sae.d_sae for study in known]).value_counts().index[0]
-    return [study for study in known if study.sae.d_sae == width]
+    shared = share_width((study.sae.d_sae for study in studies), (study.l0_text for study in studies))
+    return [study for study, mine in zip(studies, shared, strict=True) if mine]
 
 
 def widest_pair(studies: Sequence[Study], tolerance: float = 0.1) -> tuple[Study, Study] | None:

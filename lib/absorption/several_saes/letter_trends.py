@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from absorption.definitions.rates import MEAN
+from absorption.several_saes.one_width import share_width
 
 COLUMNS = ["letter", "sae", "d_sae", "l0_text", "value", "low", "high"]
 NULL = ["null", "null_low", "null_high", "p", "valid"]
@@ -32,9 +33,9 @@ def rows_of_one_width(table: pd.DataFrame, columns: list[str] = COLUMNS) -> pd.D
         table: with the columns asked for.
         columns: those that are kept, and that a table without rows has.
     """
-    known = table.dropna(subset=["l0_text"])
-    widths = known.drop_duplicates("sae")["d_sae"].value_counts()
-    if widths.empty or widths.iloc[0] < 2:
+    saes = table.drop_duplicates("sae")
+    shared = saes[share_width(saes["d_sae"], saes["l0_text"])]
+    if len(shared) < 2:
         return pd.DataFrame(columns=columns)
-    chosen = known[known["d_sae"] == widths.index[0]]
+    chosen = table[table["sae"].isin(shared["sae"])]
     return chosen.sort_values(["letter", "l0_text"], ignore_index=True)[columns]

@@ -40,9 +40,7 @@ def set_by_sae(
             found = letter_latents(sae, words.probed, acts)
             engine = AblationEngine(words.model, sae, words.prompts)
             table = set_letters(engine, found, chosen, strengths=strengths, seed=seed)
-            measured = sae.card.get("measured", {}).get("held_out_text", {})
-            l0 = float(measured.get("l0", np.nan))
-            tables.append(table.assign(sae=sae.name, d_sae=sae.d_sae, l0_text=l0))
+            tables.append(table.assign(sae=sae.name, d_sae=sae.d_sae, l0_text=sae.l0_text))
     return pd.concat(tables, ignore_index=True)
 
 

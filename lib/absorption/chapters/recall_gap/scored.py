@@ -30,8 +30,8 @@ class ScoredSae:
 
     @property
     def l0_text(self) -> float:
-        """Mean active latents on held-out text, from the card; NaN without one."""
-        return float(self.sae.card.get("measured", {}).get("held_out_text", {}).get("l0", float("nan")))
+        """Mean active latents on held-out text, from the SAE's card; NaN without one."""
+        return self.sae.l0_text
 
     @property
     def l0_share(self) -> float:

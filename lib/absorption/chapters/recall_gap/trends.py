@@ -9,6 +9,7 @@ from absorption.base.statistics import Estimate, interval
 from absorption.chapters.recall_gap.scored import METRICS, ScoredSae
 from absorption.latents.score import MeanSamples, slope_per_doubling
 from absorption.several_saes.letter_trends import rows_of_one_width
+from absorption.several_saes.one_width import share_width
 
 
 def at_one_width(
@@ -21,12 +22,11 @@ def at_one_width(
         selection: how the letter's latent is chosen.
         axis: ``l0_text``, or ``l0_share`` (at the words, over d_model).
     """
-    known = [item for item in scored if not np.isnan(getattr(item, axis))]
-    widths = pd.Series([item.sae.d_sae for item in known])
-    if widths.empty or widths.value_counts().iloc[0] < 2:
+    l0 = [getattr(item, axis) for item in scored]
+    shared = share_width((item.sae.d_sae for item in scored), l0)
+    if shared.sum() < 2:
         return []
-    width = widths.value_counts().index[0]
-    return [(getattr(item, axis), item.samples[selection]) for item in known if item.sae.d_sae == width]
+    return [(x, item.samples[selection]) for x, item, mine in zip(l0, scored, shared, strict=True) if mine]
 
 
 def best_l0(points: list[tuple[float, MeanSamples]], most: float) -> Estimate:
