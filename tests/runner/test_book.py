@@ -150,7 +150,7 @@ def test_changed_code_data_or_packages_make_everything_run_again(
 
 def test_library_and_claims_are_among_the_inputs() -> None:
     inputs = book._common_inputs()
-    assert {"cache.py", "runner/book.py"} <= set(inputs["code"])
+    assert {"base/cache.py", "runner/book.py"} <= set(inputs["code"])
     assert {"claims.yaml", "claims-history.yaml"} <= set(inputs["data"])
 
 
