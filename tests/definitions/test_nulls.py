@@ -162,6 +162,16 @@ def planted_rates() -> pd.DataFrame:
     return pd.concat([t.assign(kind=kind) for t, kind in zip(tables, ("full", "none"), strict=True)])
 
 
+def test_where_every_word_has_a_main_latent_on_the_null_judges_no_word() -> None:
+    candidates = subject().words[torch.from_numpy(subject().main_off)]
+    effects = all_effects(engine(), subject().csr, candidates[:2], progress=False)
+    null = null_by_effects(subject(), effects.iloc[:0], PUBLISHED, {ABLATION: 1.0})
+    assert not null.judged[ABLATION].any()
+    for kind in (WRONG, RANDOM):
+        assert not null.values[ABLATION][kind].any()
+        assert null.values[ABLATION][kind].shape[1] == len(subject().words)
+
+
 @pytest.mark.parametrize("definition", [ABLATION, FULL, FRACTION])
 def test_a_planted_absorber_is_above_its_null_and_an_sae_that_absorbs_nothing_is_not(definition: str) -> None:
     means: Any = planted_rates().query("letter == @MEAN and definition == @definition").set_index("kind")

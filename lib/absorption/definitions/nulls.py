@@ -197,9 +197,9 @@ def _leaders(effects: pd.DataFrame, ranking: str) -> pd.DataFrame:
     """``latent, effect, lead`` of each word's leading latent, indexed by word."""
     ordered = effects.sort_values("word", kind="stable")
     word, latent, effect = (ordered[name].to_numpy() for name in ("word", "latent", "effect"))
-    starts = np.flatnonzero(np.diff(word, prepend=-1))
+    starts, ends = np.flatnonzero(np.diff(word, prepend=-1)), np.flatnonzero(np.diff(word, append=-1)) + 1
     rows = []
-    for start, end in zip(starts, [*starts[1:], len(word)], strict=True):
+    for start, end in zip(starts, ends, strict=True):
         top = leader(effect[start:end], ranking)
         rows.append((word[start], int(latent[start + top.at]), top.effect, top.lead))
     return pd.DataFrame(rows, columns=["word", "latent", "effect", "lead"]).set_index("word")
