@@ -33,8 +33,8 @@ def measure(n_words: int = 0, n_contest: int = N_CONTEST) -> dict[str, float]:
     sae = load_sae(SHIPPED, SAE_ID, model)
     words = prepare_words(model, sae.hook_name, n_words=n_words)
     (study,) = study_saes(words, [sae])
-    subject = study.subject()
-    candidates = subject.words[torch.from_numpy(subject.main_off)]
+    evidence = study.evidence()
+    candidates = evidence.words[torch.from_numpy(evidence.main_off)]
     order = torch.randperm(len(candidates), generator=torch.Generator().manual_seed(0))[:n_contest]
     engine = AblationEngine(model, sae, words.prompts)
     return race(engine, study.contest(K_SPARSE, candidates[order]))

@@ -22,7 +22,7 @@ from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from absorption.ablation.engine import AblationEngine
-from absorption.definitions.evidence import Subject
+from absorption.definitions.evidence import Evidence
 from absorption.models.hooks import resolve_site
 from absorption.models.language_model import LanguageModel, wrap_model
 from absorption.saes.loader import LoadedSae
@@ -221,10 +221,10 @@ def planted_engine() -> AblationEngine:
 
 
 @cache
-def planted_subject() -> Subject:
+def planted_evidence() -> Evidence:
     """Every planted word, as if the probe got all of them right, with the true main latents."""
     truth = planted()
-    return Subject(
+    return Evidence(
         csr=truth.csr,
         letters=letter_index(truth.words),
         words=torch.arange(len(truth.words)),

@@ -41,15 +41,15 @@ def mine() -> Study:
 
 
 @cache
-def true_subject() -> definitions.Subject:
-    return mine().subject_of(planted().main_latents())
+def true_evidence() -> definitions.Evidence:
+    return mine().evidence_under(planted().main_latents())
 
 
 @cache
 def judged() -> pd.DataFrame:
-    return definitions.judge(engine(), true_subject(), THRESHOLDS, mean_metric=GAIN)
+    return definitions.judge(engine(), true_evidence(), THRESHOLDS, mean_metric=GAIN)
 
 
 @cache
 def found() -> pd.DataFrame:
-    return definitions.absorbed_words(engine(), true_subject(), judged(), RELATIVE)
+    return definitions.absorbed_words(engine(), true_evidence(), judged(), RELATIVE)

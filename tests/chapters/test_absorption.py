@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from tests.planted_model import GAIN, KINDS, planted
 from tests.planted_model import planted_engine as engine
-from tests.planted_study import THRESHOLDS, found, judged, mine, true_subject, words
+from tests.planted_study import THRESHOLDS, found, judged, mine, true_evidence, words
 
 from absorption import ablation, definitions, one_sae, plots
 from absorption.ablation.ranking import NO_LEAD
@@ -73,7 +73,7 @@ def test_the_case_is_the_word_with_the_largest_lead_and_its_planted_absorber() -
 def test_without_an_absorbed_word_there_is_an_empty_case() -> None:
     case = tell_case(mine(), found().head(0), pd.DataFrame(columns=["word", "effect"]))
     assert (case.word, len(case.bars), int(case.row["latent"])) == ("none", 0, -1)
-    control = definitions.control_table(engine(), true_subject(), found().head(0))
+    control = definitions.control_table(engine(), true_evidence(), found().head(0))
     assert (len(control), definitions.control_of(control, PATTERN_OUT)) == (0, "not measured")
     assert case_ratios(found().head(0))["share"].isna().all()
 
@@ -90,7 +90,7 @@ def test_ratios_of_the_case_are_ratios_of_means_by_hand() -> None:
 
 
 def test_partial_words_are_the_planted_ones_with_their_fraction() -> None:
-    partial = partial_words(true_subject(), judged())
+    partial = partial_words(true_evidence(), judged())
     kinds = planted().words.iloc[partial["word"].to_numpy()]
     assert set(kinds["kind"]) == {"partial"}
     assert (kinds["child"] >= 0).all()
@@ -103,11 +103,11 @@ def test_the_panels_rows_are_the_rates_with_null_gate_and_stems_of_a_single_sett
     letters = words().good_letters(0.6)
     given = {"letters": letters, "stems": words().stems}
     panel = rates_by_jump(engine(), mine(), strict, [0.9], letters, mean_metric=GAIN)
-    subject = mine().subject_of(mine().k_sparse.main_latents(0.9))
-    valid = definitions.valid_letters(one_sae.gate_table(mine(), subject.main, strict))
+    evidence = mine().evidence_under(mine().k_sparse.main_latents(0.9))
+    valid = definitions.valid_letters(one_sae.gate_table(mine(), evidence.main, strict))
     assert 0 < len(valid) < len(letters)
-    table = definitions.judge(engine(), subject, strict, mean_metric=GAIN)
-    null = definitions.judge_null(engine(), subject, strict, mean_metric=GAIN, per_letter=100)
+    table = definitions.judge(engine(), evidence, strict, mean_metric=GAIN)
+    null = definitions.judge_null(engine(), evidence, strict, mean_metric=GAIN, per_letter=100)
     wanted = definitions.absorption_rates(table, valid=valid, null=null, n_resamples=400, **given)
     names = [
         "definition",
@@ -127,7 +127,7 @@ def test_the_panels_rows_are_the_rates_with_null_gate_and_stems_of_a_single_sett
 
 
 def test_degrees_over_letters_that_pass_stand_beside_their_null_and_the_ungated_share() -> None:
-    null = definitions.null_by_projection(true_subject(), THRESHOLDS)
+    null = definitions.null_by_projection(true_evidence(), THRESHOLDS)
     found_ = degree_table(judged(), ["a", "t"], valid=["t"], null=null, stems=words().stems)
     table = found_.set_index("degree")
     whole = degree_table(judged(), ["a", "t"]).set_index("degree")
@@ -177,9 +177,9 @@ def test_rates_by_probe_have_every_probe_and_the_studys_own_probe_gives_the_stud
     assert table["probe"].drop_duplicates().tolist() == list(PROBES)
     projected = table[table["projection"] == "centred"]["definition"].unique()
     assert set(projected) == {FULL, FRACTION}
-    judged_ = definitions.judge(engine(), mine().subject(), THRESHOLDS, mean_metric=GAIN)
+    judged_ = definitions.judge(engine(), mine().evidence(), THRESHOLDS, mean_metric=GAIN)
     null = definitions.judge_null(
-        engine(), mine().subject(), THRESHOLDS, mean_metric=GAIN, per_letter=THRESHOLDS.max_candidates
+        engine(), mine().evidence(), THRESHOLDS, mean_metric=GAIN, per_letter=THRESHOLDS.max_candidates
     )
     wanted = definitions.absorption_rates(
         judged_, letters=letters, valid=valid, null=null, stems=words().stems
@@ -254,7 +254,7 @@ def test_the_basis_holds_the_settings_thresholds_and_the_planted_scale() -> None
 
 def test_the_chapters_steps_find_the_planted_words_and_claim_what_they_found() -> None:
     """The main latents are the planted ones, so that all 28 fully absorbed words are candidates."""
-    basis = replace(chapter.judge_by([mine()], SETTINGS), subject=true_subject())
+    basis = replace(chapter.judge_by([mine()], SETTINGS), evidence=true_evidence())
     counted = chapter.count(basis, SETTINGS)
     kinds = planted().words.iloc[counted.absorbed["word"].to_numpy()]
     held = words().right.tolist()

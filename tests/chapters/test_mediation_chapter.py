@@ -11,7 +11,7 @@ import pytest
 import torch
 from tests.mediation.planted_letters import of_kind
 from tests.planted_model import planted_engine as engine
-from tests.planted_model import planted_subject as subject
+from tests.planted_model import planted_evidence as evidence
 
 from absorption.base.statistics import Estimate
 from absorption.chapters.mediation.depths import Depths
@@ -33,7 +33,7 @@ def test_the_text_gets_each_share_by_side_and_no_negative_zero() -> None:
 
 
 def test_shares_of_the_pattern_stand_beside_those_of_the_whole_state() -> None:
-    table = parts.mediate(engine(), subject(), of_kind("full", child=True))
+    table = parts.mediate(engine(), evidence(), of_kind("full", child=True))
     found = both_shares(table).set_index("part")
     effect = table.groupby("part")["effect"].mean()
     for part in (parts.ABSORBING, parts.ALL):

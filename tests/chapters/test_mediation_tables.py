@@ -10,7 +10,7 @@ import pytest
 from tests.mediation.planted_letters import found, of_kind, probed
 from tests.planted_model import planted
 from tests.planted_model import planted_engine as engine
-from tests.planted_model import planted_subject as subject
+from tests.planted_model import planted_evidence as evidence
 
 from absorption import plots
 from absorption.ablation.effects import all_effects
@@ -61,7 +61,7 @@ def test_gradients_find_the_absorber_of_the_planted_model() -> None:
     assert table["same_top"].all()
     assert table["error"].max() < 0.1
     for effects in (exact, guess):
-        labels = judge_by_effects(subject(), effects, Thresholds(), 1.0)
+        labels = judge_by_effects(evidence(), effects, Thresholds(), 1.0)
         assert labels.loc[labels["judged"], "absorbed"].tolist() == [True] * len(words)
 
 

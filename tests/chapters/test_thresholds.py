@@ -9,7 +9,7 @@ import pytest
 import torch
 from tests.planted_model import GAIN, KINDS, planted
 from tests.planted_model import planted_engine as engine
-from tests.planted_model import planted_subject as subject
+from tests.planted_model import planted_evidence as evidence
 
 from absorption.ablation.effects import all_effects
 from absorption.chapters.absorption.disputes import agreement
@@ -24,7 +24,7 @@ PUBLISHED = Thresholds()
 
 
 def test_agreement_counts_the_words_that_both_judge() -> None:
-    table = agreement(judge(engine(), subject(), PUBLISHED, mean_metric=2 * GAIN))
+    table = agreement(judge(engine(), evidence(), PUBLISHED, mean_metric=2 * GAIN))
     pair = table[(table["first"] == ABLATION) & (table["second"] == FULL)].iloc[0]
     # 28 fully absorbed words; the 8 with two absorbers are candidates that only the projection accepts.
     assert pair[["both", "only_first", "only_second", "neither"]].tolist() == [28, 0, 8, 0]
@@ -32,9 +32,11 @@ def test_agreement_counts_the_words_that_both_judge() -> None:
 
 
 def test_sensitivity_moves_one_threshold_at_a_time() -> None:
-    effects = all_effects(engine(), planted().csr, torch.from_numpy(np.flatnonzero(subject().main_off)))
+    effects = all_effects(engine(), planted().csr, torch.from_numpy(np.flatnonzero(evidence().main_off)))
     vary = {"min_lead": [1.0, 2 * GAIN], "min_share": [0.4, 0.7], "min_cosine": [0.0, 0.9]}
-    table = sensitivity(subject(), effects, PUBLISHED, vary).set_index(["threshold", "setting", "definition"])
+    table = sensitivity(evidence(), effects, PUBLISHED, vary).set_index(
+        ["threshold", "setting", "definition"]
+    )
     rate = table["rate"]
     full, two = 28 / 1040, 8 / 1040
     assert rate["min_lead", 1.0, ABLATION] == pytest.approx(full)
@@ -43,14 +45,14 @@ def test_sensitivity_moves_one_threshold_at_a_time() -> None:
     assert rate["min_share", 0.7, FULL] == pytest.approx(full)
     assert rate["min_cosine", 0.9, ABLATION] == 0
     with pytest.raises(ValueError, match="max_candidates"):
-        sensitivity(subject(), effects, PUBLISHED, {"max_candidates": [3]})
+        sensitivity(evidence(), effects, PUBLISHED, {"max_candidates": [3]})
 
 
 def test_a_threshold_that_lets_everything_in_raises_the_null_too() -> None:
-    effects = all_effects(engine(), planted().csr, torch.from_numpy(np.flatnonzero(subject().main_off)))
+    effects = all_effects(engine(), planted().csr, torch.from_numpy(np.flatnonzero(evidence().main_off)))
     letters = [letter for letter, kind in KINDS.items() if kind == "full"]
     asked: Any = {"letters": letters, "valid": letters[:2], "stems": np.arange(len(planted().words))}
-    table = sensitivity(subject(), effects, PUBLISHED, {"min_cosine": [0.0, 0.9]}, **asked)
+    table = sensitivity(evidence(), effects, PUBLISHED, {"min_cosine": [0.0, 0.9]}, **asked)
     assert set(table["valid"]) == {f"2 of {len(letters)}"}
     # At a least cosine of 0 every planted absorber leads; other letters' features are at a right angle to its row.
     null = table[table["definition"] == ABLATION].set_index("setting")["null"]

@@ -9,7 +9,7 @@ import torch
 
 from absorption.chapters.settings import WithoutProbeSettings
 from absorption.chapters.without_a_probe import labelled_pairs, planted_pairs
-from absorption.definitions.evidence import Subject
+from absorption.definitions.evidence import Evidence
 from absorption.latents.sparse import SparseActs
 from absorption.latents.unlabelled import SCORES
 from absorption.planted.alphabet import Alphabet
@@ -53,12 +53,12 @@ def labelled_toy() -> tuple[labelled_pairs.Labelled, pd.DataFrame]:
         letter: [n for n, latent in enumerate(case.latents) if latent.role == "letter" and list(latent.writes) == [i]]
         for i, letter in enumerate("abcdefghijklmnopqrstuvwxyz")
     }  # fmt: skip
-    subject = Subject(
+    evidence = Evidence(
         csr=acts.csr, letters=letters, words=torch.arange(len(letters)),
         train=torch.arange(len(letters)), acts=SMALL.acts, directions=SMALL.directions[:26], decoder=sae.W_dec,
         main=main,
     )  # fmt: skip
-    found = labelled_pairs.labelled_pairs(sae, subject, acts, list(main))
+    found = labelled_pairs.labelled_pairs(sae, evidence, acts, list(main))
     areas = roc.areas(found.pairs, list(SCORES), unit="letter")
     return found, areas.assign(pairs=labelled_pairs.LANGUAGE)
 

@@ -12,13 +12,13 @@ import pytest
 import torch
 from tests.planted_model import GAIN, planted
 from tests.planted_model import planted_engine as engine
-from tests.planted_model import planted_subject as subject
+from tests.planted_model import planted_evidence as evidence
 
 from absorption.ablation import ranking
 from absorption.ablation.effects import all_effects
 from absorption.definitions import rules as r
 from absorption.definitions.case import absorbed_words
-from absorption.definitions.evidence import Subject, WordLatents, letters_probed_well, probed_right
+from absorption.definitions.evidence import Evidence, WordLatents, letters_probed_well, probed_right
 from absorption.definitions.judge import judge, judge_by_effects, judge_by_projection, model_scale, with_main
 from absorption.definitions.rates import MEAN, absorption_rates
 from absorption.definitions.rules import (
@@ -40,7 +40,7 @@ PUBLISHED = Thresholds()
 
 @cache
 def judged() -> pd.DataFrame:
-    table = judge(engine(), subject(), PUBLISHED, mean_metric=2 * GAIN)
+    table = judge(engine(), evidence(), PUBLISHED, mean_metric=2 * GAIN)
     facts = planted().words[["kind", "child"]].reset_index(names="word_row")
     return table.merge(facts, left_on="word", right_on="word_row")
 
@@ -119,7 +119,7 @@ def test_the_absorbing_latent_is_the_planted_child_latent() -> None:
 def test_a_split_taken_for_one_latent_looks_like_absorption() -> None:
     """With only the capital letters' latent called main, every small-letter word seems absorbed."""
     half = {letter: latents[:1] for letter, latents in planted().main_latents().items()}
-    table = judge(engine(), with_main(subject(), half), PUBLISHED, mean_metric=2 * GAIN)
+    table = judge(engine(), with_main(evidence(), half), PUBLISHED, mean_metric=2 * GAIN)
     table = table.merge(planted().words[["kind", "upper"]], left_on="word", right_index=True)
     split = table[table["kind"] == "split"]
     for definition in (ABLATION, FULL):
@@ -128,7 +128,7 @@ def test_a_split_taken_for_one_latent_looks_like_absorption() -> None:
 
 
 def test_labels_alone_give_the_same_judgement_as_all_effects() -> None:
-    fast = judge(engine(), subject(), PUBLISHED, mean_metric=2 * GAIN, every_effect=False)
+    fast = judge(engine(), evidence(), PUBLISHED, mean_metric=2 * GAIN, every_effect=False)
     slow = judged()
     for definition in (ABLATION, RELATIVE):
         mine, other = (t.loc[t["definition"] == definition, "absorbed"].tolist() for t in (fast, slow))
@@ -137,10 +137,10 @@ def test_labels_alone_give_the_same_judgement_as_all_effects() -> None:
 
 
 def test_the_same_seed_gives_the_same_table_and_the_order_of_words_does_not_matter() -> None:
-    again = judge(engine(), subject(), PUBLISHED, mean_metric=2 * GAIN)
+    again = judge(engine(), evidence(), PUBLISHED, mean_metric=2 * GAIN)
     first = judged()[again.columns]
     pd.testing.assert_frame_equal(first, again)
-    turned = replace(subject(), words=subject().words.flip(0))
+    turned = replace(evidence(), words=evidence().words.flip(0))
     other = judge(engine(), turned, PUBLISHED, mean_metric=2 * GAIN)
     keys = ["definition", "word"]
     left, right = (t.sort_values(keys, ignore_index=True)[[*keys, "value", "reason"]] for t in (first, other))
@@ -269,7 +269,7 @@ def test_a_smaller_cap_widens_the_interval_and_leaves_the_rate_about_right() -> 
 
 
 def test_the_cap_takes_a_seeded_choice_that_nests() -> None:
-    mine = subject()
+    mine = evidence()
     none = with_main(mine, {letter: [] for letter in mine.names})
     ten, twenty = none.chosen(10, seed=3), none.chosen(20, seed=3)
     frame = none.frame()
@@ -281,7 +281,7 @@ def test_the_cap_takes_a_seeded_choice_that_nests() -> None:
 
 
 def test_unjudged_candidates_are_not_counted_as_anything() -> None:
-    table = judge(engine(), subject(), Thresholds(max_candidates=1), mean_metric=2 * GAIN)
+    table = judge(engine(), evidence(), Thresholds(max_candidates=1), mean_metric=2 * GAIN)
     mine = table[(table["definition"] == ABLATION) & table["letter"].isin(list("mnopqrs"))]
     assert mine.groupby("letter")["judged"].sum().tolist() == [1] * 7
     assert mine.groupby("letter")["candidate"].sum().tolist() == [4] * 7
@@ -292,7 +292,7 @@ def test_unjudged_candidates_are_not_counted_as_anything() -> None:
 def test_effects_of_other_latents_than_the_active_ones_are_refused() -> None:
     effects = all_effects(engine(), planted().csr, torch.tensor([480]), progress=False)
     with pytest.raises(ValueError, match="word 480"):
-        judge_by_effects(subject(), effects.iloc[1:], PUBLISHED, 1.0)
+        judge_by_effects(evidence(), effects.iloc[1:], PUBLISHED, 1.0)
 
 
 def test_the_denominator_is_the_test_words_that_their_own_letters_probe_gets() -> None:
@@ -308,7 +308,7 @@ def test_the_denominator_is_the_test_words_that_their_own_letters_probe_gets() -
 
 def test_the_absorbed_words_are_told_with_their_absorber_and_their_main_latent() -> None:
     truth = planted()
-    table = absorbed_words(engine(), subject(), judged())
+    table = absorbed_words(engine(), evidence(), judged())
     assert len(table) == 28
     assert table["effect"].to_numpy() == pytest.approx(np.full(28, -GAIN), rel=0.02)
     assert table["projection"].to_numpy() == pytest.approx(np.ones(28), rel=1e-4)
@@ -319,7 +319,7 @@ def test_the_absorbed_words_are_told_with_their_absorber_and_their_main_latent()
 
 def test_without_an_absorbed_word_the_case_table_is_empty_and_keeps_its_columns() -> None:
     none = judged().assign(absorbed=False)
-    table = absorbed_words(engine(), subject(), none)
+    table = absorbed_words(engine(), evidence(), none)
     assert table.empty
     assert "control_effect" in table.columns
 
@@ -341,7 +341,7 @@ def test_the_relative_lead_is_a_share_of_the_models_own_scale() -> None:
 def test_mean_directions_come_from_training_words_only() -> None:
     acts = torch.tensor([[3.0, 0.0], [1.0, 0.0], [0.0, 4.0], [0.0, 2.0], [9.0, 9.0]])
     letters = torch.tensor([0, 0, 1, 1, 0])  # the last word is a test word
-    made = Subject(
+    made = Evidence(
         csr=torch.zeros(5, 1).to_sparse_csr(), letters=letters, words=torch.tensor([4]), train=torch.arange(4),
         acts=acts, directions=torch.eye(2), decoder=torch.ones(1, 2), main={}, names=("a", "b"),
     )  # fmt: skip
@@ -353,7 +353,7 @@ def test_an_offset_that_all_words_share_inflates_raw_shares_and_not_centred_ones
     acts = torch.tensor(
         [[-8.0, 1.0], [-8.0, 3.0], [6.0, 2.0]]
     )  # along the probe: training words -8, the word 6
-    made = Subject(
+    made = Evidence(
         csr=torch.tensor([[0.0], [0.0], [3.0]]).to_sparse_csr(), letters=torch.zeros(3).long(),
         words=torch.tensor([2]), train=torch.tensor([0, 1]), acts=acts, directions=torch.eye(2)[:1],
         decoder=torch.eye(2)[:1], main={}, names=("a",),
@@ -362,8 +362,8 @@ def test_an_offset_that_all_words_share_inflates_raw_shares_and_not_centred_ones
     assert made.totals.tolist() == [6.0]
     assert centred.totals.tolist() == [14.0]
     full = {
-        name: judge_by_projection(subject, PUBLISHED).query("definition == @FULL").iloc[0]
-        for name, subject in (("raw", made), ("centred", centred))
+        name: judge_by_projection(evidence, PUBLISHED).query("definition == @FULL").iloc[0]
+        for name, evidence in (("raw", made), ("centred", centred))
     }
     assert full["raw"]["strength"] == pytest.approx(3 / 6)
     assert full["raw"]["absorbed"]

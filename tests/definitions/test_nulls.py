@@ -13,12 +13,12 @@ import pytest
 import torch
 from tests.planted_model import KINDS, planted
 from tests.planted_model import planted_engine as engine
-from tests.planted_model import planted_subject as subject
+from tests.planted_model import planted_evidence as evidence
 
 from absorption.ablation.effects import all_effects
 from absorption.ablation.labels import label_words
 from absorption.base.statistics import holm
-from absorption.definitions.evidence import Subject
+from absorption.definitions.evidence import Evidence
 from absorption.definitions.gate import gate
 from absorption.definitions.judge import judge, judge_by_effects, judge_by_projection, null_effects
 from absorption.definitions.nulls import (
@@ -50,26 +50,26 @@ def test_words_whose_effects_are_known_get_the_same_labels_without_a_further_pas
 
     monkeypatch.setattr(import_module("absorption.definitions.judge"), "label_words", counted)
     few = replace(PUBLISHED, max_candidates=2)
-    known = null_effects(engine(), subject(), per_letter=per_letter)
+    known = null_effects(engine(), evidence(), per_letter=per_letter)
     how: Any = {"mean_metric": 6.0, "every_effect": False}
-    plain = judge(engine(), subject(), few, **how)
-    shared = judge(engine(), subject(), few, known=known, **how)
+    plain = judge(engine(), evidence(), few, **how)
+    shared = judge(engine(), evidence(), few, known=known, **how)
     names = ["definition", "word", "letter", "candidate", "judged", "absorbed", "value"]
     pd.testing.assert_frame_equal(shared[names], plain[names], check_exact=True)
-    n = int(subject().chosen(2, 0).sum())
+    n = int(evidence().chosen(2, 0).sum())
     ablated = plain.loc[plain["judged"] & (plain["definition"] == ABLATION), "word"]
     assert asked == [n, int((~ablated.isin(known["word"])).sum())]
     assert shared["absorbed"].sum() > 0
 
 
-def random_subject(seed: int = 0) -> Subject:
+def random_evidence(seed: int = 0) -> Evidence:
     """Words, latents and main latents at random, so that every clause of every rule decides somewhere."""
     g = torch.Generator().manual_seed(seed)
     n, d, n_latents = 300, 12, 40
     acts = torch.randn(n, d, generator=g)
     csr = torch.relu(torch.randn(n, n_latents, generator=g) - 0.8).to_sparse_csr()
     unit = torch.nn.functional.normalize(torch.randn(26, d, generator=g), dim=1)
-    return Subject(
+    return Evidence(
         csr=csr,
         letters=torch.arange(n) % 26,
         words=torch.arange(0, n, 2),
@@ -87,8 +87,8 @@ def values_of(table: pd.DataFrame, definition: str) -> np.ndarray:
 
 @cache
 def random_effects() -> pd.DataFrame:
-    """Effects of all active latents of the random subject's candidates."""
-    mine = random_subject()
+    """Effects of all active latents of the random words' candidates."""
+    mine = random_evidence()
     rng = np.random.default_rng(0)
     rows = [
         (int(word), int(latent), rng.normal())
@@ -103,7 +103,7 @@ def random_effects() -> pd.DataFrame:
 def test_every_draw_of_the_null_is_the_rule_itself_with_the_direction_exchanged(
     kind: str, centred: bool
 ) -> None:
-    mine, thresholds = replace(random_subject(), centred=centred), Thresholds(min_lead=0.3)
+    mine, thresholds = replace(random_evidence(), centred=centred), Thresholds(min_lead=0.3)
     by_projection = null_by_projection(mine, thresholds, seed=5)
     by_effects = null_by_effects(mine, random_effects(), thresholds, {ABLATION: 0.3}, seed=5)
     drawn = null_directions(mine.directions, seed=5)[kind]
@@ -123,7 +123,7 @@ def test_every_draw_of_the_null_is_the_rule_itself_with_the_direction_exchanged(
 
 
 def test_under_the_letters_own_directions_the_values_are_the_rates() -> None:
-    mine = random_subject(1)
+    mine = random_evidence(1)
     values = values_by_projection(mine, mine.directions[None], PUBLISHED)
     expected = judge_by_projection(mine, PUBLISHED)
     for definition in (FULL, FRACTION):
@@ -149,11 +149,14 @@ def test_wrong_letters_are_every_other_letter_once_and_random_directions_follow_
 @cache
 def planted_rates() -> pd.DataFrame:
     """Rates of every letter of the planted SAE beside their nulls."""
-    candidates = subject().words[torch.from_numpy(subject().main_off)]
-    effects = all_effects(engine(), subject().csr, candidates, progress=False)
-    table = [judge_by_effects(subject(), effects, PUBLISHED, 1.0), judge_by_projection(subject(), PUBLISHED)]
-    null = null_by_effects(subject(), effects, PUBLISHED, {ABLATION: 1.0}) | null_by_projection(
-        subject(), PUBLISHED
+    candidates = evidence().words[torch.from_numpy(evidence().main_off)]
+    effects = all_effects(engine(), evidence().csr, candidates, progress=False)
+    table = [
+        judge_by_effects(evidence(), effects, PUBLISHED, 1.0),
+        judge_by_projection(evidence(), PUBLISHED),
+    ]
+    null = null_by_effects(evidence(), effects, PUBLISHED, {ABLATION: 1.0}) | null_by_projection(
+        evidence(), PUBLISHED
     )
     tables = [
         absorption_rates(pd.concat(table), letters=[c for c in KINDS if KINDS[c] == kind], null=null)
@@ -163,13 +166,13 @@ def planted_rates() -> pd.DataFrame:
 
 
 def test_where_every_word_has_a_main_latent_on_the_null_judges_no_word() -> None:
-    candidates = subject().words[torch.from_numpy(subject().main_off)]
-    effects = all_effects(engine(), subject().csr, candidates[:2], progress=False)
-    null = null_by_effects(subject(), effects.iloc[:0], PUBLISHED, {ABLATION: 1.0})
+    candidates = evidence().words[torch.from_numpy(evidence().main_off)]
+    effects = all_effects(engine(), evidence().csr, candidates[:2], progress=False)
+    null = null_by_effects(evidence(), effects.iloc[:0], PUBLISHED, {ABLATION: 1.0})
     assert not null.judged[ABLATION].any()
     for kind in (WRONG, RANDOM):
         assert not null.values[ABLATION][kind].any()
-        assert null.values[ABLATION][kind].shape[1] == len(subject().words)
+        assert null.values[ABLATION][kind].shape[1] == len(evidence().words)
 
 
 @pytest.mark.parametrize("definition", [ABLATION, FULL, FRACTION])
@@ -186,7 +189,7 @@ def test_a_planted_absorber_is_above_its_null_and_an_sae_that_absorbs_nothing_is
 
 def test_a_rate_with_its_own_directions_as_null_is_not_above_it() -> None:
     """The test must not find absorption where the null is the rate itself."""
-    mine = subject()
+    mine = evidence()
     values = values_by_projection(mine, mine.directions[None], PUBLISHED)
     null = Null({FULL: {RANDOM: values[FULL]}}, {FULL: np.ones(len(mine.words), dtype=bool)})
     table = judge_by_projection(mine, PUBLISHED).query("definition == @FULL")
@@ -237,7 +240,7 @@ def test_the_gate_on_a_hand_made_sae() -> None:
 def test_the_mean_is_over_valid_letters_with_all_letters_beside() -> None:
     letters = [letter for letter in KINDS if KINDS[letter] in ("full", "none")]
     valid = [letter for letter in KINDS if KINDS[letter] == "full"]
-    table = judge_by_projection(subject(), PUBLISHED).query("definition == @FULL")
+    table = judge_by_projection(evidence(), PUBLISHED).query("definition == @FULL")
     mean: Any = absorption_rates(table, letters=letters, valid=valid).set_index("letter").loc[MEAN]
     assert mean["rate"] == pytest.approx(0.1)
     assert mean["all_letters"] == pytest.approx(0.1 * len(valid) / len(letters))
@@ -248,10 +251,10 @@ def test_the_mean_is_over_valid_letters_with_all_letters_beside() -> None:
 
 
 def test_the_planted_letters_pass_the_gate_and_a_latent_that_fires_on_few_of_its_words_does_not() -> None:
-    labels = torch.nn.functional.one_hot(subject().letters, 26).bool()
+    labels = torch.nn.functional.one_hot(evidence().letters, 26).bool()
     everyone = torch.arange(len(planted().words))
-    assert gate(subject().csr, labels, everyone, subject().main, PUBLISHED)["valid"].all()
-    child = {**subject().main, "a": [planted().latent("child", "a", 0)]}
-    table = gate(subject().csr, labels, everyone, child, PUBLISHED).set_index("letter")
+    assert gate(evidence().csr, labels, everyone, evidence().main, PUBLISHED)["valid"].all()
+    child = {**evidence().main, "a": [planted().latent("child", "a", 0)]}
+    table = gate(evidence().csr, labels, everyone, child, PUBLISHED).set_index("letter")
     assert not table.loc["a", "valid"]
     assert table["valid"].sum() == 25

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from tests.planted_model import planted_subject
+from tests.planted_model import planted_evidence
 
-from absorption.definitions.evidence import Subject
+from absorption.definitions.evidence import Evidence
 from absorption.definitions.nulls import KINDS
 from absorption.definitions.rules import DEFINITIONS
 from absorption.definitions.versions import (
@@ -19,7 +19,7 @@ from absorption.definitions.versions import (
 )
 
 
-def by_hand() -> Subject:
+def by_hand() -> Evidence:
     """One letter along the first axis, latent 0 its main one; words by row as in the test below."""
     decoder = torch.tensor([[1.0, 0.0], [0.5, 0.5], [-1.0, 0.0], [0.0, 2.0]])
     acts = torch.tensor(
@@ -27,7 +27,7 @@ def by_hand() -> Subject:
     )
     along = torch.tensor([[4.0, 0], [4, 0], [3, 0], [4, 0], [4, 0], [4, 0]])
     rows = torch.arange(len(acts))
-    return Subject(
+    return Evidence(
         csr=acts.to_sparse_csr(), letters=torch.zeros(len(acts), dtype=torch.long), words=rows, train=rows,
         acts=along, directions=torch.tensor([[1.0, 0.0]]), decoder=decoder, main={"a": [0]}, names=("a",),
     )  # fmt: skip
@@ -43,23 +43,23 @@ def test_the_fraction_is_what_all_others_carry_of_all_that_is_carried() -> None:
 
 
 def test_it_agrees_with_a_word_by_word_computation_on_planted_words() -> None:
-    subject = planted_subject()
+    evidence = planted_evidence()
     expected = []
-    for word, total in zip(subject.active_latents, subject.totals, strict=True):
+    for word, total in zip(evidence.active_latents, evidence.totals, strict=True):
         main, carried = word.projections[word.is_main].sum(), word.projections.sum()
         nothing = main >= total or carried <= 0
         expected.append(0.0 if nothing else float(np.clip((carried - main) / carried, 0, 1)))
-    found = judge_unthresholded(subject)["value"].to_numpy()
+    found = judge_unthresholded(evidence)["value"].to_numpy()
     assert found == pytest.approx(np.array(expected), abs=1e-6)
     assert 0 < found.mean() < 1
 
 
 def test_its_null_is_along_as_many_directions_as_that_of_the_other_definitions() -> None:
-    null = null_unthresholded(planted_subject(), seed=1)
+    null = null_unthresholded(planted_evidence(), seed=1)
     values = null.values[FRACTION_UNTHRESHOLDED]
     assert {kind: len(values[kind]) for kind in KINDS} == {"wrong letters": 25, "random directions": 20}
-    turned = planted_subject().directions.roll(-1, dims=0)
-    first = unthresholded_fraction(planted_subject(), turned[None])[0]
+    turned = planted_evidence().directions.roll(-1, dims=0)
+    first = unthresholded_fraction(planted_evidence(), turned[None])[0]
     assert np.array_equal(values["wrong letters"][0], first)
     assert null.judged[FRACTION_UNTHRESHOLDED].all()
 

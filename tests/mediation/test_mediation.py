@@ -12,7 +12,7 @@ import torch
 from tests.mediation.planted_letters import of_kind
 from tests.planted_model import GAIN, planted
 from tests.planted_model import planted_engine as engine
-from tests.planted_model import planted_subject as subject
+from tests.planted_model import planted_evidence as evidence
 
 from absorption.ablation.effects import all_effects, clean_metrics
 from absorption.definitions.thresholds import Thresholds
@@ -30,7 +30,7 @@ OFFSET = 1 - 1 / 26
 
 def shares(kind: str, child: bool) -> dict[str, float]:
     """Each part's share of what removing the letter feature altogether costs."""
-    table = mediate(engine(), subject(), of_kind(kind, child))
+    table = mediate(engine(), evidence(), of_kind(kind, child))
     return {part: float(mine["effect"].mean()) / -GAIN for part, mine in table.groupby("part")}  # type: ignore[misc]
 
 
@@ -59,22 +59,20 @@ def test_main_and_absorbing_latents_share_a_partially_absorbed_word() -> None:
 
 def test_a_direction_is_moved_to_its_mean_over_words() -> None:
     found = shares("none", child=False)
-    assert found[p.FILTER] == pytest.approx(
-        OFFSET, abs=0.02
-    )  # the filter of this subject is the letter itself
+    assert found[p.FILTER] == pytest.approx(OFFSET, abs=0.02)  # the filter here is the letter itself
     # The mean state speaks for all letters alike, so nothing is left of the metric.
     assert found[p.STATE] == pytest.approx(1, abs=0.01)
 
 
 def test_random_latents_are_as_many_of_the_same_word_and_none_of_the_set() -> None:
     words = of_kind("two", child=True)
-    sets = p.part_sets(engine(), subject(), words, Thresholds(), seed=0)
+    sets = p.part_sets(engine(), evidence(), words, Thresholds(), seed=0)
     both, random = sets.members[p.BOTH], sets.members[p.RANDOM]
     assert not (both & random).any()
     counts = [torch.bincount(sets.where[m], minlength=len(words)) for m in (both, random)]
     assert counts[0].tolist() == [2] * len(words)
     assert counts[1].tolist() == [2] * len(words)  # each word has at least four others
-    same = p.part_sets(engine(), subject(), words, Thresholds(), seed=0).members[p.RANDOM]
+    same = p.part_sets(engine(), evidence(), words, Thresholds(), seed=0).members[p.RANDOM]
     assert torch.equal(random, same)
 
 
@@ -107,7 +105,7 @@ def test_the_seed_decides_which_latent_is_matched_first() -> None:
 
 def test_shares_are_ratios_of_means_with_intervals_over_words() -> None:
     words = torch.cat([of_kind("none", child=False), of_kind("full", child=True)])
-    parts = mediate(engine(), subject(), words)
+    parts = mediate(engine(), evidence(), words)
     table = mediation_shares(parts, whole=p.FILTER).set_index(["main_on", "part"])
     assert table.loc[(False, p.MAIN), "share"] == 0
     assert table.loc[(True, p.MAIN), "share"] == pytest.approx(1 / OFFSET, abs=0.02)
@@ -118,17 +116,17 @@ def test_shares_are_ratios_of_means_with_intervals_over_words() -> None:
 
 
 def test_words_are_chosen_by_letter_and_by_whether_a_main_latent_is_on() -> None:
-    words = choose_words(subject(), 3, seed=0)
-    frame = subject().frame().iloc[words.numpy()]
+    words = choose_words(evidence(), 3, seed=0)
+    frame = evidence().frame().iloc[words.numpy()]
     counts = frame.groupby(["letter", "candidate"]).size()
     assert (counts == 3).all()
     assert frame[~frame["candidate"]]["letter"].nunique() == 26
-    assert torch.equal(words, choose_words(subject(), 3, seed=0))
-    assert not torch.equal(words, choose_words(subject(), 3, seed=1))
+    assert torch.equal(words, choose_words(evidence(), 3, seed=0))
+    assert not torch.equal(words, choose_words(evidence(), 3, seed=1))
 
 
 def test_choosing_words_and_latents_warns_of_nothing() -> None:
-    made, mine = engine(), subject()
+    made, mine = engine(), evidence()
     torch.set_warn_always(
         True
     )  # PyTorch says most things once a process, which another test may have used up
@@ -143,7 +141,7 @@ def test_choosing_words_and_latents_warns_of_nothing() -> None:
 
 def test_one_latent_removed_in_order_of_effect_costs_all_that_it_carries() -> None:
     effects = all_effects(engine(), planted().csr, of_kind("full", child=True), progress=False)
-    curve = removal_curve(engine(), subject(), effects, counts=(1, 50), seed=0)
+    curve = removal_curve(engine(), evidence(), effects, counts=(1, 50), seed=0)
     share = curve_shares(curve).set_index(["order", "n_latents"])["share"]
     assert share[BY_EFFECT, 1] == pytest.approx(1, abs=0.03)
     assert share[BY_PROJECTION, 1] == pytest.approx(1, abs=0.03)
@@ -154,7 +152,7 @@ def test_one_latent_removed_in_order_of_effect_costs_all_that_it_carries() -> No
 def test_an_unknown_order_is_refused() -> None:
     effects = all_effects(engine(), planted().csr, of_kind("full", child=True)[:1], progress=False)
     with pytest.raises(ValueError, match="order 'best' is unknown"):
-        removal_curve(engine(), subject(), effects, orders=("best",))
+        removal_curve(engine(), evidence(), effects, orders=("best",))
 
 
 def test_the_words_token_matters_up_to_the_last_attention_layer() -> None:
@@ -199,7 +197,7 @@ def test_the_departure_is_where_the_effect_falls_through_half_of_its_largest() -
 
 def test_swapping_the_main_latents_moves_the_answer_by_both_letters() -> None:
     words = of_kind("none", child=False)
-    table = edit_letters(engine(), subject(), words, letter_levels(subject(), subject().words), seed=0)
+    table = edit_letters(engine(), evidence(), words, letter_levels(evidence(), evidence().words), seed=0)
     targets = table["target"].map(dict(zip(planted().words["letter"], planted().words["kind"], strict=False)))
     shift = table[targets.isin(["none", "full", "two", "partial"])].groupby("method")["shift"].mean()
     assert shift[e.NOTHING] == 0
@@ -212,14 +210,14 @@ def test_swapping_the_main_latents_moves_the_answer_by_both_letters() -> None:
 
 def test_an_absorbed_word_needs_its_absorber_swapped_too() -> None:
     words = of_kind("full", child=True)
-    table = edit_letters(engine(), subject(), words, letter_levels(subject(), subject().words), seed=0)
+    table = edit_letters(engine(), evidence(), words, letter_levels(evidence(), evidence().words), seed=0)
     shift = table.groupby("method")["shift"].mean()
     assert shift[e.SWAP_MAIN] == pytest.approx(GAIN, abs=0.3)
     assert shift[e.SWAP_ALL] == pytest.approx(2 * GAIN, abs=0.3)
 
 
 def test_levels_are_means_where_the_letter_is_present() -> None:
-    levels = letter_levels(subject(), torch.arange(1040))
+    levels = letter_levels(evidence(), torch.arange(1040))
     assert levels.filters.present.tolist() == pytest.approx([1.0] * 26)
     assert levels.filters.absent.tolist() == pytest.approx([0.0] * 26)
     assert (levels.means.present > levels.means.absent + 0.5).all()
@@ -230,6 +228,6 @@ def test_levels_are_means_where_the_letter_is_present() -> None:
 
 
 def test_swapping_needs_two_letters_with_a_main_latent() -> None:
-    one = {letter: [] for letter in subject().names} | {"a": [0]}
+    one = {letter: [] for letter in evidence().names} | {"a": [0]}
     with pytest.raises(ValueError, match="two are needed"):
-        e.target_letters(replace(subject(), main=one), torch.tensor([0]), seed=0)
+        e.target_letters(replace(evidence(), main=one), torch.tensor([0]), seed=0)

@@ -10,7 +10,7 @@ import pytest
 import torch
 from tests.planted_model import GAIN, KINDS, planted
 from tests.planted_model import planted_engine as engine
-from tests.planted_study import THRESHOLDS, found, mine, true_subject, words
+from tests.planted_study import THRESHOLDS, found, mine, true_evidence, words
 
 from absorption import definitions, one_sae, several_saes
 from absorption.definitions.control import FILTER_OUT, RANDOM_OUT, WRONG_OUT
@@ -37,7 +37,7 @@ def test_k_sparse_main_latents_of_the_study_are_the_planted_ones_for_plain_lette
 
 def test_labels_of_a_study_are_those_of_all_effects() -> None:
     (item,) = several_saes.judge_saes([mine()], THRESHOLDS, mean_metric=GAIN)
-    whole = definitions.judge(engine(), mine().subject(), THRESHOLDS, mean_metric=GAIN)
+    whole = definitions.judge(engine(), mine().evidence(), THRESHOLDS, mean_metric=GAIN)
     names = ["definition", "word", "absorbed"]
     both = item.table[names].merge(whole[names], on=["definition", "word"], suffixes=("_label", "_whole"))
     assert len(both) == len(whole)
@@ -69,13 +69,13 @@ def test_both_rankings_on_few_words_see_the_same_words_and_only_one_of_them_conv
     assert seen == [(300, 50)]
     plain = [letter for letter, kind in KINDS.items() if kind == "none"]
     truth = planted().main_latents()
-    hits = {n: sum(subject.main[a][0] == truth[a][0] for a in plain) for n, subject in found.items()}
+    hits = {n: sum(evidence.main[a][0] == truth[a][0] for a in plain) for n, evidence in found.items()}
     assert hits[one_sae.CONVERGED] == len(plain) > hits[one_sae.UNCONVERGED]
 
 
 def test_what_the_absorber_does_it_does_along_the_letter() -> None:
-    """This subject's probe is the letter's own feature, so its weights are what the model reads."""
-    table = definitions.control_table(engine(), true_subject(), found()).set_index("taken_out")
+    """The probe here is the letter's own feature, so its weights are what the model reads."""
+    table = definitions.control_table(engine(), true_evidence(), found()).set_index("taken_out")
     assert table.loc[FILTER_OUT, "share"] == pytest.approx(0, abs=0.02)
     assert table.loc[WRONG_OUT, "share"] == pytest.approx(1, abs=0.02)
     assert table.loc[RANDOM_OUT, "share"] == pytest.approx(1, abs=0.02)

@@ -85,9 +85,9 @@ def test_a_family_carries_the_share_that_was_planted(d: float) -> None:
 
 
 def test_removing_a_latent_costs_the_letter_that_it_writes() -> None:
-    evidence = study_case(saes.absorbing(SMALL, 1.0, hole=1.5))
-    roles = np.array([latent.role for latent in evidence.case.latents])
-    effects = evidence.effects.assign(role=roles[evidence.effects["latent"]])
+    studied = study_case(saes.absorbing(SMALL, 1.0, hole=1.5))
+    roles = np.array([latent.role for latent in studied.case.latents])
+    effects = studied.effects.assign(role=roles[studied.effects["latent"]])
     absorbed = SMALL.words["family"].isin([0, 1]).to_numpy()[effects["word"]]
     family = effects[effects["role"] == "family"]
     inside = absorbed[family.index]
@@ -135,9 +135,9 @@ def test_only_the_fraction_sees_half_absorption_and_only_ablation_misses_twins()
 
 def test_an_absorbing_latent_of_many_words_becomes_a_main_latent_and_hides() -> None:
     many = replace(SMALL, families=(12, 12, 2, 2))
-    evidence = study_case(saes.absorbing(many, 1.0, hole=1.5))
-    assert np.mean([len(main) for main in evidence.ksparse.main_latents().values()]) > 2.5
-    judged_words = evidence.judge()
+    studied = study_case(saes.absorbing(many, 1.0, hole=1.5))
+    assert np.mean([len(main) for main in studied.ksparse.main_latents().values()]) > 2.5
+    judged_words = studied.judge()
     assert judged_words[judged_words["truth"]]["absorbed"].mean() < 0.2
 
 
@@ -148,9 +148,9 @@ def test_hedging_takes_every_definition_in() -> None:
 
 
 def test_a_lower_threshold_finds_no_less() -> None:
-    evidence = study_case(saes.absorbing(SMALL, 1.0, hole=1.5))
+    studied = study_case(saes.absorbing(SMALL, 1.0, hole=1.5))
     found = [
-        evidence.judge(replace(Thresholds(), min_lead=lead), definitions=[ABLATION])["absorbed"].sum()
+        studied.judge(replace(Thresholds(), min_lead=lead), definitions=[ABLATION])["absorbed"].sum()
         for lead in (0.5, 1.0, 7.0)
     ]
     assert found[0] >= found[1] > found[2] == 0

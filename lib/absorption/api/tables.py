@@ -29,8 +29,8 @@ def all_definitions(
     """Words of the letters judged, and rates, under the definitions asked for; the older fraction is judged here."""
     judged, rates = found.judged, found.rates
     if FRACTION_UNTHRESHOLDED in definitions:
-        more = judge_unthresholded(found.subject)
-        null = null_unthresholded(found.subject, seed=seed)
+        more = judge_unthresholded(found.evidence)
+        null = null_unthresholded(found.evidence, seed=seed)
         about = {"letters": found.letters, "valid": found.valid, "null": null, "seed": seed}
         judged = pd.concat([judged, more], ignore_index=True)
         rates = pd.concat([rates, absorption_rates(more, **about)], ignore_index=True)
@@ -64,7 +64,7 @@ def latents_table(study: Study, found: Absorption) -> pd.DataFrame:
     names = top_words(study.acts, study.words.table, table["latent"].unique().tolist())
     table["strongest_on"] = table["latent"].map(names)
     places = table["letter"].map(LETTERS.index)
-    table["cosine"] = found.subject.cosines.numpy()[places, table["latent"]]
+    table["cosine"] = found.evidence.cosines.numpy()[places, table["latent"]]
     scores = study.k_sparse.scores.rename(columns={"k": "rank"})
     table = table.merge(scores[["letter", "rank", "latent", "f1", "f1_low", "f1_high"]])
     judged = found.gate[["letter", *GATE]].assign(judged=found.gate["letter"].isin(found.letters))

@@ -10,7 +10,7 @@ import pandas as pd
 
 from absorption.base.statistics import Estimate
 from absorption.chapters.findings import Findings, claim
-from absorption.chapters.loading import load_subject as load_subject
+from absorption.chapters.loading import load_with_companions as load_with_companions
 from absorption.chapters.settings import SplittingSettings
 from absorption.latents.describe import describe_main, split_contrast
 from absorption.latents.main import K_SPARSE, count_table, split_counts, split_letters

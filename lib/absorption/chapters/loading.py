@@ -36,7 +36,7 @@ def load(settings: SaeSettings) -> tuple[LanguageModel, LoadedSae]:
     return model, sae
 
 
-def load_subject(
+def load_with_companions(
     settings: StudySettings | RecallGapSettings | ReportSettings,
 ) -> tuple[LanguageModel, LoadedSae, list[LoadedSae]]:
     """The model, the SAE, and the shipped SAEs beside it (none if ``compare`` is off)."""

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from absorption.chapters.findings import Findings
-from absorption.chapters.loading import load_subject as load_subject
+from absorption.chapters.loading import load_with_companions as load_with_companions
 from absorption.chapters.report_settings import ReportSettings
 from absorption.definitions.thresholds import Thresholds
 from absorption.latents.main import K_SPARSE

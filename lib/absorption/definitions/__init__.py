@@ -2,7 +2,7 @@
 
 from absorption.definitions.case import absorbed_words
 from absorption.definitions.control import control_of, control_share, control_table
-from absorption.definitions.evidence import Subject, probed_right
+from absorption.definitions.evidence import Evidence, probed_right
 from absorption.definitions.gate import gate, valid_letters
 from absorption.definitions.judge import (
     judge,

@@ -15,7 +15,7 @@ import pandas as pd
 from absorption.ablation.effects import removal_effects
 from absorption.ablation.engine import AblationEngine
 from absorption.definitions.control import absorber_rows
-from absorption.definitions.evidence import Subject
+from absorption.definitions.evidence import Evidence
 from absorption.definitions.rules import ABLATION
 
 CONTROL_COLUMNS = [
@@ -28,13 +28,13 @@ main latent, its decoder cosine, and its mean activation and projection on the l
 
 
 def absorbed_words(
-    engine: AblationEngine, subject: Subject, table: pd.DataFrame, definition: str = ABLATION
+    engine: AblationEngine, evidence: Evidence, table: pd.DataFrame, definition: str = ABLATION
 ) -> pd.DataFrame:
     """The absorbed words with their absorbing latent, the control, and the main latent to compare with.
 
     Args:
         engine: the ablation engine.
-        subject: words and latents.
+        evidence: words and latents.
         table: from ``definitions.judge``.
         definition: whose absorptions to take.
 
@@ -45,16 +45,16 @@ def absorbed_words(
     found = found.sort_values("lead", ascending=False, ignore_index=True)
     if found.empty:
         return pd.DataFrame(columns=CONTROL_COLUMNS)
-    rows = absorber_rows(subject, found)
+    rows = absorber_rows(evidence, found)
     states = engine.states(rows.words)
     before = engine.metrics(rows.words, states)
-    directions = subject.directions[subject.letters[rows.words]].float()
+    directions = evidence.directions[evidence.letters[rows.words]].float()
     found["effect"] = removal_effects(engine, rows, before).numpy()
-    patterns = subject.patterns[subject.letters[rows.words]]
+    patterns = evidence.patterns[evidence.letters[rows.words]]
     found["control_effect"] = removal_effects(engine, rows, before, spare=patterns).numpy()
     found["activation"] = rows.activations.numpy()
     found["projection"] = (rows.contributions(engine.sae) * directions).sum(dim=1).numpy()
-    mains = {letter: main_level(subject, letter) for letter in found["letter"].unique()}
+    mains = {letter: main_level(evidence, letter) for letter in found["letter"].unique()}
     for name in ("latent", "cosine", "activation", "projection"):
         found[f"main_{name}"] = [getattr(mains[letter], name) for letter in found["letter"]]
     return found[CONTROL_COLUMNS]
@@ -70,18 +70,18 @@ class MainLevel:
     projection: float
 
 
-def main_level(subject: Subject, letter: str) -> MainLevel:
+def main_level(evidence: Evidence, letter: str) -> MainLevel:
     """Mean activation and projection of the first main latent over the judged words of the letter it is on
     for."""
-    number = list(subject.names).index(letter)
-    main = list(subject.main.get(letter, ()))
+    number = list(evidence.names).index(letter)
+    main = list(evidence.main.get(letter, ()))
     if not main:
         return MainLevel(-1, np.nan, np.nan, np.nan)
     levels = [
         (float(word.activations[at]), float(word.projections[at]))
-        for word, mine in zip(subject.active_latents, subject.letters[subject.words].tolist(), strict=True)
+        for word, mine in zip(evidence.active_latents, evidence.letters[evidence.words].tolist(), strict=True)
         if mine == number
         for at in np.flatnonzero(word.latents == main[0])
     ]
     activation, projection = np.mean(levels, axis=0) if levels else (np.nan, np.nan)
-    return MainLevel(main[0], float(subject.cosines[number, main[0]]), float(activation), float(projection))
+    return MainLevel(main[0], float(evidence.cosines[number, main[0]]), float(activation), float(projection))

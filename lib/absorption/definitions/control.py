@@ -19,7 +19,7 @@ from torch import Tensor
 from absorption.ablation.engine import AblationEngine
 from absorption.ablation.rows import LatentRows
 from absorption.base.statistics import Estimate, ratio_table
-from absorption.definitions.evidence import Subject
+from absorption.definitions.evidence import Evidence
 
 PATTERN_OUT, FILTER_OUT = "the probe's pattern", "the probe's weights (filter)"
 MEANS_OUT, GRADIENT_OUT = "the letter's difference in means", "the letter's mean gradient"
@@ -30,7 +30,7 @@ CONTROL_TABLE = ["taken_out", "directions", "cosine", "share", "low", "high", "w
 
 def control_table(
     engine: AblationEngine,
-    subject: Subject,
+    evidence: Evidence,
     found: pd.DataFrame,
     *,
     others: Mapping[str, Float[Tensor, "letter d_model"]] | None = None,
@@ -41,7 +41,7 @@ def control_table(
 
     Args:
         engine: the ablation engine.
-        subject: words and latents.
+        evidence: words and latents.
         found: from ``absorbed_words``.
         others: further unit directions of each letter, by name (of another probe, say).
         n_gradient: training words of a letter that its mean gradient is taken over.
@@ -54,15 +54,15 @@ def control_table(
     """
     if found.empty:
         return pd.DataFrame(columns=CONTROL_TABLE)
-    rows = absorber_rows(subject, found)
-    letters = subject.letters[rows.words]
+    rows = absorber_rows(evidence, found)
+    letters = evidence.letters[rows.words]
     single = {
-        PATTERN_OUT: subject.patterns, MEANS_OUT: subject.mean_directions,
-        GRADIENT_OUT: mean_gradients(engine, subject, letters.unique(), n_gradient, seed),
-        FILTER_OUT: subject.read_out, **(others or {}),
+        PATTERN_OUT: evidence.patterns, MEANS_OUT: evidence.mean_directions,
+        GRADIENT_OUT: mean_gradients(engine, evidence, letters.unique(), n_gradient, seed),
+        FILTER_OUT: evidence.read_out, **(others or {}),
     }  # fmt: skip
     tried = {name: directions[letters][:, None].float() for name, directions in single.items()}
-    tried |= {WRONG_OUT: _wrong(subject, letters), RANDOM_OUT: _random(subject, len(rows), seed)}
+    tried |= {WRONG_OUT: _wrong(evidence, letters), RANDOM_OUT: _random(evidence, len(rows), seed)}
     whole = found["effect"].to_numpy()
     tables = []
     for name, directions in tried.items():
@@ -93,12 +93,12 @@ def control_share(found: pd.DataFrame, *, seed: int = 0) -> Estimate:
     return Estimate(float(row["share"]), float(row["low"]), float(row["high"]))
 
 
-def absorber_rows(subject: Subject, found: pd.DataFrame) -> LatentRows:
+def absorber_rows(evidence: Evidence, found: pd.DataFrame) -> LatentRows:
     """The absorbing latents (columns ``word, latent``) with their activations."""
-    place = {word: number for number, word in enumerate(subject.words.tolist())}
+    place = {word: number for number, word in enumerate(evidence.words.tolist())}
     activations = []
     for word, latent in zip(found["word"], found["latent"], strict=True):
-        mine = subject.active_latents[place[int(word)]]
+        mine = evidence.active_latents[place[int(word)]]
         activations.append(float(mine.activations[mine.latents == latent][0]))
     words = torch.from_numpy(found["word"].to_numpy(copy=True))
     latents = torch.from_numpy(found["latent"].to_numpy(copy=True)).long()
@@ -106,29 +106,29 @@ def absorber_rows(subject: Subject, found: pd.DataFrame) -> LatentRows:
 
 
 def mean_gradients(
-    engine: AblationEngine, subject: Subject, letters: Tensor, n_words: int, seed: int
+    engine: AblationEngine, evidence: Evidence, letters: Tensor, n_words: int, seed: int
 ) -> Float[Tensor, "letter d_model"]:
     """Unit mean gradient of the metric over some training words of each letter; zeros for letters not asked
     for."""
     generator = np.random.default_rng(seed)
-    gradients = torch.zeros(len(subject.names), engine.model.d_model)
+    gradients = torch.zeros(len(evidence.names), engine.model.d_model)
     for letter in letters.tolist():
-        pool = subject.train[subject.letters[subject.train] == letter].numpy()
+        pool = evidence.train[evidence.letters[evidence.train] == letter].numpy()
         some = torch.from_numpy(generator.choice(pool, min(n_words, len(pool)), replace=False))
         gradients[letter] = engine.gradients(some, engine.states(some)).mean(dim=0)
     return torch.nn.functional.normalize(gradients, dim=1)
 
 
-def _wrong(subject: Subject, letters: Tensor) -> Float[Tensor, "row wrong d_model"]:
+def _wrong(evidence: Evidence, letters: Tensor) -> Float[Tensor, "row wrong d_model"]:
     """For each row the patterns of all letters but its own."""
-    numbers = torch.arange(len(subject.names)).expand(len(letters), -1)
+    numbers = torch.arange(len(evidence.names)).expand(len(letters), -1)
     wrong = numbers[numbers != letters[:, None]].view(len(letters), -1)
-    return subject.patterns[wrong]
+    return evidence.patterns[wrong]
 
 
-def _random(subject: Subject, n_rows: int, seed: int) -> Float[Tensor, "row random d_model"]:
+def _random(evidence: Evidence, n_rows: int, seed: int) -> Float[Tensor, "row random d_model"]:
     """The same seeded unit vectors for every row."""
-    drawn = np.random.default_rng(seed).standard_normal((N_RANDOM, subject.acts.shape[1]))
+    drawn = np.random.default_rng(seed).standard_normal((N_RANDOM, evidence.acts.shape[1]))
     unit = torch.nn.functional.normalize(torch.from_numpy(drawn).float(), dim=1)
     return unit.expand(n_rows, -1, -1)
 

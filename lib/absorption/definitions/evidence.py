@@ -1,4 +1,4 @@
-"""What all three definitions judge: the words that the probe gets, their latents, and the main latents."""
+"""What all three definitions rest on: the words that the probe gets, their latents, and the main latents."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ class WordLatents:
 
 
 @dataclass(frozen=True)
-class Subject:
+class Evidence:
     """Words with their latents, one letter (or parent feature) each.
 
-    Works for any family of parent features, so that planted data can be judged by the same code.
+    Works for any set of parent features, so that the definitions apply to planted data by the same code.
     """
 
     csr: Tensor

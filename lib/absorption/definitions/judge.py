@@ -16,7 +16,7 @@ from absorption.ablation.engine import AblationEngine
 from absorption.ablation.labels import Removal, label_words
 from absorption.ablation.ranking import AblationRule
 from absorption.base.statistics import Estimate, mean_interval
-from absorption.definitions.evidence import Subject
+from absorption.definitions.evidence import Evidence
 from absorption.definitions.nulls import Null, null_by_effects, null_by_projection
 from absorption.definitions.rules import (
     ABLATION,
@@ -46,18 +46,18 @@ a seeded number). ``absorbed``: the rule holds; ``value``: 1, 0, or the absorpti
 not absorbed. ``latent, cosine, strength, lead``: as in ``rules.Verdict``."""
 
 
-def judge_by_projection(subject: Subject, thresholds: Thresholds) -> pd.DataFrame:
+def judge_by_projection(evidence: Evidence, thresholds: Thresholds) -> pd.DataFrame:
     """Full absorption and absorption fraction of every word that the probe gets right."""
-    pairs = list(zip(subject.active_latents, subject.totals.tolist(), strict=True))
+    pairs = list(zip(evidence.active_latents, evidence.totals.tolist(), strict=True))
     everyone = np.ones(len(pairs), dtype=bool)
     full = [full_rule(word, total, thresholds) for word, total in pairs]
     fraction = [fraction_rule(word, total, thresholds) for word, total in pairs]
-    tables = [_table(subject, FULL, full, everyone), _table(subject, FRACTION, fraction, everyone)]
+    tables = [_table(evidence, FULL, full, everyone), _table(evidence, FRACTION, fraction, everyone)]
     return pd.concat(tables, ignore_index=True)
 
 
 def judge_by_effects(
-    subject: Subject,
+    evidence: Evidence,
     effects: pd.DataFrame,
     thresholds: Thresholds,
     min_lead: float,
@@ -66,7 +66,7 @@ def judge_by_effects(
     """The ablation metric of every word whose effects are known; other candidates stay unjudged.
 
     Args:
-        subject: words and latents.
+        evidence: words and latents.
         effects: ``word, latent, effect`` of every active latent, as ``ablation.all_effects`` gives them.
         thresholds: the definition's thresholds.
         min_lead: least lead, in logits.
@@ -76,9 +76,9 @@ def judge_by_effects(
         ValueError: a word's effects are not those of its active latents.
     """
     by_word = {int(word): mine for word, mine in effects.groupby("word")}  # type: ignore[call-overload]
-    judged = subject.main_off & np.isin(subject.words.numpy(), list(by_word))
+    judged = evidence.main_off & np.isin(evidence.words.numpy(), list(by_word))
     verdicts = []
-    for word, latents, now in zip(subject.words.tolist(), subject.active_latents, judged, strict=True):
+    for word, latents, now in zip(evidence.words.tolist(), evidence.active_latents, judged, strict=True):
         if not now:
             verdicts.append(Verdict(MAIN_ON if latents.is_main.any() else NOT_CHOSEN))
             continue
@@ -86,36 +86,36 @@ def judge_by_effects(
         if set(mine.index) != set(latents.latents.tolist()):
             raise ValueError(f"the effects of word {word} are not those of its active latents.")
         verdicts.append(ablation_rule(latents, mine.loc[latents.latents].to_numpy(), thresholds, min_lead))
-    return _table(subject, definition, verdicts, judged)
+    return _table(evidence, definition, verdicts, judged)
 
 
 def judge_by_labels(
-    subject: Subject, labels: pd.DataFrame, rule: AblationRule, definition: str = ABLATION
+    evidence: Evidence, labels: pd.DataFrame, rule: AblationRule, definition: str = ABLATION
 ) -> pd.DataFrame:
     """The ablation metric from ``ablation.label_words``, run with this rule or a smaller lead."""
     by_word = labels.set_index("word")
-    judged = subject.main_off & np.isin(subject.words.numpy(), by_word.index)
+    judged = evidence.main_off & np.isin(evidence.words.numpy(), by_word.index)
     verdicts = []
-    for word, latents, now in zip(subject.words.tolist(), subject.active_latents, judged, strict=True):
+    for word, latents, now in zip(evidence.words.tolist(), evidence.active_latents, judged, strict=True):
         if not now:
             verdicts.append(Verdict(MAIN_ON if latents.is_main.any() else NOT_CHOSEN))
             continue
         row = by_word.loc[word]
         lead = float(row["lead"])
         cosine = (
-            float(subject.cosines[subject.letters[word], int(row["latent"])])
+            float(evidence.cosines[evidence.letters[word], int(row["latent"])])
             if row["latent"] >= 0
             else np.nan
         )
         about = (int(row["latent"]), cosine, float(row["effect"]), lead)
         held = bool(row["absorbed"]) and rule.leads(about[2], lead)
         verdicts.append(Verdict("", *about, value=1.0) if held else Verdict(REFUTED, *about))
-    return _table(subject, definition, verdicts, judged)
+    return _table(evidence, definition, verdicts, judged)
 
 
 def judge(
     engine: AblationEngine,
-    subject: Subject,
+    evidence: Evidence,
     thresholds: Thresholds,
     *,
     mean_metric: float,
@@ -127,8 +127,8 @@ def judge(
     """All definitions on the same words; columns as in ``COLUMNS``.
 
     Args:
-        engine: the ablation engine, whose prompts are the subject's words.
-        subject: words and latents.
+        engine: the ablation engine, whose prompts are the words of the evidence.
+        evidence: words and latents.
         thresholds: of all definitions; ``max_candidates`` caps the ablations.
         mean_metric: the model's own scale for the relative lead, over words chosen without looking at
             outcomes.
@@ -138,19 +138,19 @@ def judge(
             them, and no pass is made for them again. The labels are the same.
         remove: how the effects that labels need are computed; ``RememberedEffects`` makes none twice.
     """
-    words = torch.from_numpy(subject.words.numpy()[subject.chosen(thresholds.max_candidates, seed)])
+    words = torch.from_numpy(evidence.words.numpy()[evidence.chosen(thresholds.max_candidates, seed)])
     leads = {ABLATION: thresholds.min_lead, RELATIVE: thresholds.relative_lead(mean_metric)}
     if every_effect:
-        effects = stored_effects(engine, subject.csr, words)
-        tables = [judge_by_effects(subject, effects, thresholds, lead, name) for name, lead in leads.items()]
+        effects = stored_effects(engine, evidence.csr, words)
+        tables = [judge_by_effects(evidence, effects, thresholds, lead, name) for name, lead in leads.items()]
     else:
-        tables = _labelled(engine, subject, thresholds, words, leads, known, remove)
-    return pd.concat([*tables, judge_by_projection(subject, thresholds)], ignore_index=True)
+        tables = _labelled(engine, evidence, thresholds, words, leads, known, remove)
+    return pd.concat([*tables, judge_by_projection(evidence, thresholds)], ignore_index=True)
 
 
 def _labelled(
     engine: AblationEngine,
-    subject: Subject,
+    evidence: Evidence,
     thresholds: Thresholds,
     words: Int[Tensor, " word"],
     leads: Mapping[str, float],
@@ -161,28 +161,28 @@ def _labelled(
     has_effects = np.isin(words.numpy(), [] if known is None else known["word"])
     rule = thresholds.ablation_rule(min(leads.values()))
     unknown = words[torch.from_numpy(~has_effects)]
-    labels = label_words(engine, subject.csr, unknown, subject.cosines, rule, remove)
+    labels = label_words(engine, evidence.csr, unknown, evidence.cosines, rule, remove)
     tables = [
-        judge_by_labels(subject, labels, replace(rule, min_lead=lead), name) for name, lead in leads.items()
+        judge_by_labels(evidence, labels, replace(rule, min_lead=lead), name) for name, lead in leads.items()
     ]
     if known is None:
         return tables
     mine = known[known["word"].isin(words.tolist())]
-    exact = [judge_by_effects(subject, mine, thresholds, lead, name) for name, lead in leads.items()]
+    exact = [judge_by_effects(evidence, mine, thresholds, lead, name) for name, lead in leads.items()]
     return [a.where(~b["judged"], b) for a, b in zip(tables, exact, strict=True)]
 
 
 def null_effects(
-    engine: AblationEngine, subject: Subject, *, per_letter: int = NULL_CANDIDATES, seed: int = 0
+    engine: AblationEngine, evidence: Evidence, *, per_letter: int = NULL_CANDIDATES, seed: int = 0
 ) -> pd.DataFrame:
     """All effects of the candidates on which ``judge_null`` rests, kept on disk; arguments as there."""
-    words = torch.from_numpy(subject.words.numpy()[subject.chosen(per_letter, seed)])
-    return stored_effects(engine, subject.csr, words)
+    words = torch.from_numpy(evidence.words.numpy()[evidence.chosen(per_letter, seed)])
+    return stored_effects(engine, evidence.csr, words)
 
 
 def judge_null(
     engine: AblationEngine,
-    subject: Subject,
+    evidence: Evidence,
     thresholds: Thresholds,
     *,
     mean_metric: float,
@@ -195,17 +195,17 @@ def judge_null(
     null rests on a part of the candidates, the first that ``judge`` takes too. Effects are kept on disk.
 
     Args:
-        engine: the ablation engine, whose prompts are the subject's words.
-        subject: words and latents.
+        engine: the ablation engine, whose prompts are the words of the evidence.
+        evidence: words and latents.
         thresholds: of all definitions.
         mean_metric: the model's own scale for the relative lead.
         per_letter: candidates of a letter of which all effects are computed.
         seed: of the choice of candidates and of the random directions.
     """
-    effects = null_effects(engine, subject, per_letter=per_letter, seed=seed)
+    effects = null_effects(engine, evidence, per_letter=per_letter, seed=seed)
     leads = {ABLATION: thresholds.min_lead, RELATIVE: thresholds.relative_lead(mean_metric)}
-    by_effects = null_by_effects(subject, effects, thresholds, leads, seed=seed)
-    return by_effects | null_by_projection(subject, thresholds, seed=seed)
+    by_effects = null_by_effects(evidence, effects, thresholds, leads, seed=seed)
+    return by_effects | null_by_projection(evidence, thresholds, seed=seed)
 
 
 def model_scale(
@@ -233,13 +233,13 @@ def model_accuracy(
     return mean_interval(right.numpy(), seed=seed)
 
 
-def with_main(subject: Subject, main: dict[str, list[int]]) -> Subject:
+def with_main(evidence: Evidence, main: dict[str, list[int]]) -> Evidence:
     """The same words under other main latents."""
-    return replace(subject, main=main)
+    return replace(evidence, main=main)
 
 
-def _table(subject: Subject, definition: str, verdicts: list[Verdict], judged: np.ndarray) -> pd.DataFrame:
-    table = subject.frame().assign(definition=definition, judged=judged)
+def _table(evidence: Evidence, definition: str, verdicts: list[Verdict], judged: np.ndarray) -> pd.DataFrame:
+    table = evidence.frame().assign(definition=definition, judged=judged)
     for name in ("value", "reason", "latent", "cosine", "strength", "lead"):
         table[name] = [getattr(verdict, name) for verdict in verdicts]
     table["absorbed"] = table["judged"] & (table["value"] > 0)

@@ -23,7 +23,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from absorption.ablation.ranking import leader
-from absorption.definitions.evidence import Subject
+from absorption.definitions.evidence import Evidence
 from absorption.definitions.rules import FRACTION, FULL
 from absorption.definitions.thresholds import Thresholds
 
@@ -38,7 +38,7 @@ class Null:
     """What the definitions say of each word under directions that are not its letter's."""
 
     values: Mapping[str, Mapping[str, Float[np.ndarray, "draw right"]]]
-    """By definition and kind: 1, 0, or the fraction, of each draw and judged word of the subject."""
+    """By definition and kind: 1, 0, or the fraction, of each draw and judged word."""
     judged: Mapping[str, Bool[np.ndarray, " right"]]
     """By definition: the words that it was applied to."""
 
@@ -64,13 +64,13 @@ def null_directions(
     return {WRONG: turned.float(), RANDOM: random.float()}
 
 
-def null_by_projection(subject: Subject, thresholds: Thresholds, *, seed: int = 0) -> Null:
+def null_by_projection(evidence: Evidence, thresholds: Thresholds, *, seed: int = 0) -> Null:
     """Full absorption and absorption fraction under other directions."""
     found = {
-        kind: values_by_projection(subject, directions, thresholds)
-        for kind, directions in null_directions(subject.directions, seed=seed).items()
+        kind: values_by_projection(evidence, directions, thresholds)
+        for kind, directions in null_directions(evidence.directions, seed=seed).items()
     }
-    everyone = np.ones(len(subject.words), dtype=bool)
+    everyone = np.ones(len(evidence.words), dtype=bool)
     names = (FULL, FRACTION)
     return Null(
         {name: {kind: found[kind][name] for kind in found} for name in names}, dict.fromkeys(names, everyone)
@@ -78,7 +78,7 @@ def null_by_projection(subject: Subject, thresholds: Thresholds, *, seed: int = 
 
 
 def null_by_effects(
-    subject: Subject,
+    evidence: Evidence,
     effects: pd.DataFrame,
     thresholds: Thresholds,
     leads: Mapping[str, float],
@@ -88,23 +88,23 @@ def null_by_effects(
     """The ablation metric under other directions, on the words whose effects are given.
 
     Args:
-        subject: words and latents.
+        evidence: words and latents.
         effects: of every active latent of candidates, as ``ablation.all_effects`` gives them.
         thresholds: the definition's thresholds.
         leads: least lead in logits, by the definition's name.
         seed: of the random directions.
     """
     led = _leaders(effects, thresholds.ranking)
-    words = subject.words.numpy()
-    judged = subject.main_off & np.isin(words, led.index)
+    words = evidence.words.numpy()
+    judged = evidence.main_off & np.isin(words, led.index)
     mine = led.loc[words[judged]]
     letters, latents = (
-        subject.letters[subject.words[torch.from_numpy(judged)]],
+        evidence.letters[evidence.words[torch.from_numpy(judged)]],
         torch.from_numpy(mine["latent"].to_numpy(dtype=np.int64, copy=True)),
     )
-    rows = torch.nn.functional.normalize(subject.decoder.float()[latents], dim=1)
+    rows = torch.nn.functional.normalize(evidence.decoder.float()[latents], dim=1)
     values: dict[str, dict[str, np.ndarray]] = {name: {} for name in leads}
-    for kind, directions in null_directions(subject.directions, seed=seed).items():
+    for kind, directions in null_directions(evidence.directions, seed=seed).items():
         cosines = (directions[:, letters] * rows).sum(dim=2).numpy()
         for name, least in leads.items():
             rule = thresholds.ablation_rule(least)
@@ -115,22 +115,22 @@ def null_by_effects(
 
 
 def values_by_projection(
-    subject: Subject, directions: Float[Tensor, "draw letter d_model"], thresholds: Thresholds
+    evidence: Evidence, directions: Float[Tensor, "draw letter d_model"], thresholds: Thresholds
 ) -> dict[str, Float[np.ndarray, "draw right"]]:
     """``rules.full_rule`` and ``rules.fraction_rule`` of every word under many directions, by definition.
 
     With the letters' own directions these are the values of the rules themselves.
     """
-    flat = _Rows.of(subject)
-    letters = subject.letters[subject.words]
+    flat = _Rows.of(evidence)
+    letters = evidence.letters[evidence.words]
     letter_of_row = letters.numpy()[flat.word]
-    unit = torch.nn.functional.normalize(subject.decoder.float(), dim=1)
-    acts = subject.acts[subject.words] - (subject.acts[subject.train].mean(0) if subject.centred else 0)
+    unit = torch.nn.functional.normalize(evidence.decoder.float(), dim=1)
+    acts = evidence.acts[evidence.words] - (evidence.acts[evidence.train].mean(0) if evidence.centred else 0)
     full, fraction = [], []
     for chosen in directions.float():
         cosines = (chosen @ unit.T).numpy()[letter_of_row, flat.latent].astype(np.float64)
         totals = (acts.float() * chosen[letters]).sum(dim=1).double().numpy()
-        full.append(_full(flat, cosines, totals, subject.main_off, thresholds))
+        full.append(_full(flat, cosines, totals, evidence.main_off, thresholds))
         fraction.append(_fraction(flat, cosines, totals, thresholds))
     return {FULL: np.stack(full), FRACTION: np.stack(fraction)}
 
@@ -147,9 +147,9 @@ class _Rows:
     n_words: int
 
     @classmethod
-    def of(cls, subject: Subject) -> _Rows:
-        parts = subject.active_latents
-        norms = subject.decoder.norm(dim=1).double().numpy()
+    def of(cls, evidence: Evidence) -> _Rows:
+        parts = evidence.active_latents
+        norms = evidence.decoder.norm(dim=1).double().numpy()
         word = np.repeat(np.arange(len(parts)), [len(part.latents) for part in parts])
         latent = np.concatenate([part.latents for part in parts]).astype(np.int64)
         size = np.concatenate([part.activations for part in parts]) * norms[latent]

@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from absorption.definitions.evidence import Subject
+from absorption.definitions.evidence import Evidence
 from absorption.definitions.nulls import Null, null_directions
 from absorption.definitions.rules import DEFINITIONS
 
@@ -36,39 +36,39 @@ SOURCES = dict(
 
 
 def unthresholded_fraction(
-    subject: Subject, directions: Float[Tensor, "draw letter d_model"]
+    evidence: Evidence, directions: Float[Tensor, "draw letter d_model"]
 ) -> Float[np.ndarray, "draw right"]:
     """The fraction of every judged word under some directions in place of the letters' probes.
 
     Args:
-        subject: words and latents.
-        directions: unit directions of each letter; ``subject.directions[None]`` for the letters' own.
+        evidence: words and latents.
+        directions: unit directions of each letter; ``evidence.directions[None]`` for the letters' own.
     """
-    letters, decoder = subject.letters[subject.words], subject.decoder.double()
-    zeros = torch.zeros(len(subject.words), decoder.shape[1], dtype=torch.float64)
+    letters, decoder = evidence.letters[evidence.words], evidence.decoder.double()
+    zeros = torch.zeros(len(evidence.words), decoder.shape[1], dtype=torch.float64)
     main, whole = zeros, zeros.clone()
-    for row, word in enumerate(subject.active_latents):
+    for row, word in enumerate(evidence.active_latents):
         written = torch.from_numpy(word.activations)[:, None] * decoder[torch.from_numpy(word.latents)]
         whole[row] = written.sum(0)
         main[row] = written[torch.from_numpy(word.is_main)].sum(0)
-    acts = subject.acts[subject.words] - (subject.acts[subject.train].mean(0) if subject.centred else 0)
+    acts = evidence.acts[evidence.words] - (evidence.acts[evidence.train].mean(0) if evidence.centred else 0)
     return np.stack([_share(main, whole, acts.double(), chosen[letters].double()) for chosen in directions])
 
 
-def judge_unthresholded(subject: Subject) -> pd.DataFrame:
+def judge_unthresholded(evidence: Evidence) -> pd.DataFrame:
     """The fraction of every judged word; columns as in ``definitions.judge``, those that have no meaning here empty."""
-    value = unthresholded_fraction(subject, subject.directions[None])[0]
-    return subject.frame().assign(
+    value = unthresholded_fraction(evidence, evidence.directions[None])[0]
+    return evidence.frame().assign(
         definition=FRACTION_UNTHRESHOLDED, judged=True, absorbed=value > 0, value=value,
         reason="", latent=-1, cosine=np.nan, strength=np.nan, lead=np.nan,
     )  # fmt: skip
 
 
-def null_unthresholded(subject: Subject, *, seed: int = 0) -> Null:
+def null_unthresholded(evidence: Evidence, *, seed: int = 0) -> Null:
     """The same under wrong letters' and random directions, those of ``nulls.null_by_projection``."""
-    drawn = null_directions(subject.directions, seed=seed)
-    values = {kind: unthresholded_fraction(subject, directions) for kind, directions in drawn.items()}
-    everyone = np.ones(len(subject.words), dtype=bool)
+    drawn = null_directions(evidence.directions, seed=seed)
+    values = {kind: unthresholded_fraction(evidence, directions) for kind, directions in drawn.items()}
+    everyone = np.ones(len(evidence.words), dtype=bool)
     return Null({FRACTION_UNTHRESHOLDED: values}, {FRACTION_UNTHRESHOLDED: everyone})
 
 

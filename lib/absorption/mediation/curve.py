@@ -11,7 +11,7 @@ from absorption.ablation.effects import set_effects
 from absorption.ablation.engine import AblationEngine
 from absorption.ablation.rows import LatentRows
 from absorption.base.statistics import ratio_table
-from absorption.definitions.evidence import Subject
+from absorption.definitions.evidence import Evidence
 
 BY_EFFECT, BY_PROJECTION, BY_SIZE, AT_RANDOM = "exact effect", "probe projection", "size", "random"
 ORDERS = (BY_EFFECT, BY_PROJECTION, BY_SIZE, AT_RANDOM)
@@ -20,7 +20,7 @@ COUNTS = (1, 2, 3, 5, 8, 13, 21, 34)
 
 def removal_curve(
     engine: AblationEngine,
-    subject: Subject,
+    evidence: Evidence,
     effects: pd.DataFrame,
     *,
     counts: tuple[int, ...] = COUNTS,
@@ -31,7 +31,7 @@ def removal_curve(
 
     Args:
         engine: the ablation engine.
-        subject: for the probe directions.
+        evidence: for the probe directions.
         effects: all effects of the words to use, as ``ablation.all_effects`` gives them.
         counts: numbers of latents removed; a word with fewer loses all it has.
         orders: ``exact effect`` (most harmful removal first), ``probe projection``, ``size`` of the
@@ -50,10 +50,10 @@ def removal_curve(
     )
     words, group = torch.unique(rows.words, return_inverse=True)
     whole = set_effects(engine, rows, group, words).numpy()
-    letters = [subject.names[i] for i in subject.letters[words].tolist()]
+    letters = [evidence.names[i] for i in evidence.letters[words].tolist()]
     tables = []
     for order in orders:
-        rank = _rank(order, engine, subject, rows, ordered["effect"].to_numpy(), seed)
+        rank = _rank(order, engine, evidence, rows, ordered["effect"].to_numpy(), seed)
         for n in counts:
             some = torch.from_numpy(rank <= n)
             effect = set_effects(engine, rows[some], group[some], words).numpy()
@@ -68,11 +68,11 @@ def curve_shares(table: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
 
 
 def _rank(
-    order: str, engine: AblationEngine, subject: Subject, rows: LatentRows, effects: np.ndarray, seed: int
+    order: str, engine: AblationEngine, evidence: Evidence, rows: LatentRows, effects: np.ndarray, seed: int
 ) -> Float[np.ndarray, " row"]:
     """Place of each row within its word, from 1."""
     contributions = rows.contributions(engine.sae)
-    directions = subject.directions[subject.letters[rows.words]].float()
+    directions = evidence.directions[evidence.letters[rows.words]].float()
     keys = {
         BY_EFFECT: effects,
         BY_PROJECTION: -(contributions * directions).sum(dim=1).numpy(),

@@ -12,7 +12,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from absorption.ablation.engine import AblationEngine
-from absorption.definitions.evidence import Subject
+from absorption.definitions.evidence import Evidence
 from absorption.definitions.thresholds import Thresholds
 from absorption.mediation.parts import ABSORBING, MAIN, PartSets, part_sets
 
@@ -59,39 +59,41 @@ class Levels:
     """Along the differences in means."""
 
 
-def letter_levels(subject: Subject, words: Int[Tensor, " word"]) -> Levels:
+def letter_levels(evidence: Evidence, words: Int[Tensor, " word"]) -> Levels:
     """Levels on some words (training words: no edited word tells how to edit it)."""
-    lines = (subject.directions, subject.patterns, subject.mean_directions)
-    axes = [_axis(subject, words, directions.float()) for directions in lines]
-    return Levels(_latent_levels(subject, words), *axes)
+    lines = (evidence.directions, evidence.patterns, evidence.mean_directions)
+    axes = [_axis(evidence, words, directions.float()) for directions in lines]
+    return Levels(_latent_levels(evidence, words), *axes)
 
 
-def _axis(subject: Subject, words: Int[Tensor, " word"], directions: Float[Tensor, "letter d_model"]) -> Axis:
-    along = subject.acts[words] @ directions.T
-    mine = torch.nn.functional.one_hot(subject.letters[words], len(subject.names)).bool()
+def _axis(
+    evidence: Evidence, words: Int[Tensor, " word"], directions: Float[Tensor, "letter d_model"]
+) -> Axis:
+    along = evidence.acts[words] @ directions.T
+    mine = torch.nn.functional.one_hot(evidence.letters[words], len(evidence.names)).bool()
     counts = mine.sum(dim=0).clamp_min(1)
     present = torch.where(mine, along, 0).sum(dim=0) / counts
     absent = torch.where(mine, 0, along).sum(dim=0) / (len(words) - counts).clamp_min(1)
     return Axis(directions, present, absent)
 
 
-def _latent_levels(subject: Subject, words: Int[Tensor, " word"]) -> Float[Tensor, " letter"]:
-    columns, values = subject.csr.col_indices(), subject.csr.values().float()
-    rows = torch.arange(len(subject.letters)).repeat_interleave(subject.csr.crow_indices().diff())
-    used = torch.zeros(len(subject.letters), dtype=torch.bool)
+def _latent_levels(evidence: Evidence, words: Int[Tensor, " word"]) -> Float[Tensor, " letter"]:
+    columns, values = evidence.csr.col_indices(), evidence.csr.values().float()
+    rows = torch.arange(len(evidence.letters)).repeat_interleave(evidence.csr.crow_indices().diff())
+    used = torch.zeros(len(evidence.letters), dtype=torch.bool)
     used[words] = True
-    levels = torch.zeros(len(subject.names))
-    for number, name in enumerate(subject.names):
-        main = list(subject.main.get(name, ()))
+    levels = torch.zeros(len(evidence.names))
+    for number, name in enumerate(evidence.names):
+        main = list(evidence.main.get(name, ()))
         if main:
-            on = (columns == main[0]) & used[rows] & (subject.letters[rows] == number)
+            on = (columns == main[0]) & used[rows] & (evidence.letters[rows] == number)
             levels[number] = values[on].mean() if on.any() else 0.0
     return levels
 
 
 def edit_letters(
     engine: AblationEngine,
-    subject: Subject,
+    evidence: Evidence,
     words: Int[Tensor, " word"],
     levels: Levels,
     *,
@@ -103,8 +105,8 @@ def edit_letters(
 
     Args:
         engine: the ablation engine.
-        subject: words, latents, main latents, probe directions.
-        words: some of the subject's words, each once.
+        evidence: words, latents, main latents, probe directions.
+        words: some of the words of the evidence, each once.
         levels: from ``letter_levels``, on other words.
         thresholds: which latents count as absorbing.
         strength: what the levels put in are multiplied by.
@@ -115,12 +117,12 @@ def edit_letters(
         highest logit, ``edited``: it is the target, ``kept``: still the word's own; ``shift`` is the rise of
         the target's logit over the own letter's.
     """
-    targets = target_letters(subject, words, seed)
-    changed = _states(engine, subject, words, targets, levels, thresholds or Thresholds(), strength, seed)
-    own, want = subject.letters[words], targets
+    targets = target_letters(evidence, words, seed)
+    changed = _states(engine, evidence, words, targets, levels, thresholds or Thresholds(), strength, seed)
+    own, want = evidence.letters[words], targets
     logits = {method: engine.logits(words, states) for method, states in changed.items()}
     margin = {m: (x.gather(1, want[:, None]) - x.gather(1, own[:, None]))[:, 0] for m, x in logits.items()}
-    names = np.array(subject.names)
+    names = np.array(evidence.names)
     tables = []
     for method, values in logits.items():
         answer = values.argmax(dim=1)
@@ -141,31 +143,31 @@ def edit_letters(
     return pd.concat(tables, ignore_index=True)
 
 
-def target_letters(subject: Subject, words: Int[Tensor, " word"], seed: int) -> Int[Tensor, " word"]:
+def target_letters(evidence: Evidence, words: Int[Tensor, " word"], seed: int) -> Int[Tensor, " word"]:
     """For each word a random other letter among those that have a main latent.
 
     Raises:
         ValueError: fewer than two letters have one.
     """
-    able = [i for i, name in enumerate(subject.names) if subject.main.get(name)]
+    able = [i for i, name in enumerate(evidence.names) if evidence.main.get(name)]
     if len(able) < 2:
         raise ValueError(f"{len(able)} letters have a main latent; two are needed to swap.")
     generator = np.random.default_rng(seed)
-    own = subject.letters[words].tolist()
+    own = evidence.letters[words].tolist()
     return torch.tensor([int(generator.choice([i for i in able if i != letter])) for letter in own])
 
 
 def _states(
-    engine: AblationEngine, subject: Subject, words: Tensor, targets: Tensor, levels: Levels,
+    engine: AblationEngine, evidence: Evidence, words: Tensor, targets: Tensor, levels: Levels,
     thresholds: Thresholds, strength: float, seed: int,
 ) -> dict[str, Float[Tensor, "word d_model"]]:  # fmt: skip
     """The word's residual stream after each method."""
     states = engine.states(words)
-    own = subject.letters[words]
-    sets = part_sets(engine, subject, words, thresholds, seed)
-    main_of = [list(subject.main[name]) if name in subject.main else [] for name in subject.names]
+    own = evidence.letters[words]
+    sets = part_sets(engine, evidence, words, thresholds, seed)
+    main_of = [list(evidence.main[name]) if name in evidence.main else [] for name in evidence.names]
     first = torch.tensor([main_of[i][0] for i in targets.tolist()])
-    put_in = strength * levels.latent[targets, None] * subject.decoder[first].float().cpu()
+    put_in = strength * levels.latent[targets, None] * evidence.decoder[first].float().cpu()
     main, absorbing = (_sum_rows(engine, sets, part, len(words)) for part in (MAIN, ABSORBING))
     return {
         NOTHING: states,
@@ -174,7 +176,7 @@ def _states(
         SWAP_FILTER: levels.filters.swap(states, own, targets, strength),
         SWAP_PATTERN: levels.patterns.swap(states, own, targets, strength),
         SWAP_MEANS: levels.means.swap(states, own, targets, strength),
-        OTHER_STATE: subject.acts[_word_of_each(subject, targets, words, seed)].float(),
+        OTHER_STATE: evidence.acts[_word_of_each(evidence, targets, words, seed)].float(),
     }
 
 
@@ -188,11 +190,11 @@ def _sum_rows(
 
 
 def _word_of_each(
-    subject: Subject, targets: Int[Tensor, " word"], words: Tensor, seed: int
+    evidence: Evidence, targets: Int[Tensor, " word"], words: Tensor, seed: int
 ) -> Int[Tensor, " word"]:
     """A random word of each target letter that the probe gets right, not among those edited if possible."""
     generator = np.random.default_rng(seed)
-    right, letters = subject.words.numpy(), subject.letters.numpy()
+    right, letters = evidence.words.numpy(), evidence.letters.numpy()
     others = np.setdiff1d(right, words.numpy())
     chosen = []
     for target in targets.tolist():

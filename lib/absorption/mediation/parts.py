@@ -20,7 +20,7 @@ from absorption.ablation.effects import direction_effects, patch_effects, set_ef
 from absorption.ablation.engine import AblationEngine
 from absorption.ablation.rows import LatentRows, active_rows
 from absorption.base.statistics import interval, resample_counts
-from absorption.definitions.evidence import Subject
+from absorption.definitions.evidence import Evidence
 from absorption.definitions.thresholds import Thresholds
 
 PATTERN, FILTER = "pattern", "filter (probe weights)"
@@ -47,17 +47,17 @@ class PartSets:
     """By part, for the parts that are sets of latents."""
 
 
-def choose_words(subject: Subject, per_letter: int, seed: int) -> Int[Tensor, " word"]:
+def choose_words(evidence: Evidence, per_letter: int, seed: int) -> Int[Tensor, " word"]:
     """At most ``per_letter`` words a letter with a main latent on, and as many with all main latents off."""
-    frame = subject.frame()
-    frame["draw"] = np.random.default_rng(seed).random(len(subject.letters))[subject.words.numpy()]
+    frame = evidence.frame()
+    frame["draw"] = np.random.default_rng(seed).random(len(evidence.letters))[evidence.words.numpy()]
     rank = frame.groupby(["letter", "candidate"])["draw"].rank(method="first")
-    return subject.words[torch.from_numpy((rank <= per_letter).to_numpy(copy=True))]
+    return evidence.words[torch.from_numpy((rank <= per_letter).to_numpy(copy=True))]
 
 
 def mediate(
     engine: AblationEngine,
-    subject: Subject,
+    evidence: Evidence,
     words: Int[Tensor, " word"],
     *,
     thresholds: Thresholds | None = None,
@@ -67,8 +67,8 @@ def mediate(
 
     Args:
         engine: the ablation engine.
-        subject: words, latents, main latents, probe directions.
-        words: some of the subject's words, each once.
+        evidence: words, latents, main latents, probe directions.
+        words: some of the words of the evidence, each once.
         thresholds: which latents count as absorbing (as in the absorption fraction).
         seed: of the random latents.
 
@@ -76,11 +76,11 @@ def mediate(
         ``word, letter, main_on, part, n_latents, effect``; ``main_on``: some main latent is on at the word;
         ``n_latents`` is 0 for parts that are no sets of latents.
     """
-    sets = part_sets(engine, subject, words, thresholds or Thresholds(), seed)
-    states = subject.acts
+    sets = part_sets(engine, evidence, words, thresholds or Thresholds(), seed)
+    states = evidence.acts
     mean = states.mean(dim=0)
-    lines = {PATTERN: subject.patterns, MEANS: subject.mean_directions, FILTER: subject.directions.float()}
-    letters = subject.letters[words]
+    lines = {PATTERN: evidence.patterns, MEANS: evidence.mean_directions, FILTER: evidence.directions.float()}
+    letters = evidence.letters[words]
     found = {
         part: direction_effects(engine, words, directions[letters], centre=mean)
         for part, directions in lines.items()
@@ -91,7 +91,7 @@ def mediate(
         found[part] = set_effects(engine, sets.rows[member], sets.where[member], words)
         counts[part] = torch.bincount(sets.where[member], minlength=len(words)).float()
     main_on = torch.bincount(sets.where[sets.members[MAIN]], minlength=len(words)) > 0
-    names = [subject.names[i] for i in letters.tolist()]
+    names = [evidence.names[i] for i in letters.tolist()]
     about = {"word": words.numpy(), "letter": names, "main_on": main_on.numpy()}
     tables = [
         pd.DataFrame(
@@ -103,18 +103,18 @@ def mediate(
 
 
 def part_sets(
-    engine: AblationEngine, subject: Subject, words: Int[Tensor, " word"], thresholds: Thresholds, seed: int
+    engine: AblationEngine, evidence: Evidence, words: Int[Tensor, " word"], thresholds: Thresholds, seed: int
 ) -> PartSets:
     """Main, absorbing and matched random latents among the active latents of each word."""
-    rows = active_rows(subject.csr, words)
-    place = torch.full((len(subject.letters),), -1)
+    rows = active_rows(evidence.csr, words)
+    place = torch.full((len(evidence.letters),), -1)
     place[words] = torch.arange(len(words))
     where = place[rows.words]
-    letters = subject.letters[rows.words]
+    letters = evidence.letters[rows.words]
     contributions = rows.contributions(engine.sae)
-    along = (contributions * subject.directions[letters].float()).sum(dim=1)
-    main = _is_main(subject, rows.latents, letters)
-    aligned = subject.cosines[letters, rows.latents] >= thresholds.fraction_cosine
+    along = (contributions * evidence.directions[letters].float()).sum(dim=1)
+    main = _is_main(evidence, rows.latents, letters)
+    aligned = evidence.cosines[letters, rows.latents] >= thresholds.fraction_cosine
     absorbing = _largest(
         torch.where(~main & aligned & (along > 0), along, -torch.inf), where, thresholds.max_absorbers
     )
@@ -125,11 +125,11 @@ def part_sets(
 
 
 def _is_main(
-    subject: Subject, latents: Int[Tensor, " row"], letters: Int[Tensor, " row"]
+    evidence: Evidence, latents: Int[Tensor, " row"], letters: Int[Tensor, " row"]
 ) -> Bool[Tensor, " row"]:
-    table = torch.zeros(len(subject.names), subject.decoder.shape[0], dtype=torch.bool)
-    for number, name in enumerate(subject.names):
-        table[number, list(subject.main.get(name, ()))] = True
+    table = torch.zeros(len(evidence.names), evidence.decoder.shape[0], dtype=torch.bool)
+    for number, name in enumerate(evidence.names):
+        table[number, list(evidence.main.get(name, ()))] = True
     return table[letters, latents]
 
 

@@ -12,7 +12,7 @@ from tqdm.auto import tqdm
 
 from absorption.ablation.bench import Contest
 from absorption.ablation.engine import AblationEngine
-from absorption.definitions.evidence import Subject
+from absorption.definitions.evidence import Evidence
 from absorption.definitions.judge import model_scale
 from absorption.definitions.thresholds import Thresholds
 from absorption.latents.ksparse import F1_JUMP, MAX_K, KSparse, probe_k_sparse
@@ -62,19 +62,19 @@ class Study:
         """The same SAE and k-sparse probes under another kind of LR probe (``probes.PROBES``)."""
         return replace(self, words=self.words.under(probe))
 
-    def subject(self, selection: str = K_SPARSE) -> Subject:
-        """What the definitions judge, under one selection of main latents."""
-        return self.subject_of(self.main[selection])
+    def evidence(self, selection: str = K_SPARSE) -> Evidence:
+        """What the definitions rest on, under one selection of main latents."""
+        return self.evidence_under(self.main[selection])
 
     def contest(self, selection: str, words: Int[Tensor, " word"]) -> Contest:
         """Words and labels to time the engine with: the relative lead, on the scale of these very words."""
         thresholds = Thresholds()
         engine = AblationEngine(self.words.model, self.sae, self.words.prompts)
         lead = thresholds.relative_lead(model_scale(engine, words, n_words=len(words)).value)
-        cosines = self.subject(selection).cosines
+        cosines = self.evidence(selection).cosines
         return Contest(self.acts.csr, words, cosines, thresholds.ablation_rule(lead))
 
-    def on_few_words(self) -> dict[str, Subject]:
+    def on_few_words(self) -> dict[str, Evidence]:
         """The same test words under main latents ranked on ``FEW_WORDS`` training words, two ways.
 
         Fewer words than the reference code's batch of 4,096 are one step an epoch, so its 50 epochs end long before
@@ -88,7 +88,7 @@ class Study:
             UNCONVERGED: unconverged_probe(mine, labels, steps=steps, seed=self.words.seed),
         }
         found = {name: _k_sparse(self.words, self.acts, probe, MAX_K) for name, probe in probes.items()}
-        return {name: self.subject_of(k.main_latents(self.f1_jump)) for name, k in found.items()}
+        return {name: self.evidence_under(k.main_latents(self.f1_jump)) for name, k in found.items()}
 
     @property
     def l0_text(self) -> float:
@@ -109,10 +109,10 @@ class Study:
     def _train(self) -> torch.Tensor:
         return train_rows(self.words)
 
-    def subject_of(self, main: MainLatents) -> Subject:
-        """What the definitions judge, under main latents of one's own."""
+    def evidence_under(self, main: MainLatents) -> Evidence:
+        """What the definitions rest on, under main latents of one's own."""
         words = self.words
-        return Subject(
+        return Evidence(
             csr=self.acts.csr,
             letters=words.letters,
             words=words.right,

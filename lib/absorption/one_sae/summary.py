@@ -9,7 +9,7 @@ import pandas as pd
 from absorption import definitions
 from absorption.ablation.engine import AblationEngine
 from absorption.base import timing
-from absorption.definitions.evidence import Subject
+from absorption.definitions.evidence import Evidence
 from absorption.definitions.thresholds import Thresholds
 from absorption.latents.main import K_SPARSE
 from absorption.mediation.parts import STATE, choose_words, mediate, mediation_shares
@@ -32,7 +32,7 @@ class Scaled:
 class Absorption:
     """What the definitions say of one SAE."""
 
-    subject: Subject
+    evidence: Evidence
     """What was judged."""
     judged: pd.DataFrame
     """Columns as in ``definitions.judge``."""
@@ -87,24 +87,24 @@ def measure_absorption(
         seed: of every choice among words.
     """
     published = study.under(probe)
-    subject = published.subject()
+    evidence = published.evidence()
     letters = published.words.good_letters(thresholds.min_probe_f1)
-    found = _scaled(study, subject, thresholds, scale_words, seed) if ablate else UNASKED
+    found = _scaled(study, evidence, thresholds, scale_words, seed) if ablate else UNASKED
     if isinstance(found, str):
-        judged = definitions.judge_by_projection(subject, thresholds)
-        null = definitions.null_by_projection(subject, thresholds, seed=seed)
+        judged = definitions.judge_by_projection(evidence, thresholds)
+        null = definitions.null_by_projection(evidence, thresholds, seed=seed)
     else:
         engine, asked = found.engine, {"mean_metric": found.mean_metric, "seed": seed}
         with timing.stage("null"):  # first: labels need no pass of the words whose effects it computes
-            known = definitions.null_effects(engine, subject, seed=seed)
-            null = definitions.judge_null(engine, subject, thresholds, **asked)
+            known = definitions.null_effects(engine, evidence, seed=seed)
+            null = definitions.judge_null(engine, evidence, thresholds, **asked)
         with timing.stage("labels"):
-            judged = definitions.judge(engine, subject, thresholds, every_effect=False, known=known, **asked)
+            judged = definitions.judge(engine, evidence, thresholds, every_effect=False, known=known, **asked)
     gate = gate_table(study, study.main[K_SPARSE], thresholds)
     valid = definitions.valid_letters(gate)
     rates = definitions.absorption_rates(judged, letters=letters, valid=valid, null=null, seed=seed)
     missing, scaled = (found, None) if isinstance(found, str) else ("", found)
-    return Absorption(subject, judged, rates, letters, gate, null, missing, scaled)
+    return Absorption(evidence, judged, rates, letters, gate, null, missing, scaled)
 
 
 def measure_effects(
@@ -130,7 +130,7 @@ def measure_effects(
     shares = pd.DataFrame()
     if found.scaled is not None:
         with timing.stage("mediation"):
-            own = study.subject()
+            own = study.evidence()
             chosen = choose_words(own, per_letter, seed)
             table = mediate(found.scaled.engine, own, chosen, thresholds=thresholds, seed=seed)
         shares = mediation_shares(table, whole=STATE, by=(), seed=seed)
@@ -138,12 +138,12 @@ def measure_effects(
 
 
 def _scaled(
-    study: Study, subject: Subject, thresholds: Thresholds, scale_words: int, seed: int
+    study: Study, evidence: Evidence, thresholds: Thresholds, scale_words: int, seed: int
 ) -> Scaled | str:
     """The engine and the model's scale, or why there is none."""
     try:
         engine = AblationEngine(study.words.model, study.sae, study.words.prompts)
-        scale = definitions.model_scale(engine, subject.words, n_words=scale_words, seed=seed)
+        scale = definitions.model_scale(engine, evidence.words, n_words=scale_words, seed=seed)
         thresholds.relative_lead(scale.value)
     except ValueError as error:
         return str(error)

@@ -12,7 +12,7 @@ import torch
 from absorption.ablation.effects import all_effects
 from absorption.base.statistics import interval, resample_counts, score_samples
 from absorption.base.threads import one_thread
-from absorption.definitions.evidence import Subject, probed_right
+from absorption.definitions.evidence import Evidence, probed_right
 from absorption.definitions.judge import judge_by_effects, judge_by_projection, with_main
 from absorption.definitions.rules import ABLATION, FRACTION, FULL
 from absorption.definitions.thresholds import Thresholds
@@ -34,22 +34,22 @@ class PlantedStudy:
     """A case with everything that its judging needs, computed once for all thresholds."""
 
     case: Case
-    subject: Subject
+    evidence: Evidence
     effects: pd.DataFrame
     """Effect of removing each active latent of each judged word (``ablation.all_effects``)."""
     ksparse: KSparse
-    _subjects: dict[float, Subject] = field(default_factory=dict, repr=False)
+    _by_jump: dict[float, Evidence] = field(default_factory=dict, repr=False)
 
-    def with_jump(self, f1_jump: float) -> Subject:
-        """The subject with the main latents that this rise of F1 keeps."""
-        if f1_jump not in self._subjects:
-            self._subjects[f1_jump] = with_main(self.subject, self.ksparse.main_latents(f1_jump))
-        return self._subjects[f1_jump]
+    def with_jump(self, f1_jump: float) -> Evidence:
+        """The same words under the main latents that this rise of F1 keeps."""
+        if f1_jump not in self._by_jump:
+            self._by_jump[f1_jump] = with_main(self.evidence, self.ksparse.main_latents(f1_jump))
+        return self._by_jump[f1_jump]
 
     def with_planted_probe(self) -> PlantedStudy:
         """The same words, latents and effects with the planted letter directions in place of the fitted probes'."""
-        planted = self.case.alphabet.directions[: len(self.subject.directions)]
-        return replace(self, subject=replace(self.subject, directions=planted), _subjects={})
+        planted = self.case.alphabet.directions[: len(self.evidence.directions)]
+        return replace(self, evidence=replace(self.evidence, directions=planted), _by_jump={})
 
     def judge(
         self,
@@ -68,14 +68,14 @@ class PlantedStudy:
             Columns of ``definitions.judge``, and ``case``, ``family``, ``carried`` (the planted share of the letter
             that other latents carry) and ``truth`` (whether it is at least ``ENOUGH``).
         """
-        thresholds, subject = thresholds or Thresholds(), self.with_jump(f1_jump)
+        thresholds, evidence = thresholds or Thresholds(), self.with_jump(f1_jump)
         tables = []
         if ABLATION in definitions:
-            candidates = subject.words[torch.from_numpy(subject.main_off)].numpy()
+            candidates = evidence.words[torch.from_numpy(evidence.main_off)].numpy()
             mine = self.effects[self.effects["word"].isin(candidates)]
-            tables.append(judge_by_effects(subject, mine, thresholds, thresholds.min_lead))
+            tables.append(judge_by_effects(evidence, mine, thresholds, thresholds.min_lead))
         if FULL in definitions or FRACTION in definitions:
-            tables.append(judge_by_projection(subject, thresholds))
+            tables.append(judge_by_projection(evidence, thresholds))
         table = pd.concat(tables, ignore_index=True)
         table = table[table["definition"].isin(definitions)]
         words = self.case.alphabet.words.assign(carried=self.case.truth())
@@ -98,15 +98,15 @@ def study_case(case: Case, *, seed: int = 0) -> PlantedStudy:
     train = torch.from_numpy(probed.train)
     test = torch.from_numpy(probed.test)
     ksparse = probe_k_sparse(acts.csr, probed.labels, train, test, seed=seed)
-    subject = _subject(case, probed, acts.csr, ksparse)
-    effects = all_effects(LinearModel(alphabet, sae), acts.csr, subject.words, progress=False)
-    return PlantedStudy(case, subject, effects, ksparse)
+    evidence = _evidence(case, probed, acts.csr, ksparse)
+    effects = all_effects(LinearModel(alphabet, sae), acts.csr, evidence.words, progress=False)
+    return PlantedStudy(case, evidence, effects, ksparse)
 
 
-def _subject(case: Case, probed: ProbedWords, csr: torch.Tensor, ksparse: KSparse) -> Subject:
+def _evidence(case: Case, probed: ProbedWords, csr: torch.Tensor, ksparse: KSparse) -> Evidence:
     letters = probed.labels.float().argmax(dim=1)
     test = torch.from_numpy(probed.test)
-    return Subject(
+    return Evidence(
         csr=csr,
         letters=letters,
         words=probed_right(probed.probes.predict(probed.acts), letters, test),

@@ -59,14 +59,14 @@ def judge_saes(
     with timing.stage("labels"):
         for study in tqdm(studies, desc="SAEs judged"):
             engine = AblationEngine(study.words.model, study.sae, study.words.prompts)
-            subject = study.subject(selection)
-            null = judge_null(engine, subject, thresholds, mean_metric=mean_metric, seed=seed)
-            known = null_effects(engine, subject, seed=seed)
+            evidence = study.evidence(selection)
+            null = judge_null(engine, evidence, thresholds, mean_metric=mean_metric, seed=seed)
+            known = null_effects(engine, evidence, seed=seed)
             remove = RememberedEffects()
-            remove.add(kept_effects(engine, subject.csr))
+            remove.add(kept_effects(engine, evidence.csr))
             table = judge(
                 engine,
-                subject,
+                evidence,
                 thresholds,
                 mean_metric=mean_metric,
                 seed=seed,

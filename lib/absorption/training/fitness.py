@@ -2,7 +2,7 @@
 
 Absorption can be seen only in an SAE whose latents stand for letters in the first place: the letter's latent has
 to be right about most of the letter's words, and off on enough others for a hole to show. An SAE that
-reconstructs little of a word is no subject either. So the rule weighs both, and it was fixed before any SAE that
+reconstructs little of a word is no evidence either. So the rule weighs both, and it was fixed before any SAE that
 it judges had been trained: no number here looks at absorption, at test words or at the model's answers.
 """
 

@@ -14,4 +14,4 @@ from absorption.chapters.absorption.one_prompt import two_latents
 from absorption.chapters.absorption.probes import judge_by_every_probe
 from absorption.chapters.absorption.selections import judge_by_every_selection
 from absorption.chapters.absorption.thresholds import THRESHOLD_TITLES, move_thresholds
-from absorption.chapters.loading import load_subject
+from absorption.chapters.loading import load_with_companions

@@ -12,7 +12,7 @@ from absorption.ablation.engine import AblationEngine
 from absorption.base.statistics import Estimate
 from absorption.chapters.findings import Findings
 from absorption.chapters.settings import AbsorptionSettings
-from absorption.definitions.evidence import Subject
+from absorption.definitions.evidence import Evidence
 from absorption.definitions.gate import valid_letters
 from absorption.definitions.judge import model_accuracy, model_scale
 from absorption.definitions.thresholds import Thresholds
@@ -42,7 +42,7 @@ class Basis(Findings):
     """The SAEs and their words, and how these are judged."""
 
     studies: Sequence[Study]
-    subject: Subject
+    evidence: Evidence
     """The chapter's own SAE under the selection that was asked for."""
     engine: AblationEngine
     thresholds: Thresholds
@@ -112,16 +112,16 @@ def judge_by(studies: Sequence[Study], settings: AbsorptionSettings) -> Basis:
         max_candidates=settings.max_candidates,
     )
     engine = AblationEngine(words.model, mine.sae, words.prompts)
-    subject = mine.subject(settings.selection)
+    evidence = mine.evidence(settings.selection)
     asked = {"n_words": settings.scale_words, "seed": settings.seed}
     return Basis(
         studies=studies,
-        subject=subject,
+        evidence=evidence,
         engine=engine,
         thresholds=thresholds,
         letters=words.good_letters(thresholds.min_probe_f1),
         gate=gate_table(mine, mine.main[settings.selection], thresholds),
-        scale=model_scale(engine, subject.words, **asked),
-        accuracy=model_accuracy(engine, subject.words, **asked),
+        scale=model_scale(engine, evidence.words, **asked),
+        accuracy=model_accuracy(engine, evidence.words, **asked),
         probe=settings.probe,
     )

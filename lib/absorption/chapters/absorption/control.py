@@ -67,5 +67,5 @@ def take_the_letter_out(basis: Basis, absorbed: pd.DataFrame, settings: Absorpti
         settings: the chapter's.
     """
     published = {REFERENCE_OUT: basis.mine.words.probed.under(REFERENCE).probes.directions}
-    table = control_table(basis.engine, basis.subject, absorbed, others=published, seed=settings.seed)
+    table = control_table(basis.engine, basis.evidence, absorbed, others=published, seed=settings.seed)
     return Control(table, control_share(absorbed, seed=settings.seed), len(absorbed))

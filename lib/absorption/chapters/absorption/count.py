@@ -52,10 +52,10 @@ class Counted(Findings):
 
 def count(basis: Basis, settings: AbsorptionSettings) -> Counted:
     """Judge the words of the chapter's own SAE, and count."""
-    engine, subject, seed = basis.engine, basis.subject, settings.seed
+    engine, evidence, seed = basis.engine, basis.evidence, settings.seed
     asked = {"mean_metric": basis.scale.value, "seed": seed}
-    words = judge(engine, subject, basis.thresholds, **asked)
-    null = judge_null(engine, subject, basis.thresholds, per_letter=settings.max_candidates, **asked)
+    words = judge(engine, evidence, basis.thresholds, **asked)
+    null = judge_null(engine, evidence, basis.thresholds, per_letter=settings.max_candidates, **asked)
     rates = absorption_rates(
         words,
         letters=basis.letters,
@@ -64,7 +64,7 @@ def count(basis: Basis, settings: AbsorptionSettings) -> Counted:
         seed=seed,
         stems=basis.mine.words.stems,
     )
-    absorbed = absorbed_words(engine, subject, words, RELATIVE)
+    absorbed = absorbed_words(engine, evidence, words, RELATIVE)
     effects = stored_effects(engine, basis.mine.acts.csr, judged_words(words), progress=False)
     return Counted(words, null, rates, absorbed, effects)
 

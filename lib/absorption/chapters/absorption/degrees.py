@@ -15,7 +15,7 @@ from absorption.chapters.absorption.case import name_latents
 from absorption.chapters.absorption.count import Counted
 from absorption.chapters.findings import Findings
 from absorption.chapters.settings import AbsorptionSettings
-from absorption.definitions.evidence import Subject
+from absorption.definitions.evidence import Evidence
 from absorption.definitions.nulls import Null
 from absorption.definitions.rates import mean_rate
 from absorption.definitions.rules import FRACTION
@@ -45,7 +45,7 @@ def count_degrees(basis: Basis, counted: Counted, settings: AbsorptionSettings) 
         seed=settings.seed,
         stems=basis.mine.words.stems,
     )
-    return Degrees(shares, name_latents(basis.mine, partial_words(basis.subject, counted.words)))
+    return Degrees(shares, name_latents(basis.mine, partial_words(basis.evidence, counted.words)))
 
 
 def degree_of(fraction: np.ndarray) -> np.ndarray:
@@ -101,11 +101,11 @@ def _of_degree(null: Null, name: str) -> Null:
     return Null({FRACTION: values}, {FRACTION: null.judged[FRACTION]})
 
 
-def partial_words(subject: Subject, table: pd.DataFrame) -> pd.DataFrame:
+def partial_words(evidence: Evidence, table: pd.DataFrame) -> pd.DataFrame:
     """Words absorbed in part: a main latent is on, but others carry much of what it carries elsewhere.
 
     Args:
-        subject: words and latents.
+        evidence: words and latents.
         table: from ``definitions.judge``.
 
     Returns:
@@ -113,8 +113,8 @@ def partial_words(subject: Subject, table: pd.DataFrame) -> pd.DataFrame:
         probe direction), ``usual`` (its median over the letter's words with a main latent on) and ``strength``
         (the ratio of the two), largest fraction first.
     """
-    main = np.array([float(w.projections[w.is_main].sum()) for w in subject.active_latents])
-    levels = subject.frame().assign(main=main)
+    main = np.array([float(w.projections[w.is_main].sum()) for w in evidence.active_latents])
+    levels = evidence.frame().assign(main=main)
     usual = levels[~levels["candidate"]].groupby("letter")["main"].median()
     mine = table[(table["definition"] == FRACTION) & (table["value"] > 0) & (table["value"] < 1)]
     found = mine.merge(levels[["word", "main"]], on="word").rename(columns={"value": "fraction"})

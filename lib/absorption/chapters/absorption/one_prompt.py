@@ -62,7 +62,7 @@ def two_latents(basis: Basis, absorbed: pd.DataFrame, settings: AbsorptionSettin
         pair,
         prompt_activations(mine, letter_words(mine, word, seed=settings.seed), pair),
         decoder_cosines(mine.sae, mine.words.probed.probes.directions, pair),
-        letter_cosines(mine, basis.subject.main, absorbed, letter),
+        letter_cosines(mine, basis.evidence.main, absorbed, letter),
     )
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 from jaxtyping import Shaped
 
 from absorption.ablation.engine import AblationEngine
-from absorption.definitions.evidence import Subject
+from absorption.definitions.evidence import Evidence
 from absorption.definitions.gate import valid_letters
 from absorption.definitions.judge import judge, judge_by_effects, judge_by_projection, judge_null
 from absorption.definitions.nulls import Null, null_by_effects, null_by_projection
@@ -37,7 +37,7 @@ def panel_rows(rates: pd.DataFrame, threshold: str, setting: float) -> pd.DataFr
 
 
 def sensitivity(
-    subject: Subject,
+    evidence: Evidence,
     effects: pd.DataFrame,
     thresholds: Thresholds,
     vary: Mapping[str, Sequence[float]],
@@ -51,7 +51,7 @@ def sensitivity(
     """Mean rates as one threshold at a time moves, each beside its null, from effects already computed.
 
     Args:
-        subject: words and latents.
+        evidence: words and latents.
         effects: of the judged candidates.
         thresholds: the values kept for the others.
         vary: values to try, by name of a field of ``Thresholds`` (``min_lead`` in logits).
@@ -68,7 +68,7 @@ def sensitivity(
     for name, settings in vary.items():
         for setting in settings:
             moved = replace(thresholds, **{name: setting})
-            table, null = _rejudge(subject, effects, moved, name, seed)
+            table, null = _rejudge(evidence, effects, moved, name, seed)
             rates = absorption_rates(
                 table,
                 letters=letters,
@@ -83,15 +83,15 @@ def sensitivity(
 
 
 def _rejudge(
-    subject: Subject, effects: pd.DataFrame, moved: Thresholds, name: str, seed: int
+    evidence: Evidence, effects: pd.DataFrame, moved: Thresholds, name: str, seed: int
 ) -> tuple[pd.DataFrame, Null]:
     tables, null = [], Null({}, {})
     if name in BY_ABLATION:
-        tables.append(judge_by_effects(subject, effects, moved, moved.min_lead, ABLATION))
-        null |= null_by_effects(subject, effects, moved, {ABLATION: moved.min_lead}, seed=seed)
+        tables.append(judge_by_effects(evidence, effects, moved, moved.min_lead, ABLATION))
+        null |= null_by_effects(evidence, effects, moved, {ABLATION: moved.min_lead}, seed=seed)
     if name in BY_PROJECTION:
-        tables.append(judge_by_projection(subject, moved))
-        null |= null_by_projection(subject, moved, seed=seed)
+        tables.append(judge_by_projection(evidence, moved))
+        null |= null_by_projection(evidence, moved, seed=seed)
     if not tables:
         allowed = ", ".join(sorted({*BY_ABLATION, *BY_PROJECTION}))
         raise ValueError(f"threshold {name!r} cannot be varied here; allowed: {allowed}.")
@@ -115,12 +115,12 @@ def rates_by_jump(
     """
     tables = []
     for jump in f1_jumps:
-        subject = study.subject_of(study.k_sparse.main_latents(jump))
-        table = judge(engine, subject, thresholds, mean_metric=mean_metric, seed=seed)
-        valid = valid_letters(gate_table(study, subject.main, thresholds))
+        evidence = study.evidence_under(study.k_sparse.main_latents(jump))
+        table = judge(engine, evidence, thresholds, mean_metric=mean_metric, seed=seed)
+        valid = valid_letters(gate_table(study, evidence.main, thresholds))
         null = judge_null(
             engine,
-            subject,
+            evidence,
             thresholds,
             mean_metric=mean_metric,
             per_letter=thresholds.max_candidates,

@@ -17,7 +17,7 @@ from absorption.chapters.absorption.basis import Basis
 from absorption.chapters.absorption.tables import mean_rows
 from absorption.chapters.findings import Findings
 from absorption.chapters.settings import AbsorptionSettings
-from absorption.definitions.evidence import Subject
+from absorption.definitions.evidence import Evidence
 from absorption.definitions.judge import judge, judge_by_projection, judge_null
 from absorption.definitions.nulls import null_by_projection
 from absorption.definitions.rates import absorption_rates
@@ -116,17 +116,17 @@ def rates_by_probe(
     main, tables = study.main[selection], []
     with timing.stage("probes compared"):
         for probe in tqdm(PROBES, desc="Probes"):
-            subject = study.under(probe).subject_of(main)
-            raw = judge(engine, subject, thresholds, mean_metric=mean_metric, seed=seed)
+            evidence = study.under(probe).evidence_under(main)
+            raw = judge(engine, evidence, thresholds, mean_metric=mean_metric, seed=seed)
             null = judge_null(
                 engine,
-                subject,
+                evidence,
                 thresholds,
                 mean_metric=mean_metric,
                 per_letter=thresholds.max_candidates,
                 seed=seed,
             )
-            less_mean = replace(subject, centred=True)
+            less_mean = replace(evidence, centred=True)
             centred = judge_by_projection(less_mean, thresholds)
             null_centred = null_by_projection(less_mean, thresholds, seed=seed)
             for projection, judged, beside in ((RAW, raw, null), (CENTRED, centred, null_centred)):
@@ -146,25 +146,25 @@ def probe_table(study: Study, letters: Sequence[str]) -> pd.DataFrame:
         ``total`` (mean projection of the judged words, less the offset).
     """
     rows = []
-    converged = study.under(CONVERGED).subject().directions
+    converged = study.under(CONVERGED).evidence().directions
     for probe in PROBES:
         under = study.under(probe)
-        subject = under.subject()
+        evidence = under.evidence()
         f1 = under.words.probe_f1.set_index("letter")["value"].loc[list(letters)]
-        mine = [list(subject.names).index(letter) for letter in letters]
-        cosine = (subject.directions * converged).sum(dim=1)[mine]
-        firsts = [subject.main[letter][0] for letter in letters]
-        main = subject.cosines[mine, firsts]
+        mine = [list(evidence.names).index(letter) for letter in letters]
+        cosine = (evidence.directions * converged).sum(dim=1)[mine]
+        firsts = [evidence.main[letter][0] for letter in letters]
+        main = evidence.cosines[mine, firsts]
         rows.append(
-            (probe, float(f1.mean()), float(cosine.mean()), float(main.mean()), *_levels(subject, mine))
+            (probe, float(f1.mean()), float(cosine.mean()), float(main.mean()), *_levels(evidence, mine))
         )
     return pd.DataFrame(rows, columns=["probe", "f1", "cosine", "main_cosine", "offset", "total"])
 
 
-def _levels(subject: Subject, letters: Sequence[int]) -> tuple[float, float]:
+def _levels(evidence: Evidence, letters: Sequence[int]) -> tuple[float, float]:
     """Mean offset over letters, and mean total of the judged words without it."""
-    offsets = subject.directions @ subject.acts[subject.train].mean(0)
-    mine = subject.letters[subject.words]
-    totals = torch.from_numpy(replace(subject, centred=True).totals)
+    offsets = evidence.directions @ evidence.acts[evidence.train].mean(0)
+    mine = evidence.letters[evidence.words]
+    totals = torch.from_numpy(replace(evidence, centred=True).totals)
     means = [float(totals[mine == letter].mean()) for letter in letters if (mine == letter).any()]
     return float(offsets[list(letters)].mean()), float(np.mean(means))

@@ -91,28 +91,28 @@ def rates_by_selection(
         that the probe gets) and the columns of ``definitions.absorption_rates``.
     """
     engine = AblationEngine(study.words.model, study.sae, study.words.prompts)
-    subjects = {name: study.subject(name) for name in SELECTIONS} | study.on_few_words()
+    by_selection = {name: study.evidence(name) for name in SELECTIONS} | study.on_few_words()
     tables, remove = [], RememberedEffects()
     with timing.stage("selections"):
-        for name, subject in tqdm(subjects.items(), desc="Selections"):
+        for name, evidence in tqdm(by_selection.items(), desc="Selections"):
             null = judge_null(
-                engine, subject, thresholds, mean_metric=mean_metric, per_letter=NULL_WORDS, seed=seed
+                engine, evidence, thresholds, mean_metric=mean_metric, per_letter=NULL_WORDS, seed=seed
             )
-            remove.add(kept_effects(engine, subject.csr))  # those of the null's words, and of earlier tables
+            remove.add(kept_effects(engine, evidence.csr))  # those of the null's words, and of earlier tables
             table = judge(
                 engine,
-                subject,
+                evidence,
                 thresholds,
                 mean_metric=mean_metric,
                 seed=seed,
                 every_effect=False,
                 remove=remove,
             )
-            n_main = sum(len(subject.main[letter]) for letter in letters) / len(letters)
-            valid = valid_letters(gate_table(study, subject.main, thresholds))
+            n_main = sum(len(evidence.main[letter]) for letter in letters) / len(letters)
+            valid = valid_letters(gate_table(study, evidence.main, thresholds))
             rates = absorption_rates(
                 table, letters=letters, valid=valid, null=null, seed=seed, stems=study.words.stems
             )
-            share = float(subject.main_off.mean())
+            share = float(evidence.main_off.mean())
             tables.append(rates.assign(selection=name, n_main=n_main, candidates=share))
     return pd.concat(tables, ignore_index=True)

@@ -49,7 +49,7 @@ def move_thresholds(basis: Basis, effects: pd.DataFrame, settings: AbsorptionSet
         settings: the chapter's.
     """
     panel = sensitivity(
-        basis.subject,
+        basis.evidence,
         effects,
         replace(basis.thresholds, min_lead=basis.lead),
         MOVED,

@@ -1,6 +1,6 @@
 """Chapter 6, ablation mediation: through which latents, and in which layers, the model reads the first letter."""
 
-from absorption.chapters.loading import load_subject
+from absorption.chapters.loading import load_with_companions
 from absorption.chapters.mediation.depths import change_depths
 from absorption.chapters.mediation.edits import set_letters
 from absorption.chapters.mediation.estimates import estimate

@@ -41,7 +41,7 @@ def remove_in_order(studied: Studied, mediated: Mediated, settings: MediationSet
     """Remove latents one after the other from some of the words chosen before."""
     some = thin(mediated.words, settings.effect_words)
     exact = stored_effects(studied.engine, studied.mine.acts.csr, some, progress=False)
-    curve = removal_curve(studied.engine, studied.subject, exact, seed=settings.seed)
+    curve = removal_curve(studied.engine, studied.evidence, exact, seed=settings.seed)
     return Removed(some, exact, curve_shares(curve, seed=settings.seed))
 
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from absorption.ablation.engine import AblationEngine
 from absorption.chapters.findings import Findings
 from absorption.chapters.settings import MediationSettings
-from absorption.definitions.evidence import Subject
+from absorption.definitions.evidence import Evidence
 from absorption.mediation import parts
 from absorption.models.language_model import LanguageModel
 from absorption.one_sae.study import Study, study_saes
@@ -39,7 +39,7 @@ class Studied(Findings):
     """The chapter's SAE on the words, what the definitions judge, and the engine that ablates."""
 
     mine: Study
-    subject: Subject
+    evidence: Evidence
     engine: AblationEngine
 
 
@@ -49,7 +49,7 @@ def study(model: LanguageModel, sae: LoadedSae, settings: MediationSettings) -> 
         model, sae.hook_name, n_words=settings.n_words, n_sets=settings.n_sets, seed=settings.seed
     )
     (mine,) = study_saes(words, [sae], f1_jump=settings.f1_jump)
-    return Studied(mine, mine.subject(settings.selection), AblationEngine(model, sae, words.prompts))
+    return Studied(mine, mine.evidence(settings.selection), AblationEngine(model, sae, words.prompts))
 
 
 @dataclass(frozen=True)
@@ -81,8 +81,8 @@ class Mediated(Findings):
 
 def mediate(studied: Studied, settings: MediationSettings) -> Mediated:
     """Remove each part from words with a main latent on, and from as many with all off."""
-    chosen = parts.choose_words(studied.subject, settings.per_letter, settings.seed)
-    effects = parts.mediate(studied.engine, studied.subject, chosen, seed=settings.seed)
+    chosen = parts.choose_words(studied.evidence, settings.per_letter, settings.seed)
+    effects = parts.mediate(studied.engine, studied.evidence, chosen, seed=settings.seed)
     by_letter = parts.mediation_shares(effects, whole=parts.STATE, by=("letter",), seed=settings.seed)
     return Mediated(chosen, effects, both_shares(effects, seed=settings.seed), by_letter)
 

@@ -37,8 +37,8 @@ def swap_letters(studied: Studied, edited: Edited, settings: MediationSettings) 
     mine = studied.mine
     with timing.stage("edits"):
         engine = AblationEngine(mine.words.model, mine.sae, mine.words.prompts)
-        levels = letter_levels(studied.subject, train_rows(mine.words))
-        table = edit_letters(engine, studied.subject, edited.words, levels, seed=settings.seed)
+        levels = letter_levels(studied.evidence, train_rows(mine.words))
+        table = edit_letters(engine, studied.evidence, edited.words, levels, seed=settings.seed)
     return Swapped(edit_rates(table.assign(sae=mine.sae.name), seed=settings.seed))
 
 

@@ -12,7 +12,7 @@ import pandas as pd
 from absorption.chapters.findings import Findings
 from absorption.chapters.settings import WithoutProbeSettings
 from absorption.chapters.without_a_probe.planted_pairs import RankedPairs
-from absorption.definitions.evidence import Subject
+from absorption.definitions.evidence import Evidence
 from absorption.definitions.judge import judge_by_projection
 from absorption.definitions.rules import FULL
 from absorption.definitions.thresholds import Thresholds
@@ -54,13 +54,13 @@ def label_pairs(model: LanguageModel, sae: LoadedSae, settings: WithoutProbeSett
         model, sae.hook_name, n_words=settings.n_words, n_sets=settings.n_sets, seed=settings.seed
     )
     (mine,) = study_saes(words, [sae], f1_jump=settings.f1_jump)
-    found = labelled_pairs(sae, mine.subject(), mine.acts, words.good_letters(MIN_PROBE_F1))
+    found = labelled_pairs(sae, mine.evidence(), mine.acts, words.good_letters(MIN_PROBE_F1))
     return replace(found, top_words=top_words(mine))
 
 
 def labelled_pairs(
     sae: LoadedSae,
-    subject: Subject,
+    evidence: Evidence,
     acts: SparseActs,
     letters: list[str],
     thresholds: Thresholds | None = None,
@@ -69,7 +69,7 @@ def labelled_pairs(
 
     Args:
         sae: the SAE.
-        subject: words, probes and main latents.
+        evidence: words, probes and main latents.
         acts: the SAE's latents on all words.
         letters: letters whose probe is good enough.
         thresholds: of the labelled metric.
@@ -77,25 +77,25 @@ def labelled_pairs(
     Returns:
         Pairs of a main latent and any other latent that fires and is no main latent of its letter.
     """
-    judged = judge_by_projection(subject, thresholds or Thresholds())
+    judged = judge_by_projection(evidence, thresholds or Thresholds())
     found = judged[(judged["definition"] == FULL) & judged["absorbed"] & judged["letter"].isin(letters)]
     counts = found.groupby(["letter", "latent"]).size()
     view = SaeView(
         sae.encoder_directions.float().cpu().numpy(), sae.W_dec.float().cpu().numpy(), to_scipy(acts.csr)
     )
     scores = view.scores()
-    tables = list(_letter_pairs(subject, letters, counts, view, scores))
+    tables = list(_letter_pairs(evidence, letters, counts, view, scores))
     pairs = pd.concat(tables, ignore_index=True).assign(sae=sae.name)
     alive = int(view.alive.sum())
     return Labelled(pairs, alive * (alive - 1), _quantiles(pairs[pairs["truth"]], view, scores))
 
 
 def _letter_pairs(
-    subject: Subject, letters: list[str], counts: pd.Series, view: SaeView, scores: dict[str, np.ndarray]
+    evidence: Evidence, letters: list[str], counts: pd.Series, view: SaeView, scores: dict[str, np.ndarray]
 ) -> Iterator[pd.DataFrame]:
     alive = np.flatnonzero(view.alive)
     for letter in letters:
-        main = list(subject.main[letter])
+        main = list(evidence.main[letter])
         others = np.setdiff1d(alive, main)
         words = np.array([counts.get((letter, latent), 0) for latent in others])
         for i in main:
