@@ -8,7 +8,8 @@ from tests.ablation.architectures import CONFIGS, random_sae, tiny_model
 from tests.ablation.conftest import WORDS, Tiny, make_tiny, whole_pass_metric
 
 from absorption.ablation.effects import all_effects
-from absorption.ablation.engine import BATCH, FAST, FULL, AblationEngine, answer_metric
+from absorption.ablation.engine import BATCH, FAST, FULL, AblationEngine, StateEngine
+from absorption.models.hooks import Site
 
 AGREE = 1e-5
 """Weights are float64; attention patterns are float32 in every implementation, hence not tighter."""
@@ -144,9 +145,18 @@ def test_the_twin_shares_the_weights_memory_and_the_bridge_still_works(llama: Ti
     assert torch.allclose(logits, llama.untouched(tokens).logits, atol=AGREE)
 
 
-def test_the_metric_is_the_right_logit_minus_the_mean_of_the_wrong_ones() -> None:
-    logits = torch.arange(26.0)[None].repeat(2, 1)
-    assert answer_metric(logits, torch.tensor([25, 0])).tolist() == [25 - 12, 0 - 13]
+def test_with_another_words_embedding_the_answer_is_the_other_words(tiny: Tiny) -> None:
+    """Exact, since at depth 0 the word's own token has left no other trace."""
+    engine = StateEngine(tiny.model, tiny.prompts, Site(0))
+    same_set = (tiny.prompts.example_set == 0).nonzero()[:6, 0]
+    donors = same_set.roll(1)
+    with torch.no_grad():
+        whole = tiny.untouched(tiny.prompts.tokens(donors), use_cache=False).logits[:, -1]
+    expected = whole[:, tiny.prompts.answer_ids].float()
+    patched = engine.logits(same_set, engine.states(donors))
+    torch.testing.assert_close(patched, expected, rtol=AGREE, atol=AGREE)
+    clean = engine.logits(same_set, engine.states(same_set))
+    assert (patched - clean).abs().max(1).values.median() > 1e-2
 
 
 def test_the_batch_follows_the_environment_variable(llama: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:

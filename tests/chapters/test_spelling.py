@@ -2,6 +2,7 @@
 
 import pandas as pd
 import pytest
+from tests.planted_model import GAIN, plant
 
 from absorption.base.statistics import Estimate
 from absorption.chapters.spelling import (
@@ -11,6 +12,7 @@ from absorption.chapters.spelling import (
     Words,
     group_words,
     last_depth_that_matters,
+    patch_layers,
     patch_outcomes,
 )
 
@@ -72,3 +74,24 @@ def test_the_text_has_shares_of_words_and_of_letters() -> None:
         "n_vocab": "1,200",
         "n_asked": "2",
     }
+
+
+def test_patching_finds_where_the_planted_letter_leaves_the_word() -> None:
+    """Block 1 of two copies the letter to the answer: up to depth 1 a patch decides, at depth 2 none does."""
+    planted = plant()
+    patched = patch_layers(planted.model, planted.words, depths=[0, 1, 2], n_words=130)
+    gain = GAIN * 39 / 87
+    drop = (patched["metric_clean"] - patched["metric"]).groupby([patched["patch"], patched["depth"]])
+    assert (patched["metric_clean"] > 0).all()  # only words that are spelt right
+    words = patched[(patched["depth"] == 0) & (patched["patch"] == "mean of all words")]
+    share = words["letter"].map(words["letter"].value_counts() / len(words))
+    for depth in (0, 1):
+        swapped = drop.get_group(("another word's", depth))
+        assert swapped.to_numpy() == pytest.approx(gain * 26 / 25, rel=0.02)
+        averaged = drop.get_group(("mean of all words", depth))
+        assert averaged.to_numpy() == pytest.approx((gain * (1 - share) * 26 / 25).to_numpy(), rel=0.02)
+    late = patched[patched["depth"] == 2]
+    assert late["metric"].to_numpy() == pytest.approx(late["metric_clean"].to_numpy(), abs=1e-4)
+    assert late["still_correct"].all()
+    assert not late["says_other"].any()
+    assert last_depth_that_matters(patch_outcomes(patched)) == 1

@@ -11,9 +11,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from absorption.ablation.engine import AblationEngine, answer_metric
+from absorption.ablation.engine import AblationEngine
 from absorption.ablation.rows import active_rows
 from absorption.base.statistics import Estimate, mean_interval
+from absorption.spelling.answers import answer_metric
 from absorption.spelling.vocab import LETTERS
 
 

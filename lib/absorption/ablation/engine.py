@@ -19,6 +19,7 @@ from absorption.base import batches
 from absorption.models.hooks import Site
 from absorption.models.language_model import LanguageModel
 from absorption.saes.loader import LoadedSae
+from absorption.spelling.answers import answer_metric
 from absorption.spelling.prompts import SpellingPrompts
 
 FAST, FULL = "shared prefix", "full passes"
@@ -228,9 +229,3 @@ class AblationEngine(StateEngine):
             )
         super().__init__(model, prompts, sae.site, mode=mode, batch=batch)
         self.sae = sae
-
-
-def answer_metric(logits: Float[Tensor, "row 26"], letters: Int[Tensor, " row"]) -> Float[Tensor, " row"]:
-    """Logit of the right letter minus the mean logit of the 25 wrong ones (paper, section 4.2)."""
-    right = logits.gather(1, letters[:, None])[:, 0]
-    return right - (logits.sum(dim=1) - right) / (logits.shape[1] - 1)

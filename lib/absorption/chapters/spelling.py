@@ -8,18 +8,27 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from tqdm.auto import tqdm
 
+from absorption.ablation.engine import StateEngine
 from absorption.base.statistics import Estimate, mean_interval, rate_table
 from absorption.chapters.findings import Findings
 from absorption.chapters.settings import SpellingSettings, every_depth
+from absorption.models.hooks import Site
 from absorption.models.language_model import LanguageModel
+from absorption.one_sae.layers import other_words
 from absorption.spelling import full_spelling
-from absorption.spelling.answers import answer_by_examples, answer_words, patch_layers
-from absorption.spelling.prompts import make_prompts
+from absorption.spelling.answers import answer_by_examples, answer_metric, answer_words
+from absorption.spelling.prompts import SpellingPrompts, make_prompts
 from absorption.spelling.vocab import load_vocab, sample_words
 
 SHIPPED_DEPTH = 9
 """Blocks before the place that the shipped SAEs read."""
+MEAN, OTHER = "mean of all words", "another word's"
+"""What takes the place of the word's residual stream: the mean over the patched words, or another word's."""
 
 
 @dataclass(frozen=True)
@@ -162,10 +171,59 @@ def patch(model: LanguageModel, words: Words, settings: SpellingSettings) -> Pat
     return Patched(patch_outcomes(found, seed=seed), model.n_layers)
 
 
+def patch_layers(
+    model: LanguageModel,
+    words: pd.DataFrame,
+    *,
+    depths: list[int],
+    n_words: int,
+    n_sets: int = 4,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Where the letter sits: the answer after the word's residual stream was replaced at one depth.
+
+    Only words that the model spells right are patched. The other word comes from the same example set, so that
+    nothing else of the prompt changes.
+
+    Returns:
+        ``word, letter, depth, patch, metric_clean, metric, still_correct, says_other``.
+    """
+    asked = answer_words(model, words, n_sets=n_sets, seed=seed).assign(row=np.arange(len(words)))
+    known = sample_words(asked[asked["correct"]].reset_index(drop=True), n_words, seed)
+    prompts = make_prompts(model, words, n_sets=n_sets, seed=seed).rows(torch.tensor(known["row"].to_numpy()))
+    donors = other_words(prompts, torch.arange(len(known)), seed)
+    about = known[["word", "letter"]].assign(metric_clean=known["metric"])
+    tables = []
+    for depth in tqdm(depths, desc="Patching"):
+        for name, logits in patched_logits(model, prompts, depth, donors).items():
+            said = logits.argmax(1)
+            found = {
+                "metric": answer_metric(logits, prompts.letters),
+                "still_correct": said == prompts.letters,
+                "says_other": said == prompts.letters[donors],
+            }
+            found = {column: values.numpy() for column, values in found.items()}
+            tables.append(about.assign(depth=depth, patch=name, **found))
+    return pd.concat(tables, ignore_index=True)
+
+
+def patched_logits(
+    model: LanguageModel, prompts: SpellingPrompts, depth: int, donors: Int[Tensor, " word"]
+) -> dict[str, Float[Tensor, "word 26"]]:
+    """Answer logits of every prompt after each patch; behind the last block none reaches the answer any more."""
+    engine = StateEngine(model, prompts, Site(min(depth, model.n_layers - 1)))
+    words = torch.arange(len(donors))
+    states = engine.states(words)
+    if depth == model.n_layers:
+        return dict.fromkeys((MEAN, OTHER), engine.logits(words, states))
+    mean = states.mean(dim=0).expand_as(states)
+    return {MEAN: engine.logits(words, mean), OTHER: engine.logits(words, states[donors])}
+
+
 def patch_outcomes(patched: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
     """Shares of words by patch, outcome and depth, with intervals: ``patch, outcome, depth, value, low, high``."""
     still = rate_table(patched, "still_correct", ["patch", "depth"], seed=seed)
-    swapped = patched[patched["patch"] == "another word's"]
+    swapped = patched[patched["patch"] == OTHER]
     other = rate_table(swapped, "says_other", ["patch", "depth"], seed=seed)
     return pd.concat(
         [still.assign(outcome="still right"), other.assign(outcome="says the other word's letter")],
@@ -176,6 +234,6 @@ def patch_outcomes(patched: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
 def last_depth_that_matters(outcomes: pd.DataFrame, share: float = 0.5) -> int:
     """Deepest depth at which giving a word another word's residual stream leaves fewer than ``share`` of the
     answers right; -1 if there is none."""
-    rows = outcomes[(outcomes["patch"] == "another word's") & (outcomes["outcome"] == "still right")]
+    rows = outcomes[(outcomes["patch"] == OTHER) & (outcomes["outcome"] == "still right")]
     deep = rows.loc[rows["value"] < share, "depth"]
     return int(deep.max()) if len(deep) else -1

@@ -11,9 +11,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from absorption.ablation.engine import answer_metric
 from absorption.planted.alphabet import Alphabet
 from absorption.saes.loader import LoadedSae
+from absorption.spelling.answers import answer_metric
 from absorption.spelling.vocab import LETTERS
 
 GAIN = 6.0
