@@ -10,7 +10,7 @@ from absorption.cli.main import main
 from absorption.runner import parameters
 from absorption.runner.parameters import ParameterError
 
-DEFAULTS = {"n_words": 100, "ratio": 0.5, "name": "a", "flag": False, "layers": [1, 2]}
+DEFAULTS = {"n_words": 100, "ratio": 0.5, "name": "a", "flag": False, "layers": [1, 2], "shares": [0.5]}
 
 
 @pytest.mark.parametrize(
@@ -24,12 +24,13 @@ DEFAULTS = {"n_words": 100, "ratio": 0.5, "name": "a", "flag": False, "layers": 
         ("flag", "True", True),
         ("layers", "[3]", [3]),
         ("layers", "[]", []),
+        ("shares", "[1e-3, .5, 1]", [0.001, 0.5, 1.0]),
     ],
 )
 def test_text_becomes_a_value_of_the_defaults_type(name: str, text: str, value: object) -> None:
     found = parameters.resolve(DEFAULTS, [(name, text)])[name]
     assert found == value
-    assert type(found) is type(value)
+    assert repr(found) == repr(value)
 
 
 @pytest.mark.parametrize(
@@ -45,6 +46,8 @@ def test_text_becomes_a_value_of_the_defaults_type(name: str, text: str, value: 
         ("layers", "[a]"),
         ("layers", "[1, 2"),
         ("layers", "[true]"),
+        ("shares", "[true]"),
+        ("shares", "[half]"),
     ],
 )
 def test_a_value_of_another_type_is_refused_by_name(name: str, text: str) -> None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import ast
 import difflib
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import nbformat
 import yaml
 from nbformat import NotebookNode
+from pydantic import BeforeValidator, FiniteFloat, TypeAdapter, ValidationError
 
 from absorption.base.settings import SaeSettings
 
@@ -19,6 +19,10 @@ ABOUT = "about"
 """A preset's entry on itself (title, cost, batch): no parameter."""
 SHARED = frozenset(SaeSettings.model_fields)
 """Parameters that most chapters have: where one lacks them, a preset's values are left out."""
+NUMBER = Annotated[
+    FiniteFloat, BeforeValidator(lambda given: float(given) if isinstance(given, str) else given)
+]
+"""A finite number; YAML reads 1e-3, without a point, as text."""
 
 
 class ParameterError(ValueError):
@@ -89,7 +93,7 @@ def resolve(
         values |= check(meant, defaults, source=f" in {preset.name}")
     for name, text in pairs:
         _known(name, defaults)
-        values[name] = _fit(name, _parse(text, defaults[name]), defaults[name], given=text)
+        values[name] = _fit(name, text, defaults[name], text=True)
     return values
 
 
@@ -138,53 +142,28 @@ def _known(name: object, defaults: Mapping[str, Any], source: str = "") -> None:
     )
 
 
-def _parse(text: str, default: Any) -> Any:
-    """Command-line text as the default's type would be written; text that is not stays text."""
-    if isinstance(default, str):
-        return text
-    if isinstance(default, bool):
-        return {"true": True, "false": False}.get(text.lower(), text)
-    if isinstance(default, int):
-        return _number(int, text)
-    if isinstance(default, float):
-        return _number(float, text)
+def _fit(name: str, value: Any, default: Any, source: str = "", *, text: bool = False) -> Any:
+    """The value in the default's type; text of the command line is read first."""
+    kind = TypeAdapter(_kind(default))
     try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError:
-        return text
-
-
-def _number(kind: type[int] | type[float], text: str) -> Any:
-    try:
-        return kind(text)
-    except ValueError:
-        return text
-
-
-def _fit(name: str, value: Any, default: Any, source: str = "", given: str | None = None) -> Any:
-    fitted = _convert(value, default)
-    if fitted is None and default is not None:
-        shown = repr(value if given is None else given)
+        if text and isinstance(default, str | int | float) and not isinstance(default, bool):
+            return kind.validate_strings(value)
+        return kind.validate_python(yaml.safe_load(value) if text else value, strict=True)
+    except (ValidationError, yaml.YAMLError):
+        shown = repr(value)
         shown = shown if len(shown) <= 80 else f"{shown[:77]}..."
-        raise ParameterError(f"parameter {name!r} is {shown}{source}; allowed: {_allowed(default)}.")
-    return fitted
+        raise ParameterError(
+            f"parameter {name!r} is {shown}{source}; allowed: {_allowed(default)}."
+        ) from None
 
 
-def _convert(value: Any, default: Any) -> Any:
-    """The value as the default's type; None if it does not fit."""
-    if default is None:
-        return value
+def _kind(default: Any) -> Any:
+    """The type that a default stands for."""
     if isinstance(default, float):
-        if isinstance(value, str):  # YAML reads 1e-3, without a point, as text
-            value = _number(float, value)
-        number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-        return float(value) if number else None
+        return NUMBER
     if isinstance(default, list):
-        if not isinstance(value, list):
-            return None
-        items = [_convert(item, default[0]) for item in value] if default else value
-        return None if any(item is None for item in items) else items
-    return value if type(value) is type(default) else None
+        return list[_kind(default[0]) if default else Any]
+    return Any if default is None else type(default)
 
 
 def _allowed(default: Any) -> str:
