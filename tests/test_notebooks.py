@@ -1,7 +1,6 @@
 """The book's notebooks: how they are stored, and that each runs from top to bottom at smoke size."""
 
 import ast
-import importlib
 import os
 import re
 import subprocess
@@ -15,8 +14,8 @@ import yaml
 from nbformat import NotebookNode
 
 from absorption import claims
-from absorption.base.settings import Settings
-from absorption.runner import clean, execute, parameters, stage
+from absorption.base.settings import DEFAULT_SAE, EMBEDDED_MODEL
+from absorption.runner import before, clean, execute, parameters, stage
 
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -65,27 +64,19 @@ def test_every_parameter_has_a_comment(path: Path) -> None:
 
 
 @each_notebook
-def test_a_notebooks_parameters_are_its_settings(path: Path) -> None:
-    defaults = parameters.declared(parameters.read_notebook(path))
-    settings = settings_class(path)
-    assert set(defaults) == set(settings.model_fields)
-    checked = settings.from_namespace(defaults)
-    stated = {name: field.default for name, field in settings.model_fields.items() if not field.is_required()}
-    assert {name: defaults[name] for name in stated} == stated
-    assert checked.results_dir == ""
+def test_a_notebooks_settings_take_its_parameters_and_no_others(path: Path) -> None:
+    notebook = parameters.read_notebook(path)
+    defaults = parameters.declared(notebook)
+    assert before.settings_class(notebook, {}).from_namespace(defaults).model_dump() == defaults
+    assert defaults["results_dir"] == ""
 
 
-def settings_class(path: Path) -> type[Settings]:
-    """The class of a notebook's third cell, found through that cell's own imports."""
-    imported: dict[str, str] = {}
-    found = ""
-    for node in ast.walk(ast.parse(nbformat.read(path, as_version=4).cells[2].source)):
-        if isinstance(node, ast.ImportFrom) and node.module:
-            imported |= {name.asname or name.name: node.module for name in node.names}
-        if isinstance(node, ast.Attribute) and node.attr == "from_namespace":
-            assert isinstance(node.value, ast.Name), "import the settings class by name"
-            found = node.value.id
-    return getattr(importlib.import_module(imported[found]), found)
+@pytest.mark.parametrize("name", sorted(parameters.SHARED - {"n_words", "hook_name"}))
+def test_a_parameter_that_chapters_share_starts_the_same_in_all(name: str) -> None:
+    cells = [parameters.declared(parameters.read_notebook(path)) for path in NOTEBOOKS]
+    values = [cell[name] for cell in cells if name in cell]
+    assert len(values) > 5
+    assert set(values) == {{"model": EMBEDDED_MODEL, "sae_id": DEFAULT_SAE}.get(name, values[0])}
 
 
 @each_notebook

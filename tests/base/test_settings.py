@@ -13,11 +13,16 @@ from absorption.base.settings import ModelSettings, SaeSettings, Settings
 class Example(ModelSettings):
     """A chapter's settings with a field of its own."""
 
-    n_seeds: int = Field(default=5, ge=1)
+    n_seeds: int = Field(ge=1)
+
+
+CELL = {"model": "a", "device": "auto", "dtype": "float32", "seed": 0, "n_words": 0, "n_seeds": 5}
+"""What the cell of parameters holds."""
+SAE_CELL = {**CELL, "sae_release": "shipped", "sae_id": "b", "sae_path": "", "hook_name": ""}
 
 
 def test_fields_are_picked_from_a_namespace_and_the_rest_is_left_alone() -> None:
-    found = Example.from_namespace({"n_seeds": 2, "seed": 7, "pd": pd, "_i1": "cell"})
+    found = Example.from_namespace({**CELL, "n_seeds": 2, "seed": 7, "pd": pd, "_i1": "cell"})
     assert (found.n_seeds, found.seed, found.dtype) == (2, 7, "float32")
 
 
@@ -34,7 +39,7 @@ def test_fields_are_picked_from_a_namespace_and_the_rest_is_left_alone() -> None
 )
 def test_a_bad_value_is_one_short_error(given: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match="parameter") as caught:
-        Example.from_namespace(given)
+        Example.from_namespace({**CELL, **given})
     lines = str(caught.value).splitlines()
     assert lines[0] == message
     assert len(lines) <= 2
@@ -43,29 +48,35 @@ def test_a_bad_value_is_one_short_error(given: dict[str, object], message: str) 
 
 def test_a_second_bad_value_is_named_too() -> None:
     with pytest.raises(ValueError, match=r"\nAlso wrong: n_words\.$"):
-        Example.from_namespace({"n_words": -1, "seed": -1})
+        Example.from_namespace({**CELL, "n_words": -1, "seed": -1})
+
+
+def test_a_parameter_that_the_cell_lacks_is_named() -> None:
+    with pytest.raises(ValueError, match=r"^parameter n_words is missing; .*\nAlso wrong: n_seeds\.$"):
+        Example.from_namespace({name: CELL[name] for name in ("model", "device", "dtype", "seed")})
 
 
 def test_a_huge_value_is_cut_short() -> None:
     with pytest.raises(ValueError, match=r"'x{70,}\.\.\.; allowed") as caught:
-        Example.from_namespace({"dtype": "x" * 10_000})
+        Example.from_namespace({**CELL, "dtype": "x" * 10_000})
     assert len(str(caught.value)) < 200
 
 
 def test_settings_do_not_change() -> None:
     with pytest.raises(ValueError, match="frozen"):
-        Example().n_seeds = 3
+        Example.from_namespace(CELL).n_seeds = 3
 
 
 def test_a_local_sae_needs_its_folder() -> None:
     with pytest.raises(ValueError, match="sae_path is empty; with sae_release 'local'"):
-        SaeSettings.from_namespace({"sae_release": "local"})
-    assert SaeSettings.from_namespace({"sae_release": "local", "sae_path": "mine"}).sae_path == "mine"
+        SaeSettings.from_namespace({**SAE_CELL, "sae_release": "local"})
+    local = {**SAE_CELL, "sae_release": "local", "sae_path": "mine"}
+    assert SaeSettings.from_namespace(local).sae_path == "mine"
 
 
 def test_a_folder_is_not_silently_ignored_for_another_release() -> None:
     with pytest.raises(ValueError, match="sae_path is 'mine' but sae_release is 'shipped'"):
-        SaeSettings.from_namespace({"sae_path": "mine"})
+        SaeSettings.from_namespace({**SAE_CELL, "sae_path": "mine"})
 
 
 def test_tables_go_to_the_results_folder_as_parquet(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import pytest
 from tests.planted_model import GAIN, KINDS, planted
 from tests.planted_model import planted_engine as engine
 from tests.planted_study import THRESHOLDS, found, judged, mine, true_evidence, words
+from tests.settings_of import settings_of
 
 from absorption import ablation, definitions, one_sae, plots
 from absorption.ablation.ranking import NO_LEAD
@@ -34,8 +35,8 @@ from absorption.probes.words import PROBES
 
 pytestmark = pytest.mark.usefixtures("own_cache")
 
-SETTINGS = AbsorptionSettings.from_namespace(
-    {"min_lead": 1.5, "max_candidates": 30, "scale_words": 60, "baseline_words": 3, "text_tokens": 0}
+SETTINGS = settings_of(
+    AbsorptionSettings, min_lead=1.5, max_candidates=30, scale_words=60, baseline_words=3, text_tokens=0
 )
 
 

@@ -6,6 +6,7 @@ from typing import Any, cast
 
 import pandas as pd
 import pytest
+from tests.settings_of import settings_of
 
 from absorption.chapters import co_occurrence
 from absorption.chapters.co_occurrence import experiments
@@ -17,7 +18,7 @@ from absorption.toy.recipes import BATCH_SIZE
 
 @pytest.fixture
 def settings() -> CoOccurrenceSettings:
-    return CoOccurrenceSettings(n_samples_fast=100 * BATCH_SIZE, n_seeds=2, workers=1)
+    return settings_of(CoOccurrenceSettings, n_samples_fast=100 * BATCH_SIZE, n_seeds=2, workers=1)
 
 
 def test_the_saes_are_those_of_the_two_tables(

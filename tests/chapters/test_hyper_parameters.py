@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from tests.settings_of import settings_of
 from tests.several_saes.made_up import LEAD, MEMBERS, SEEDS, card, value_of
 
 from absorption import several_saes
@@ -73,7 +74,7 @@ def test_every_rate_stands_with_and_without_the_gate_the_lowest_first(data: Path
 
 
 def test_nothing_drawn_is_nothing_measured_and_no_table(data: Path) -> None:
-    found = chapter.measure_again(several_saes.read_family(), FamilySettings.from_namespace({"n_checked": 0}))
+    found = chapter.measure_again(several_saes.read_family(), settings_of(FamilySettings, n_checked=0))
     assert found == Again([], None, None)
     assert found.tables() == {}
     assert found.numbers()["chosen"] == found.names == "none"

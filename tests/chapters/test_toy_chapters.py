@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from tests.plots.reading import panels
+from tests.settings_of import settings_of
 
 from absorption.chapters import co_occurrence, four_features, remedies, settings
 from absorption.chapters.settings import CoOccurrenceSettings, FourFeaturesSettings, RemediesSettings
@@ -32,14 +33,15 @@ def n_cells(fig: Any) -> int:
 
 @pytest.fixture
 def few() -> CoOccurrenceSettings:
-    return CoOccurrenceSettings(
+    return settings_of(
+        CoOccurrenceSettings,
         p_parents=[0.9, 1.0], l1s=[0.01, 0.04], child_rates=[0.05, 0.1], ks=[0.4], child_magnitudes=[0.5, 2.0],
         n_samples_fast=SMALL, n_samples_check=SMALL, n_seeds=2, workers=1,
     )  # fmt: skip
 
 
 def test_the_four_feature_chapter_has_a_row_for_everything_it_shows() -> None:
-    settings = FourFeaturesSettings(n_samples=SMALL, n_samples_fast=SMALL, n_seeds=2, workers=1)
+    settings = settings_of(FourFeaturesSettings, n_samples=SMALL, n_samples_fast=SMALL, n_seeds=2, workers=1)
     trained = four_features.train_as_published(settings)
     cosines, firing = trained.cosines, trained.firing
     assert len(cosines) == 2 * 2 * 4 * 4  # world, side, latent, feature
@@ -139,7 +141,7 @@ def test_sweep_figures_show_every_row_of_their_tables(few) -> None:
 def test_remedies_are_all_tried_in_both_worlds(monkeypatch: pytest.MonkeyPatch) -> None:
     few = {"L1": remedies.REMEDIES["L1"], "Matryoshka": remedies.REMEDIES["Matryoshka"]}
     monkeypatch.setattr(remedies, "REMEDIES", few)
-    results = remedies.train_remedies(RemediesSettings(n_samples_fast=SMALL, workers=1)).table
+    results = remedies.train_remedies(settings_of(RemediesSettings, n_samples_fast=SMALL, workers=1)).table
     assert len(results) == 2 * sum(len(remedy.strengths) for remedy in few.values()) * 2  # worlds, seeds
     best = remedies.best_strengths(results).table
     assert len(best) == 4

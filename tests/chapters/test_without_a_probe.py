@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from tests.settings_of import settings_of
 
 from absorption.chapters.settings import WithoutProbeSettings
 from absorption.chapters.without_a_probe import labelled_pairs, planted_pairs
@@ -37,7 +38,7 @@ def test_trained_truth_is_the_descendant_that_carries(plant) -> None:
 
 def test_pairs_of_all_trained_saes_are_listed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(planted_pairs, "TRIED", {"L1": 0.03, "TopK": 1.0})
-    few = WithoutProbeSettings(n_samples_fast=100 * 1024, n_seeds=1, workers=1)
+    few = settings_of(WithoutProbeSettings, n_samples_fast=100 * 1024, n_seeds=1, workers=1)
     pairs = planted_pairs.trained_pairs(few).pairs
     assert list(pairs.columns) == planted_pairs.COLUMNS
     assert pairs["sae"].nunique() == len(planted_pairs.WORLDS) * len(planted_pairs.TRIED)

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from tests.settings_of import settings_of
 
 from absorption.chapters import is_the_metric_right as metric
 from absorption.chapters.settings import PlantedMetricSettings
@@ -178,8 +179,14 @@ def test_the_same_seed_gives_the_same_verdicts() -> None:
 
 
 def test_the_chapters_cases_and_sweeps_cover_what_they_name() -> None:
-    few = PlantedMetricSettings(
-        n_words=60, d_model=220, carried=[1.0], family_shares=[0.05], strengths=[2.0], small_halves=[0.5]
+    few = settings_of(
+        PlantedMetricSettings,
+        n_words=60,
+        d_model=220,
+        carried=[1.0],
+        family_shares=[0.05],
+        strengths=[2.0],
+        small_halves=[0.5],
     )
     assert [case.name for case in cases(four_families(60, 220))] == list(CASES)
     table = metric.case_table(few)

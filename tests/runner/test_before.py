@@ -8,8 +8,12 @@ import pytest
 
 from absorption.base import repository
 from absorption.base.settings import Settings
-from absorption.chapters.report_settings import ReportSettings
-from absorption.chapters.settings import FourFeaturesSettings, RecallGapSettings, WithoutProbeSettings
+from absorption.chapters.settings import (
+    FourFeaturesSettings,
+    RecallGapSettings,
+    ReportSettings,
+    WithoutProbeSettings,
+)
 from absorption.cli.main import main
 from absorption.runner import before, execute, parameters
 

@@ -9,6 +9,7 @@ import pytest
 import yaml
 from sae_lens.loading.pretrained_sae_loaders import get_gemma_2_config_from_hf
 from sae_lens.loading.pretrained_saes_directory import get_pretrained_saes_directory
+from tests.settings_of import settings_of
 
 from absorption.base import batches, repository
 from absorption.base.data import data_root
@@ -62,7 +63,7 @@ def test_every_chapter_takes_every_preset(preset: Preset, chapter: Path) -> None
 @each_preset
 def test_a_preset_holds_only_parameters_of_model_and_sae_within_their_ranges(preset: Preset) -> None:
     folder = {"sae_path": "somewhere"} if preset.parameters["sae_release"] == LOCAL else {}
-    settings = SaeSettings.from_namespace({**preset.parameters, **folder})
+    settings = settings_of(SaeSettings, **preset.parameters, **folder)
     assert {name: getattr(settings, name) for name in preset.parameters} == preset.parameters
 
 

@@ -12,6 +12,7 @@ import pytest
 import torch
 from tests.saes import folders, plain
 from tests.saes.models import save_model
+from tests.settings_of import settings_of
 
 from absorption.base.settings import SaeSettings
 from absorption.chapters import loading
@@ -31,7 +32,7 @@ def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def settings(model: Path, sae: Path, **more: object) -> SaeSettings:
     given = {"model": str(model), "sae_release": LOCAL, "sae_path": str(sae), "device": "cpu", **more}
-    return SaeSettings.from_namespace(given)
+    return settings_of(SaeSettings, **given)
 
 
 def refused(chosen: SaeSettings) -> str:
@@ -53,7 +54,7 @@ def test_facts_of_a_config_are_those_of_the_loaded_model(model_folder: Path) -> 
 
 def test_the_shipped_saes_fit_the_facts_of_the_embedded_model() -> None:
     for sae_id in loader.shipped_ids():
-        preflight.check_sae(SaeSettings(sae_id=sae_id), model_facts("smollm2-135m-instruct"))
+        preflight.check_sae(settings_of(SaeSettings, sae_id=sae_id), model_facts("smollm2-135m-instruct"))
 
 
 @pytest.mark.usefixtures("own_cache")
@@ -205,8 +206,9 @@ def test_a_model_without_tokenizer_or_a_file_in_its_place_is_called_so(
 def test_the_preflight_of_the_default_needs_no_torch() -> None:
     """A command line that refuses should not take ten seconds to do so."""
     code = (
-        "import sys; from absorption.saes import preflight; from absorption.base.settings import SaeSettings\n"
-        "preflight.check(SaeSettings()); print('torch' in sys.modules)"
+        "import sys; from tests.settings_of import settings_of; from absorption.saes import preflight\n"
+        "from absorption.base.settings import SaeSettings\n"
+        "preflight.check(settings_of(SaeSettings)); print('torch' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"

@@ -1,10 +1,11 @@
 """Settings of a chapter: its notebook's parameters, checked before any model is loaded.
 
-A notebook's parameter cell holds literals; the next cell calls ``SomeSettings.from_namespace(globals())``.
-A chapter subclasses the class below that fits and adds its own fields, each with a range::
+A notebook's parameter cell holds the defaults, each with a comment that says what it is; the next cell calls
+``SomeSettings.from_namespace(globals())``. The classes hold types and ranges only. A chapter subclasses the class
+below that fits and adds its own fields::
 
     class ProbeBaselinesSettings(ModelSettings):
-        n_seeds: int = Field(default=5, ge=1)
+        n_seeds: int = Field(ge=1)
 """
 
 from __future__ import annotations
@@ -14,7 +15,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeInt,
+    ValidationError,
+    model_validator,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,7 +31,7 @@ if TYPE_CHECKING:
 EMBEDDED_MODEL = "smollm2-135m-instruct"
 """Name of the embedded model; stated here too, so that checking parameters does not import torch."""
 DEFAULT_SAE = "batchtopk-4096-l0-32"
-"""The shipped SAE that chapters use unless told otherwise."""
+"""The shipped SAE that chapters use unless told otherwise: ``sae_id`` in their notebooks."""
 
 
 def _known_device(device: str) -> str:
@@ -32,7 +41,7 @@ def _known_device(device: str) -> str:
 
 
 Device = Annotated[str, AfterValidator(_known_device)]
-"""Where tensors live."""
+"""Where tensors live; ``auto`` picks CUDA when there is one."""
 
 
 class Settings(BaseModel):
@@ -41,7 +50,7 @@ class Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     results_dir: str = ""
-    """Folder for tables (parquet) and claims; empty: nothing is written."""
+    """Folder for tables (parquet) and claims; a notebook without this parameter writes nothing."""
 
     @classmethod
     def from_namespace(cls, namespace: Mapping[str, Any]) -> Self:
@@ -77,16 +86,11 @@ class Settings(BaseModel):
 class ModelSettings(Settings):
     """Adds the language model, the words, and the seed."""
 
-    model: str = Field(default=EMBEDDED_MODEL, min_length=1)
-    """The embedded model's name, a Hugging Face id, or a folder written by ``save_pretrained``."""
-    device: Device = "auto"
-    """``auto`` picks CUDA when there is one; or ``cpu``, ``cuda``, ``cuda:1``, ``mps``."""
-    dtype: Literal["float32", "bfloat16", "float16"] = "float32"
-    """Type of the model's weights."""
-    seed: int = Field(default=0, ge=0)
-    """Seed of the first of all random choices; further ones follow from it."""
-    n_words: int = Field(default=0, ge=0)
-    """Words used, drawn with the seed; 0: the whole vocabulary."""
+    model: str = Field(min_length=1)
+    device: Device
+    dtype: Literal["float32", "bfloat16", "float16"]
+    seed: NonNegativeInt
+    n_words: NonNegativeInt
 
 
 Probe = Literal["reference", "converged", "difference in means", "pattern"]
@@ -98,14 +102,10 @@ Split = Literal["word", "stem"]
 class SaeSettings(ModelSettings):
     """Adds one SAE, named as in SAELens."""
 
-    sae_release: str = Field(default="shipped", min_length=1)
-    """``shipped`` (in ``data/saes``), ``local`` (a folder, see ``sae_path``), or a SAELens release."""
-    sae_id: str = DEFAULT_SAE
-    """The SAE's id within its release."""
-    sae_path: str = ""
-    """With ``sae_release = "local"``: a folder in SAELens' format (``save_inference_model``)."""
-    hook_name: str = ""
-    """Where the SAE reads the model; empty: as the SAE's own metadata says."""
+    sae_release: str = Field(min_length=1)
+    sae_id: str
+    sae_path: str
+    hook_name: str
 
     @model_validator(mode="after")
     def _local_means_a_folder(self) -> Self:
@@ -123,7 +123,11 @@ def _first_problem(error: ValidationError) -> str:
     problems = error.errors(include_url=False)
     first = problems[0]
     message = first["msg"].removeprefix("Value error, ")
-    if first["loc"]:
+    if first["type"] == "missing":
+        message = (
+            f"parameter {first['loc'][0]} is missing; it stands in the notebook's cell tagged 'parameters'."
+        )
+    elif first["loc"]:
         allowed = message.removeprefix("Input should be ")
         message = f"parameter {first['loc'][0]} is {_short(first['input'])}; allowed: {allowed}."
     others = ", ".join(dict.fromkeys(str(problem["loc"][0]) for problem in problems[1:] if problem["loc"]))

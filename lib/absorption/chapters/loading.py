@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from absorption.base.devices import resolve_device
 from absorption.base.settings import ModelSettings, SaeSettings
-from absorption.chapters.report_settings import ReportSettings
-from absorption.chapters.settings import RecallGapSettings, StudySettings
+from absorption.chapters.settings import ComparedSettings
 from absorption.models.facts import model_facts
 from absorption.models.language_model import LanguageModel, load_model
 from absorption.saes import preflight
@@ -36,9 +35,7 @@ def load(settings: SaeSettings) -> tuple[LanguageModel, LoadedSae]:
     return model, sae
 
 
-def load_with_companions(
-    settings: StudySettings | RecallGapSettings | ReportSettings,
-) -> tuple[LanguageModel, LoadedSae, list[LoadedSae]]:
+def load_with_companions(settings: ComparedSettings) -> tuple[LanguageModel, LoadedSae, list[LoadedSae]]:
     """The model, the SAE, and the shipped SAEs beside it (none if ``compare`` is off)."""
     model, sae = load(settings)
     return model, sae, companions(sae, model) if settings.compare else []

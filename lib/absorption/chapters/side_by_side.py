@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from absorption.chapters.findings import Findings
-from absorption.chapters.report_settings import SideBySideSettings
+from absorption.chapters.settings import SideBySideSettings
 from absorption.several_saes.side_by_side import compare, read_reports
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 
 from absorption.chapters.findings import Findings
 from absorption.chapters.loading import load_with_companions as load_with_companions
-from absorption.chapters.report_settings import ReportSettings
+from absorption.chapters.settings import ReportSettings
 from absorption.definitions.thresholds import Thresholds
 from absorption.latents.main import K_SPARSE
 from absorption.latents.words import missed_words, top_words

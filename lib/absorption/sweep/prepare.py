@@ -10,18 +10,19 @@ from typing import Any
 
 from pydantic import Field
 
-from absorption.base import timing
+from absorption.base import repository, timing
 from absorption.base.settings import ModelSettings
 from absorption.runner import execute, parameters
 
+CHAPTER = "notebooks/05-absorption.ipynb"
+"""The chapter whose defaults a shared job takes."""
+
 
 class PrepareSettings(ModelSettings):
-    """Parameters of a shared job; the defaults are the chapters'."""
+    """Parameters of a shared job."""
 
-    n_sets: int = Field(4, ge=2, le=64)
-    """Seeded sets of in-context examples that the words share."""
+    n_sets: int = Field(ge=2, le=64)
     hook_name: str
-    """The place that the SAEs read."""
 
 
 def settings_from(pairs: Sequence[Sequence[str]]) -> PrepareSettings:
@@ -31,8 +32,8 @@ def settings_from(pairs: Sequence[Sequence[str]]) -> PrepareSettings:
         ParameterError: an unknown name or a value of another type.
         ValueError: a value out of its range.
     """
-    fields = PrepareSettings.model_fields
-    defaults = {name: "" if field.is_required() else field.default for name, field in fields.items()}
+    cell = parameters.declared(parameters.read_notebook(repository.root() / CHAPTER))
+    defaults = {name: cell[name] for name in PrepareSettings.model_fields}
     return PrepareSettings.from_namespace({**defaults, **parameters.resolve(defaults, pairs)})
 
 
