@@ -22,7 +22,7 @@ def _annotated_modules() -> list[str]:
 install_import_hook(_annotated_modules(), f"{shape_checks.__name__}.check")
 
 
-LONGEST = ("test_notebooks.py",)
+LONGEST = ("test_smoke_one.py", "test_smoke_two.py")
 """Files with which processes that test side by side begin: as the last they would leave the others without work."""
 
 

@@ -1,26 +1,19 @@
-"""The book's notebooks: how they are stored, and that each runs from top to bottom at smoke size."""
+"""The book's notebooks: how they are stored. That each runs is tested by ``test_smoke_*.py``."""
 
 import ast
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
-from typing import Any
 
 import nbformat
 import pytest
-import yaml
 from nbformat import NotebookNode
 
-from absorption import claims
 from absorption.base.settings import DEFAULT_SAE, EMBEDDED_MODEL
-from absorption.runner import before, clean, execute, parameters, stage
+from absorption.runner import before, parameters, stage
 
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 CHAPTERS = ROOT / "lib" / "absorption" / "chapters"
-SMOKE: dict[str, dict[str, Any]] = yaml.safe_load((ROOT / "tests" / "smoke.yaml").read_text())
 MOST_LINES = 12
 """Lines of code in one cell, but for the parameters; more is logic, which belongs in the library."""
 each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
@@ -113,51 +106,3 @@ def tables_of(module: Path) -> list[str]:
     ]
     written = [node for function in functions for node in ast.walk(function) if isinstance(node, ast.Dict)]
     return [str(key.value) for node in written for key in node.keys if isinstance(key, ast.Constant)]
-
-
-def test_smoke_parameters_belong_to_a_notebook() -> None:
-    assert set(SMOKE) <= {path.stem for path in NOTEBOOKS}
-
-
-def test_each_notebook_runs_at_smoke_size_and_measures_its_claims(tmp_path: Path) -> None:
-    """Once each: nbval runs the copies that the runner prepares; the page of results comes after the rest."""
-    results = tmp_path / "results"
-    chapters = [path for path in NOTEBOOKS if not reads_results(path)]
-    readers = [path for path in NOTEBOOKS if reads_results(path)]
-    run_with_nbval([prepared(path, results, tmp_path) for path in chapters])
-    assert unrecorded_claims(results, {path.stem for path in chapters}) == []
-    for path in readers:
-        outcome = execute.run(path, tmp_path / f"{path.stem}.out.ipynb", smoke_values(path, results))
-        assert outcome.error == ""
-        assert clean.failure(nbformat.read(outcome.notebook, as_version=4)) is None
-
-
-def unrecorded_claims(results: Path, chapters: set[str]) -> list[str]:
-    """Files of the claims of these chapters that are not there: a claim is on file only if it is measured."""
-    rows = [row for row in claims.ledger(results).to_dict("records") if row["chapter"] in chapters]
-    names = [f"{row['id']}.{row['part']}".rstrip(".") + ".json" for row in rows]
-    return [name for name in names if not (results / "claims" / name).exists()]
-
-
-def reads_results(path: Path) -> bool:
-    return bool(nbformat.read(path, as_version=4).metadata.get("absorption", {}).get("reads_results"))
-
-
-def smoke_values(path: Path, results: Path) -> dict[str, Any]:
-    defaults = parameters.declared(parameters.read_notebook(path))
-    return parameters.check({**SMOKE.get(path.stem, {}), "results_dir": str(results)}, defaults)
-
-
-def prepared(path: Path, results: Path, folder: Path) -> Path:
-    copy = folder / path.name
-    nbformat.write(execute.prepare(path, smoke_values(path, results)), copy)
-    return copy
-
-
-def run_with_nbval(copies: list[Path]) -> None:
-    if not copies:
-        return
-    command = [sys.executable, "-m", "pytest", "--nbval-lax", "--nbval-current-env", "-q", "--tb=short"]
-    command += ["-p", "no:cacheprovider", "-c", os.devnull, *map(str, copies)]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=copies[0].parent)
-    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-1000:]
