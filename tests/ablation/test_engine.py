@@ -8,7 +8,7 @@ from tests.ablation.architectures import CONFIGS, random_sae, tiny_model
 from tests.ablation.conftest import WORDS, Tiny, make_tiny, whole_pass_metric
 
 from absorption.ablation.effects import all_effects
-from absorption.ablation.engine import BATCH, FAST, FULL, AblationEngine, StateEngine
+from absorption.ablation.engine import BATCH, FULL_PASSES, SHARED_PREFIX, AblationEngine, StateEngine
 from absorption.models.hooks import Site
 
 AGREE = 1e-5
@@ -16,7 +16,7 @@ AGREE = 1e-5
 
 
 def test_every_architecture_takes_the_fast_way(tiny: Tiny) -> None:
-    assert tiny.engine.mode == FAST, tiny.engine.reason
+    assert tiny.engine.mode == SHARED_PREFIX, tiny.engine.reason
     assert tiny.engine.difference < AGREE
 
 
@@ -37,7 +37,7 @@ def test_all_effects_agree_with_plain_whole_passes_and_are_far_from_zero(tiny: T
 @pytest.mark.parametrize("hook_name", ["blocks.0.hook_resid_pre", "blocks.2.hook_resid_post"])
 def test_the_first_and_the_last_possible_place_agree_too(architecture: str, hook_name: str) -> None:
     tiny = make_tiny(architecture, hook_name)
-    assert tiny.engine.mode == FAST, tiny.engine.reason
+    assert tiny.engine.mode == SHARED_PREFIX, tiny.engine.reason
     effects = all_effects(tiny.engine, tiny.csr, WORDS[:1], progress=False)
     row = int(effects["effect"].abs().argmax())
     word, latent, activation, effect = (
@@ -65,10 +65,10 @@ def test_a_sliding_window_shorter_than_the_prompt_is_kept() -> None:
 
 
 def test_whole_passes_give_the_same_effects(tiny: Tiny) -> None:
-    slow = AblationEngine(tiny.model, tiny.sae, tiny.prompts, mode=FULL)
+    slow = AblationEngine(tiny.model, tiny.sae, tiny.prompts, mode=FULL_PASSES)
     fast_table = all_effects(tiny.engine, tiny.csr, WORDS[:2], progress=False)
     slow_table = all_effects(slow, tiny.csr, WORDS[:2], progress=False)
-    assert slow.mode == FULL
+    assert slow.mode == FULL_PASSES
     assert fast_table["effect"].to_numpy() == pytest.approx(slow_table["effect"].to_numpy(), abs=AGREE)
 
 
@@ -91,7 +91,7 @@ def test_bfloat16_takes_the_fast_way_and_keeps_the_effects_order(llama: Tiny) ->
     model, _ = tiny_model("llama", dtype=torch.bfloat16)
     assert model.dtype == torch.bfloat16
     engine = AblationEngine(model, llama.sae, llama.prompts)
-    assert engine.mode == FAST, engine.reason
+    assert engine.mode == SHARED_PREFIX, engine.reason
     rough = all_effects(engine, llama.csr, WORDS, progress=False)["effect"]
     exact = all_effects(llama.engine, llama.csr, WORDS, progress=False)["effect"]
     assert rough.corr(exact) > 0.98
@@ -103,7 +103,7 @@ def test_a_model_that_cannot_take_the_fast_way_says_so(llama: Tiny, monkeypatch:
 
     monkeypatch.setattr("absorption.ablation.passes.plain_twin", refuse)
     engine = AblationEngine(llama.model, llama.sae, llama.prompts)
-    assert engine.mode == FULL
+    assert engine.mode == FULL_PASSES
     assert engine.reason == "NotImplementedError: attention with s_aux"
     table = all_effects(engine, llama.csr, WORDS[:1], progress=False)
     expected = all_effects(llama.engine, llama.csr, WORDS[:1], progress=False)
@@ -118,7 +118,7 @@ def test_a_fast_way_that_gives_other_answers_is_not_taken(
         lambda self, words, states: torch.zeros(len(words), 26),
     )
     engine = AblationEngine(llama.model, llama.sae, llama.prompts)
-    assert engine.mode == FULL
+    assert engine.mode == FULL_PASSES
     assert "differs from whole passes" in engine.reason
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from transformers import AutoModelForCausalLM
 
 from absorption.ablation.effects import all_effects
-from absorption.ablation.engine import FAST, AblationEngine
+from absorption.ablation.engine import SHARED_PREFIX, AblationEngine
 from absorption.ablation.gradients import integrated_gradients
 from absorption.ablation.labels import label_words
 from absorption.ablation.ranking import AblationRule
@@ -74,7 +74,7 @@ def effects() -> pd.DataFrame:
 
 def test_the_embedded_model_takes_the_fast_way() -> None:
     engine = setting()[0]
-    assert engine.mode == FAST, engine.reason
+    assert engine.mode == SHARED_PREFIX, engine.reason
     assert engine.difference < 1e-4
 
 

@@ -18,14 +18,14 @@ import absorption
 from absorption import one_sae
 from absorption.api import inputs
 from absorption.definitions.rates import MEAN
-from absorption.definitions.rules import FRACTION, FULL, RELATIVE
+from absorption.definitions.rules import FRACTION, FULL_ABSORPTION, RELATIVE
 from absorption.definitions.thresholds import Thresholds
 from absorption.definitions.versions import FRACTION_UNTHRESHOLDED
 from absorption.one_sae import summary
 
 pytestmark = pytest.mark.usefixtures("own_cache")
 
-BY_PROJECTION = (FULL, FRACTION)
+BY_PROJECTION = (FULL_ABSORPTION, FRACTION)
 
 
 def small_sae(d_in: int = D_MODEL, **metadata: Any) -> StandardSAE:
@@ -37,7 +37,7 @@ def test_the_absorbed_words_are_the_planted_ones() -> None:
     """Children of letters of kind ``full`` carry the letter alone, each twin of kind ``two`` half of it."""
     truth = planted().words.set_index("word")
     words = measured().words
-    full = words[words["definition"] == FULL].set_index("word")
+    full = words[words["definition"] == FULL_ABSORPTION].set_index("word")
     mine = truth.loc[full.index]
     expected = (mine["child"] >= 0) & mine["kind"].isin(["full", "two"])
     assert full["absorbed"].to_dict() == expected.to_dict()
@@ -151,7 +151,7 @@ def test_a_pair_of_names_is_a_release_and_an_id(monkeypatch: pytest.MonkeyPatch)
 
     monkeypatch.setattr(inputs, "load_sae", note)
     pair = ("some-release", "layer_3")
-    found = absorption.measure(pair, planted().model.bridge, definitions=(FULL,), **arguments())
+    found = absorption.measure(pair, planted().model.bridge, definitions=(FULL_ABSORPTION,), **arguments())
     assert seen == [pair]
     assert (found.facts["sae_lens_release"], found.facts["sae_lens_id"]) == pair
 
@@ -159,7 +159,11 @@ def test_a_pair_of_names_is_a_release_and_an_id(monkeypatch: pytest.MonkeyPatch)
 def test_thresholds_of_ones_own_are_used_and_stated() -> None:
     strict = Thresholds(max_candidates=10, min_share=0.8)
     found = absorption.measure(
-        planted().sae.sae, planted().model.bridge, definitions=(FULL,), thresholds=strict, **arguments()
+        planted().sae.sae,
+        planted().model.bridge,
+        definitions=(FULL_ABSORPTION,),
+        thresholds=strict,
+        **arguments(),
     )
     words = found.words[found.words["absorbed"]]
     assert set(planted().words.set_index("word").loc[words["word"], "kind"]) == {"full"}

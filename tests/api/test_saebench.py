@@ -18,7 +18,7 @@ from tests.api.saebench_schema import CONFIG, DETAIL, MEANS, SCHEMA, VERSION
 
 from absorption.api.saebench import LEFT_OUT
 from absorption.definitions.rates import MEAN
-from absorption.definitions.rules import FRACTION, FULL
+from absorption.definitions.rules import FRACTION, FULL_ABSORPTION
 
 pytestmark = pytest.mark.usefixtures("own_cache")
 
@@ -46,7 +46,7 @@ def test_the_schema_refuses_a_file_without_its_numbers(tmp_path: Path) -> None:
 def test_the_details_are_the_rates_of_the_letters_judged(tmp_path: Path) -> None:
     details = pd.DataFrame(written(tmp_path)["eval_result_details"]).set_index("first_letter")
     rates = measured().rates[measured().rates["letter"] != MEAN].set_index(["definition", "letter"])
-    full, fraction = rates.loc[FULL], rates.loc[FRACTION]
+    full, fraction = rates.loc[FULL_ABSORPTION], rates.loc[FRACTION]
     assert details.index.tolist() == full.index.tolist()
     for column, expected in {
         "full_absorption_rate": full["rate"],

@@ -29,7 +29,7 @@ from absorption.chapters.absorption.tables import denominators
 from absorption.chapters.settings import AbsorptionSettings
 from absorption.definitions.control import PATTERN_OUT
 from absorption.definitions.rates import MEAN
-from absorption.definitions.rules import FRACTION, FULL
+from absorption.definitions.rules import FRACTION, FULL_ABSORPTION
 from absorption.latents.main import K_SPARSE
 from absorption.probes.words import PROBES
 
@@ -46,14 +46,16 @@ def test_rates_by_selection_cover_every_selection_and_say_how_many_words_are_can
     few = {one_sae.CONVERGED, one_sae.UNCONVERGED}
     assert set(rates["selection"]) == {K_SPARSE, "encoder cosine", "best F1"} | few
     assert (rates["candidates"].between(0, 1)).all()
-    mean = rates[(rates["letter"] == MEAN) & (rates["definition"] == FULL)].set_index("selection")["rate"]
+    mean = rates[(rates["letter"] == MEAN) & (rates["definition"] == FULL_ABSORPTION)].set_index("selection")[
+        "rate"
+    ]
     assert mean[one_sae.UNCONVERGED] != mean[one_sae.CONVERGED]
 
 
 def test_a_larger_jump_keeps_fewer_main_latents_and_calls_more_words_absorbed() -> None:
     letters = words().good_letters(0.6)
     table = rates_by_jump(engine(), mine(), THRESHOLDS, [0.03, 0.9], letters, mean_metric=GAIN)
-    full = table[table["definition"] == FULL].set_index("setting")["rate"]
+    full = table[table["definition"] == FULL_ABSORPTION].set_index("setting")["rate"]
     assert set(table["threshold"]) == {"f1_jump"}
     assert full[0.9] >= full[0.03] > 0
 
@@ -177,7 +179,7 @@ def test_rates_by_probe_have_every_probe_and_the_studys_own_probe_gives_the_stud
     table = rates_by_probe(engine(), mine(), THRESHOLDS, letters, mean_metric=GAIN, valid=valid)
     assert table["probe"].drop_duplicates().tolist() == list(PROBES)
     projected = table[table["projection"] == "centred"]["definition"].unique()
-    assert set(projected) == {FULL, FRACTION}
+    assert set(projected) == {FULL_ABSORPTION, FRACTION}
     judged_ = definitions.judge(engine(), mine().evidence(), THRESHOLDS, mean_metric=GAIN)
     null = definitions.judge_null(
         engine(), mine().evidence(), THRESHOLDS, mean_metric=GAIN, per_letter=THRESHOLDS.max_candidates

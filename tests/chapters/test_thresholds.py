@@ -15,7 +15,7 @@ from absorption.ablation.effects import all_effects
 from absorption.chapters.absorption.disputes import agreement
 from absorption.chapters.absorption.panels import sensitivity
 from absorption.definitions.judge import judge
-from absorption.definitions.rules import ABLATION, FULL
+from absorption.definitions.rules import ABLATION, FULL_ABSORPTION
 from absorption.definitions.thresholds import Thresholds
 
 pytestmark = pytest.mark.usefixtures("own_cache")
@@ -25,7 +25,7 @@ PUBLISHED = Thresholds()
 
 def test_agreement_counts_the_words_that_both_judge() -> None:
     table = agreement(judge(engine(), evidence(), PUBLISHED, mean_metric=2 * GAIN))
-    pair = table[(table["first"] == ABLATION) & (table["second"] == FULL)].iloc[0]
+    pair = table[(table["first"] == ABLATION) & (table["second"] == FULL_ABSORPTION)].iloc[0]
     # 28 fully absorbed words; the 8 with two absorbers are candidates that only the projection accepts.
     assert pair[["both", "only_first", "only_second", "neither"]].tolist() == [28, 0, 8, 0]
     assert len(table) == 6
@@ -41,8 +41,8 @@ def test_sensitivity_moves_one_threshold_at_a_time() -> None:
     full, two = 28 / 1040, 8 / 1040
     assert rate["min_lead", 1.0, ABLATION] == pytest.approx(full)
     assert rate["min_lead", 2 * GAIN, ABLATION] == 0
-    assert rate["min_share", 0.4, FULL] == pytest.approx(full + two)
-    assert rate["min_share", 0.7, FULL] == pytest.approx(full)
+    assert rate["min_share", 0.4, FULL_ABSORPTION] == pytest.approx(full + two)
+    assert rate["min_share", 0.7, FULL_ABSORPTION] == pytest.approx(full)
     assert rate["min_cosine", 0.9, ABLATION] == 0
     with pytest.raises(ValueError, match="max_candidates"):
         sensitivity(evidence(), effects, PUBLISHED, {"max_candidates": [3]})

@@ -25,7 +25,7 @@ from absorption.definitions.rules import (
     ABLATION,
     DEFINITIONS,
     FRACTION,
-    FULL,
+    FULL_ABSORPTION,
     RELATIVE,
     ablation_rule,
     fraction_rule,
@@ -78,7 +78,7 @@ def test_the_planted_model_loses_the_gain_with_the_letter_and_nothing_with_the_r
     assert main.sum() > 50
 
 
-@pytest.mark.parametrize("definition", [ABLATION, RELATIVE, FULL, FRACTION])
+@pytest.mark.parametrize("definition", [ABLATION, RELATIVE, FULL_ABSORPTION, FRACTION])
 def test_full_absorption_is_found_on_exactly_the_planted_words(definition: str) -> None:
     absorbed = values(definition, "full", child=True)
     assert absorbed.tolist() == [1.0] * 28
@@ -94,14 +94,14 @@ def test_no_absorption_is_found_where_none_was_planted(definition: str) -> None:
 
 def test_partial_absorption_is_seen_by_the_fraction_alone() -> None:
     assert (values(ABLATION, "partial", child=True) == 0).all()
-    assert (values(FULL, "partial", child=True) == 0).all()
+    assert (values(FULL_ABSORPTION, "partial", child=True) == 0).all()
     assert values(FRACTION, "partial", child=True) == pytest.approx(np.full(20, 0.6), abs=1e-4)
     assert (values(FRACTION, "partial", child=False) == 0).all()
 
 
 def test_two_equal_absorbers_are_seen_by_projection_and_not_by_the_lead() -> None:
     assert (values(ABLATION, "two", child=True) == 0).all()
-    assert (values(FULL, "two", child=True) == 1).all()
+    assert (values(FULL_ABSORPTION, "two", child=True) == 1).all()
     assert values(FRACTION, "two", child=True) == pytest.approx(np.ones(8))
     reasons = judged().query("definition == @ABLATION and kind == 'two' and child >= 0")["reason"]
     assert set(reasons) == {ranking.NO_LEAD}
@@ -109,7 +109,7 @@ def test_two_equal_absorbers_are_seen_by_projection_and_not_by_the_lead() -> Non
 
 def test_the_absorbing_latent_is_the_planted_child_latent() -> None:
     truth, table = planted(), judged()
-    for definition in (ABLATION, FULL, FRACTION):
+    for definition in (ABLATION, FULL_ABSORPTION, FRACTION):
         found = table[(table["definition"] == definition) & (table["kind"] == "full") & table["absorbed"]]
         expected = [truth.latent("child", a, b) for a, b in zip(found["letter"], found["child"], strict=True)]
         assert found["latent"].tolist() == expected
@@ -122,7 +122,7 @@ def test_a_split_taken_for_one_latent_looks_like_absorption() -> None:
     table = judge(engine(), with_main(evidence(), half), PUBLISHED, mean_metric=2 * GAIN)
     table = table.merge(planted().words[["kind", "upper"]], left_on="word", right_index=True)
     split = table[table["kind"] == "split"]
-    for definition in (ABLATION, FULL):
+    for definition in (ABLATION, FULL_ABSORPTION):
         mine = split[split["definition"] == definition]
         assert mine.groupby("upper")["value"].mean().to_dict() == {True: 0.0, False: 1.0}
 
@@ -362,7 +362,7 @@ def test_an_offset_that_all_words_share_inflates_raw_shares_and_not_centred_ones
     assert made.totals.tolist() == [6.0]
     assert centred.totals.tolist() == [14.0]
     full = {
-        name: judge_by_projection(evidence, PUBLISHED).query("definition == @FULL").iloc[0]
+        name: judge_by_projection(evidence, PUBLISHED).query("definition == @FULL_ABSORPTION").iloc[0]
         for name, evidence in (("raw", made), ("centred", centred))
     }
     assert full["raw"]["strength"] == pytest.approx(3 / 6)

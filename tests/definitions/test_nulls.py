@@ -31,7 +31,7 @@ from absorption.definitions.nulls import (
     values_by_projection,
 )
 from absorption.definitions.rates import MEAN, absorption_rates, not_above
-from absorption.definitions.rules import ABLATION, FRACTION, FULL
+from absorption.definitions.rules import ABLATION, FRACTION, FULL_ABSORPTION
 from absorption.definitions.thresholds import Thresholds
 
 PUBLISHED = Thresholds()
@@ -107,11 +107,11 @@ def test_every_draw_of_the_null_is_the_rule_itself_with_the_direction_exchanged(
     by_projection = null_by_projection(mine, thresholds, seed=5)
     by_effects = null_by_effects(mine, random_effects(), thresholds, {ABLATION: 0.3}, seed=5)
     drawn = null_directions(mine.directions, seed=5)[kind]
-    found = {ABLATION: 0.0, FULL: 0.0, FRACTION: 0.0}
+    found = {ABLATION: 0.0, FULL_ABSORPTION: 0.0, FRACTION: 0.0}
     for number, directions in enumerate(drawn):
         exchanged = replace(mine, directions=directions)
         expected = judge_by_projection(exchanged, thresholds)
-        for definition in (FULL, FRACTION):
+        for definition in (FULL_ABSORPTION, FRACTION):
             values = by_projection.values[definition][kind][number]
             np.testing.assert_allclose(values, values_of(expected, definition), atol=1e-6)
             found[definition] += values.sum()
@@ -126,7 +126,7 @@ def test_under_the_letters_own_directions_the_values_are_the_rates() -> None:
     mine = random_evidence(1)
     values = values_by_projection(mine, mine.directions[None], PUBLISHED)
     expected = judge_by_projection(mine, PUBLISHED)
-    for definition in (FULL, FRACTION):
+    for definition in (FULL_ABSORPTION, FRACTION):
         np.testing.assert_allclose(values[definition][0], values_of(expected, definition), atol=1e-6)
 
 
@@ -175,7 +175,7 @@ def test_where_every_word_has_a_main_latent_on_the_null_judges_no_word() -> None
         assert null.values[ABLATION][kind].shape[1] == len(evidence().words)
 
 
-@pytest.mark.parametrize("definition", [ABLATION, FULL, FRACTION])
+@pytest.mark.parametrize("definition", [ABLATION, FULL_ABSORPTION, FRACTION])
 def test_a_planted_absorber_is_above_its_null_and_an_sae_that_absorbs_nothing_is_not(definition: str) -> None:
     means: Any = planted_rates().query("letter == @MEAN and definition == @definition").set_index("kind")
     assert means.loc["full", "rate"] == pytest.approx(0.1)  # four of forty words a letter
@@ -191,8 +191,11 @@ def test_a_rate_with_its_own_directions_as_null_is_not_above_it() -> None:
     """The test must not find absorption where the null is the rate itself."""
     mine = evidence()
     values = values_by_projection(mine, mine.directions[None], PUBLISHED)
-    null = Null({FULL: {RANDOM: values[FULL]}}, {FULL: np.ones(len(mine.words), dtype=bool)})
-    table = judge_by_projection(mine, PUBLISHED).query("definition == @FULL")
+    null = Null(
+        {FULL_ABSORPTION: {RANDOM: values[FULL_ABSORPTION]}},
+        {FULL_ABSORPTION: np.ones(len(mine.words), dtype=bool)},
+    )
+    table = judge_by_projection(mine, PUBLISHED).query("definition == @FULL_ABSORPTION")
     mean: Any = absorption_rates(table, letters=[c for c in KINDS if KINDS[c] == "full"], null=null).iloc[-1]
     assert mean["rate"] == mean["null"] == pytest.approx(0.1)
     assert mean["p"] == 1
@@ -240,7 +243,7 @@ def test_the_gate_on_a_hand_made_sae() -> None:
 def test_the_mean_is_over_valid_letters_with_all_letters_beside() -> None:
     letters = [letter for letter in KINDS if KINDS[letter] in ("full", "none")]
     valid = [letter for letter in KINDS if KINDS[letter] == "full"]
-    table = judge_by_projection(evidence(), PUBLISHED).query("definition == @FULL")
+    table = judge_by_projection(evidence(), PUBLISHED).query("definition == @FULL_ABSORPTION")
     mean: Any = absorption_rates(table, letters=letters, valid=valid).set_index("letter").loc[MEAN]
     assert mean["rate"] == pytest.approx(0.1)
     assert mean["all_letters"] == pytest.approx(0.1 * len(valid) / len(letters))

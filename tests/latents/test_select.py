@@ -8,7 +8,7 @@ from sklearn.metrics import f1_score, log_loss
 from tests.latents.hand_made import MAIN_A, NOT_A, OTHERS, encoded, probed, sae, sparse
 
 from absorption.latents.select import (
-    SELECTIONS,
+    SINGLE_LATENT_SELECTIONS,
     _best_single_regression,
     _largest_weight,
     on_f1,
@@ -17,13 +17,13 @@ from absorption.latents.select import (
 from absorption.probes.fit import balanced_weights
 
 
-@pytest.mark.parametrize("selection", SELECTIONS)
+@pytest.mark.parametrize("selection", SINGLE_LATENT_SELECTIONS)
 def test_the_planted_latent_is_found(selection: str) -> None:
     found = select_latents(sae(), probed(), encoded())[selection]
     assert found.tolist() == [MAIN_A, *OTHERS]
 
 
-@pytest.mark.parametrize("selection", SELECTIONS)
+@pytest.mark.parametrize("selection", SINGLE_LATENT_SELECTIONS)
 def test_test_words_have_no_say(selection: str) -> None:
     here = probed()
     dense = encoded().csr.to_dense()

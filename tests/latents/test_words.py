@@ -6,11 +6,11 @@ import pytest
 import torch
 from tests.latents.hand_made import ABSORBER, KEEPER, MAIN_A, encoded, probed, sae, sparse
 
-from absorption.latents.select import SELECTIONS
+from absorption.latents.select import SINGLE_LATENT_SELECTIONS
 from absorption.latents.words import missed_words, top_words
 
 
-@pytest.mark.parametrize("selection", SELECTIONS)
+@pytest.mark.parametrize("selection", SINGLE_LATENT_SELECTIONS)
 def test_exactly_the_absorbed_word_is_missed(selection: str) -> None:
     table = missed_words(sae(), probed(), encoded(), selection=selection)
     assert table["word"].tolist() == [" absorbed"]

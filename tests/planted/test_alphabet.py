@@ -10,7 +10,7 @@ from tests.settings_of import settings_of
 
 from absorption.chapters import is_the_metric_right as metric
 from absorption.chapters.settings import PlantedMetricSettings
-from absorption.definitions.rules import ABLATION, FRACTION, FULL
+from absorption.definitions.rules import ABLATION, FRACTION, FULL_ABSORPTION
 from absorption.definitions.thresholds import Thresholds
 from absorption.planted import saes, study
 from absorption.planted.alphabet import FAINT, Alphabet
@@ -115,7 +115,7 @@ def verdicts(case: saes.Case) -> dict[str, float]:
 
 def test_nothing_is_called_absorbed_in_the_true_dictionary_or_an_even_split() -> None:
     for case in (saes.absorbing(SMALL, 0.0), saes.split(SMALL)):
-        assert verdicts(case) == {ABLATION: 0, FULL: 0, FRACTION: 0}
+        assert verdicts(case) == {ABLATION: 0, FULL_ABSORPTION: 0, FRACTION: 0}
 
 
 def test_full_absorption_is_found_by_all() -> None:
@@ -128,10 +128,10 @@ def test_only_the_fraction_sees_half_absorption_and_only_ablation_misses_twins()
     families = replace(SMALL, n_words=100, families=(3, 3, 3, 3))
     half = verdicts(saes.absorbing(families, 0.5))
     assert half[FRACTION] > 0.8
-    assert half[ABLATION] == half[FULL] == 0
+    assert half[ABLATION] == half[FULL_ABSORPTION] == 0
     twins = verdicts(saes.absorbing(families, 1.0, hole=1.5, twins=True))
     assert twins[ABLATION] == 0
-    assert min(twins[FULL], twins[FRACTION]) > 0.8
+    assert min(twins[FULL_ABSORPTION], twins[FRACTION]) > 0.8
 
 
 def test_an_absorbing_latent_of_many_words_becomes_a_main_latent_and_hides() -> None:

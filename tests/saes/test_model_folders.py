@@ -109,7 +109,7 @@ def test_the_recall_gap_comes_out_with_recall_as_counted_by_hand(
     probed = probed_words(model, sae)
     scored = score_saes([sae], probed)
     table = mean_table(scored, latents.probe_samples(probed))
-    assert set(table["selection"]) == {"LR probe", *latents.SELECTIONS}
+    assert set(table["selection"]) == {"LR probe", *latents.SINGLE_LATENT_SELECTIONS}
     assert table[["precision", "recall", "f1"]].notna().all(axis=None)
     rows = scored[0].scores.query("selection == 'best F1' and letter == 'b' and metric == 'recall'")
     mine = np.intersect1d(probed.test, np.flatnonzero(probed.words["letter"] == "b"))

@@ -13,7 +13,7 @@ from tests.planted_model import word_table
 from absorption.models.language_model import LanguageModel
 from absorption.plots import spelling
 from absorption.spelling import full_spelling
-from absorption.spelling.full_spelling import END, FIRST, FULL, NONE
+from absorption.spelling.full_spelling import END, FIRST_LETTER, FULL_SPELLING, NONE
 from absorption.spelling.prompts import SEPARATOR, encode
 from absorption.spelling.vocab import LETTERS
 
@@ -87,14 +87,14 @@ def table() -> pd.DataFrame:
 def test_both_tasks_are_scored_on_the_same_words_and_long_words_are_pooled() -> None:
     found = table()
     assert found[["task", "length", "value", "words"]].values.tolist() == [
-        [FIRST, 2, 0.5, 2], [FIRST, 3, 1.0, 1], [FIRST, 12, 1.0, 1],
-        [FULL, 2, 1.0, 2], [FULL, 3, 1.0, 1], [FULL, 12, 0.0, 1],
+        [FIRST_LETTER, 2, 0.5, 2], [FIRST_LETTER, 3, 1.0, 1], [FIRST_LETTER, 12, 1.0, 1],
+        [FULL_SPELLING, 2, 1.0, 2], [FULL_SPELLING, 3, 1.0, 1], [FULL_SPELLING, 12, 0.0, 1],
     ]  # fmt: skip
 
 
 def test_the_figure_draws_each_task_s_shares_against_length() -> None:
     fig = cast(Any, spelling.accuracy_by_task(table()))
-    assert [trace.name for trace in fig.data] == [FIRST, FULL]
+    assert [trace.name for trace in fig.data] == [FIRST_LETTER, FULL_SPELLING]
     assert [list(trace.x) for trace in fig.data] == [[2, 3, 12]] * 2
     assert [list(trace.y) for trace in fig.data] == [[0.5, 1.0, 1.0], [1.0, 1.0, 0.0]]
     assert fig.layout.xaxis.title.text.startswith("letters in the word")

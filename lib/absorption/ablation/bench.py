@@ -17,7 +17,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from absorption.ablation.effects import all_effects
-from absorption.ablation.engine import FULL, AblationEngine
+from absorption.ablation.engine import FULL_PASSES, AblationEngine
 from absorption.ablation.gradients import integrated_gradients
 from absorption.ablation.labels import label_words
 from absorption.ablation.ranking import AblationRule, leader
@@ -58,7 +58,7 @@ def race(
         ``ablation.labels_differing`` (from the rule on all effects), ``ablation.labels_absorbed``,
         ``ablation.label_passes_share``.
     """
-    rival = AblationEngine(engine.model, engine.sae, engine.prompts, mode=FULL)
+    rival = AblationEngine(engine.model, engine.sae, engine.prompts, mode=FULL_PASSES)
     _warm_up(engine, rival, contest)
     ways = {
         "effects": lambda words: all_effects(engine, contest.csr, words, progress=False),

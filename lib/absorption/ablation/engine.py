@@ -22,7 +22,8 @@ from absorption.saes.loader import LoadedSae
 from absorption.spelling.answers import answer_metric
 from absorption.spelling.prompts import SpellingPrompts
 
-FAST, FULL = "shared prefix", "full passes"
+SHARED_PREFIX, FULL_PASSES = "shared prefix", "full passes"
+"""How the engine runs: the prompts' common beginning once, or every prompt whole."""
 TOLERANCE = {torch.float64: 1e-5, torch.float32: 5e-4, torch.float16: 2e-2, torch.bfloat16: 1e-1}
 """Largest difference to whole passes, relative to the spread of the answer logits, by type of the weights.
 
@@ -109,14 +110,14 @@ class StateEngine:
         """Largest difference to whole passes found by the check, relative to the spread of the answers."""
         if mode == "auto":
             self._choose()
-        elif mode == FAST:
+        elif mode == SHARED_PREFIX:
             self._pass: Pass = FastPass(model, prompts, site.depth)
         else:
             self._pass = FullPass(model, prompts, site.depth, plain=True)
 
     def _choose(self) -> None:
         """Take the fast way if it exists and agrees with whole passes."""
-        self.mode, self._pass = FULL, FullPass(self.model, self.prompts, self.site.depth)
+        self.mode, self._pass = FULL_PASSES, FullPass(self.model, self.prompts, self.site.depth)
         words, states, expected = self._whole_answers()
         try:
             fast = FastPass(self.model, self.prompts, self.site.depth)
@@ -129,7 +130,7 @@ class StateEngine:
         if self.difference > TOLERANCE[self.model.dtype]:
             self.reason = f"it differs from whole passes by {self.difference:.1e} of the answers' spread"
             return
-        self.mode, self._pass = FAST, fast
+        self.mode, self._pass = SHARED_PREFIX, fast
 
     @torch.no_grad()
     def _whole_answers(self, n_words: int = 2) -> tuple[Tensor, Tensor, Tensor]:

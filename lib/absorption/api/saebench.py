@@ -19,7 +19,7 @@ import pandas as pd
 
 from absorption.base import cache
 from absorption.definitions.rates import MEAN
-from absorption.definitions.rules import FRACTION, FULL
+from absorption.definitions.rules import FRACTION, FULL_ABSORPTION
 from absorption.definitions.versions import SOURCES
 from absorption.probes.l1 import L1
 from absorption.spelling.prompts import TEMPLATE
@@ -71,12 +71,12 @@ def saebench(result: Result) -> dict[str, Any]:
 
 def _details(result: Result) -> list[dict[str, Any]]:
     """One row a letter, with SAEBench's six columns."""
-    tables = {name: _letters(result.rates, name) for name in (FULL, FRACTION)}
+    tables = {name: _letters(result.rates, name) for name in (FULL_ABSORPTION, FRACTION)}
     if lacking := [name for name, table in tables.items() if table.empty]:
         raise ValueError(
             f"definitions lacks {lacking[0]!r}, without which SAEBench's file cannot be written."
         )
-    full, fraction = tables[FULL], tables[FRACTION]
+    full, fraction = tables[FULL_ABSORPTION], tables[FRACTION]
     if len(full) < 2:
         raise ValueError(f"letters judged: {len(full)}; SAEBench's standard deviations need at least two.")
     n_main = result.latents["letter"].value_counts()
@@ -138,7 +138,7 @@ def _unstructured(result: Result) -> dict[str, Any]:
         "definitions": {name: SOURCES[name] for name in facts["definitions"]},
         "structured_definitions": {
             "mean_absorption_fraction": SOURCES[FRACTION],
-            "full_absorption_rate": SOURCES[FULL],
+            "full_absorption_rate": SOURCES[FULL_ABSORPTION],
         },
         "settings_that_do_not_apply": list(LEFT_OUT),
         "note": note,

@@ -11,7 +11,7 @@ import pandas as pd
 
 from absorption.chapters.findings import Findings, OneTable
 from absorption.chapters.settings import PlantedMetricSettings
-from absorption.definitions.rules import ABLATION, FRACTION, FULL
+from absorption.definitions.rules import ABLATION, FRACTION, FULL_ABSORPTION
 from absorption.definitions.thresholds import Thresholds
 from absorption.latents.ksparse import F1_JUMP
 from absorption.planted.alphabet import Alphabet
@@ -115,7 +115,7 @@ VARIED: dict[str, tuple[str, tuple[float, ...]]] = {
     "f1_jump": ("F1 jump", (0.01, 0.02, 0.03, 0.05, 0.1)),
 }
 CONCERNED = {
-    "min_cosine": (ABLATION, FULL), "min_lead": (ABLATION,), "min_share": (FULL, FRACTION),
+    "min_cosine": (ABLATION, FULL_ABSORPTION), "min_lead": (ABLATION,), "min_share": (FULL_ABSORPTION, FRACTION),
     "fraction_cosine": (FRACTION,), "f1_jump": DEFINITIONS,
 }  # fmt: skip
 """Which definitions a threshold concerns."""

@@ -21,7 +21,7 @@ from absorption.definitions.nulls import Null, null_by_effects, null_by_projecti
 from absorption.definitions.rules import (
     ABLATION,
     FRACTION,
-    FULL,
+    FULL_ABSORPTION,
     MAIN_ON,
     RELATIVE,
     Verdict,
@@ -52,7 +52,10 @@ def judge_by_projection(evidence: Evidence, thresholds: Thresholds) -> pd.DataFr
     everyone = np.ones(len(pairs), dtype=bool)
     full = [full_rule(word, total, thresholds) for word, total in pairs]
     fraction = [fraction_rule(word, total, thresholds) for word, total in pairs]
-    tables = [_table(evidence, FULL, full, everyone), _table(evidence, FRACTION, fraction, everyone)]
+    tables = [
+        _table(evidence, FULL_ABSORPTION, full, everyone),
+        _table(evidence, FRACTION, fraction, everyone),
+    ]
     return pd.concat(tables, ignore_index=True)
 
 

@@ -24,7 +24,7 @@ from torch import Tensor
 
 from absorption.ablation.ranking import leader
 from absorption.definitions.evidence import Evidence
-from absorption.definitions.rules import FRACTION, FULL
+from absorption.definitions.rules import FRACTION, FULL_ABSORPTION
 from absorption.definitions.thresholds import Thresholds
 
 N_RANDOM = 20
@@ -71,7 +71,7 @@ def null_by_projection(evidence: Evidence, thresholds: Thresholds, *, seed: int 
         for kind, directions in null_directions(evidence.directions, seed=seed).items()
     }
     everyone = np.ones(len(evidence.words), dtype=bool)
-    names = (FULL, FRACTION)
+    names = (FULL_ABSORPTION, FRACTION)
     return Null(
         {name: {kind: found[kind][name] for kind in found} for name in names}, dict.fromkeys(names, everyone)
     )
@@ -132,7 +132,7 @@ def values_by_projection(
         totals = (acts.float() * chosen[letters]).sum(dim=1).double().numpy()
         full.append(_full(flat, cosines, totals, evidence.main_off, thresholds))
         fraction.append(_fraction(flat, cosines, totals, thresholds))
-    return {FULL: np.stack(full), FRACTION: np.stack(fraction)}
+    return {FULL_ABSORPTION: np.stack(full), FRACTION: np.stack(fraction)}
 
 
 @dataclass(frozen=True)

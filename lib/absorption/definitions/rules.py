@@ -16,8 +16,8 @@ from absorption.definitions.evidence import WordLatents
 from absorption.definitions.thresholds import Thresholds
 
 ABLATION, RELATIVE = "ablation", "ablation, relative lead"
-FULL, FRACTION = "full absorption", "absorption fraction"
-DEFINITIONS = (ABLATION, RELATIVE, FULL, FRACTION)
+FULL_ABSORPTION, FRACTION = "full absorption", "absorption fraction"
+DEFINITIONS = (ABLATION, RELATIVE, FULL_ABSORPTION, FRACTION)
 
 MAIN_ON = "a main latent is on"
 NOTHING_ON = "no latent is on"

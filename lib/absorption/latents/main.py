@@ -13,7 +13,8 @@ from absorption.spelling.vocab import LETTERS
 
 K_SPARSE = "L1 k-sparse"
 """The paper's selection: may keep several latents a letter."""
-SELECTIONS = (K_SPARSE, "encoder cosine", "best F1")
+MAIN_SELECTIONS = (K_SPARSE, "encoder cosine", "best F1")
+"""Ways to choose the main latents of a letter."""
 
 REFERENCE_EPOCHS, REFERENCE_BATCH = 50, 4096
 """How the reference code trains its ranking probe: epochs, and words a step."""

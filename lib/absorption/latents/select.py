@@ -14,7 +14,8 @@ from absorption.probes.words import ProbedWords
 from absorption.saes.loader import LoadedSae
 
 VERSION = 4
-SELECTIONS = ("encoder cosine", "k=1 probing", "lowest loss", "best F1")
+SINGLE_LATENT_SELECTIONS = ("encoder cosine", "k=1 probing", "lowest loss", "best F1")
+"""Ways to choose the one latent that stands for a letter."""
 
 
 def select_latents(
@@ -33,7 +34,8 @@ def select_latents(
     """
     cosines = probed.probes.directions @ sae.encoder_directions.float().cpu().T
     by_activations = _chosen_by_activations(sae, probed, latent_acts)
-    return {SELECTIONS[0]: cosines.argmax(dim=1)} | {name: by_activations[name] for name in SELECTIONS[1:]}
+    first, *others = SINGLE_LATENT_SELECTIONS
+    return {first: cosines.argmax(dim=1)} | {name: by_activations[name] for name in others}
 
 
 def _chosen_by_activations(

@@ -18,7 +18,7 @@ from absorption.definitions.thresholds import Thresholds
 from absorption.latents.ksparse import F1_JUMP, MAX_K, KSparse, probe_k_sparse
 from absorption.latents.main import (
     K_SPARSE,
-    SELECTIONS,
+    MAIN_SELECTIONS,
     MainLatents,
     one_each,
     reference_steps,
@@ -55,7 +55,7 @@ class Study:
         """Main latents by selection and letter."""
         single = select_latents(self.sae, self.words.probed, self.acts)
         return {K_SPARSE: self.k_sparse.main_latents(self.f1_jump)} | {
-            name: one_each(single[name]) for name in SELECTIONS if name != K_SPARSE
+            name: one_each(single[name]) for name in MAIN_SELECTIONS if name != K_SPARSE
         }
 
     def under(self, probe: str) -> Study:

@@ -14,7 +14,7 @@ from absorption.base.statistics import interval, resample_counts, score_samples
 from absorption.base.threads import one_thread
 from absorption.definitions.evidence import Evidence, probed_right
 from absorption.definitions.judge import judge_by_effects, judge_by_projection, with_main
-from absorption.definitions.rules import ABLATION, FRACTION, FULL
+from absorption.definitions.rules import ABLATION, FRACTION, FULL_ABSORPTION
 from absorption.definitions.thresholds import Thresholds
 from absorption.latents.ksparse import F1_JUMP, KSparse, probe_k_sparse
 from absorption.latents.sparse import encode_words
@@ -22,7 +22,7 @@ from absorption.planted.linear_model import LinearModel
 from absorption.planted.saes import Case
 from absorption.probes.words import ProbedWords, probe_words
 
-DEFINITIONS = (ABLATION, FULL, FRACTION)
+DEFINITIONS = (ABLATION, FULL_ABSORPTION, FRACTION)
 """The relative lead is left out: with ``linear_model.GAIN`` it is the published one."""
 ENOUGH = 0.5
 """Share of a letter that other latents must carry for a word to count as absorbed, in truth."""
@@ -74,7 +74,7 @@ class PlantedStudy:
             candidates = evidence.words[torch.from_numpy(evidence.main_off)].numpy()
             mine = self.effects[self.effects["word"].isin(candidates)]
             tables.append(judge_by_effects(evidence, mine, thresholds, thresholds.min_lead))
-        if FULL in definitions or FRACTION in definitions:
+        if FULL_ABSORPTION in definitions or FRACTION in definitions:
             tables.append(judge_by_projection(evidence, thresholds))
         table = pd.concat(tables, ignore_index=True)
         table = table[table["definition"].isin(definitions)]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from absorption.definitions.rules import ABLATION, FRACTION, FULL, RELATIVE
-from absorption.latents.select import SELECTIONS
+from absorption.definitions.rules import ABLATION, FRACTION, FULL_ABSORPTION, RELATIVE
+from absorption.latents.select import SINGLE_LATENT_SELECTIONS
 from absorption.several_saes.numbers import METRICS, UNGATED
 
 SELECTION = "encoder cosine"
@@ -14,13 +14,16 @@ PRECISION, RECALL, F1 = (f"{metric}, {SELECTION}" for metric in METRICS)
 Panels = dict[str, dict[str, str]]
 """Quantity of each line of each panel, by the panel's title and the line's name."""
 SCORES: Panels = {
-    **{metric.replace("f1", "F1"): {name: f"{metric}, {name}" for name in SELECTIONS} for metric in METRICS},
+    **{
+        metric.replace("f1", "F1"): {name: f"{metric}, {name}" for name in SINGLE_LATENT_SELECTIONS}
+        for metric in METRICS
+    },
     SPLITS: {"L1 k-sparse": SPLITS},
 }
 RATES: Panels = {
     "ablation, published lead": {"": f"rate, {ABLATION}"},
     "ablation, relative lead": {"": f"rate, {RELATIVE}"},
-    "full absorption": {"": f"rate, {FULL}"},
+    "full absorption": {"": f"rate, {FULL_ABSORPTION}"},
     "absorption fraction": {"": f"rate, {FRACTION}"},
 }
 """Means over the letters whose main latents pass the gate (``definitions.gate``)."""

@@ -30,7 +30,7 @@ NONE = -1
 """No answer: the word has ended before."""
 LONGEST = 12
 """Letters; longer words are pooled, as in the chapter's other tables."""
-FIRST, FULL = "first letter", "full spelling"
+FIRST_LETTER, FULL_SPELLING = "first letter", "full spelling"
 VERSION = 1
 
 
@@ -164,6 +164,6 @@ def by_length(asked: pd.DataFrame, spelled: pd.DataFrame, *, seed: int = 0) -> p
     both["length"] = both["n_letters"].clip(upper=LONGEST)
     tables = [
         rate_table(both, column, ["length"], seed=seed).assign(task=task)
-        for task, column in ((FIRST, "correct"), (FULL, "spelled"))
+        for task, column in ((FIRST_LETTER, "correct"), (FULL_SPELLING, "spelled"))
     ]
     return pd.concat(tables, ignore_index=True)[["task", "length", "value", "low", "high", "words"]]

@@ -11,7 +11,7 @@ import pandas as pd
 
 from absorption.chapters.absorption.case import name_latents
 from absorption.chapters.findings import Findings
-from absorption.definitions.rules import FULL, RELATIVE
+from absorption.definitions.rules import FULL_ABSORPTION, RELATIVE
 from absorption.one_sae.study import Study
 
 
@@ -77,12 +77,12 @@ def disputed_words(table: pd.DataFrame) -> pd.DataFrame:
         ``word, letter, absorbed_by, refused_because, latent, cosine, effect, lead, share``: latent and cosine
         are those of the definition that calls the word absorbed.
     """
-    names = {RELATIVE: "ablation", FULL: "full absorption"}
+    names = {RELATIVE: "ablation", FULL_ABSORPTION: "full absorption"}
     sides = {d: table[(table["definition"] == d) & table["judged"]].set_index("word") for d in names}
-    words = sides[RELATIVE].index.intersection(sides[FULL].index)
+    words = sides[RELATIVE].index.intersection(sides[FULL_ABSORPTION].index)
     mine = {definition: side.loc[words] for definition, side in sides.items()}
     rows = []
-    for yes, no in ((RELATIVE, FULL), (FULL, RELATIVE)):
+    for yes, no in ((RELATIVE, FULL_ABSORPTION), (FULL_ABSORPTION, RELATIVE)):
         held = mine[yes]["absorbed"] & ~mine[no]["absorbed"]
         found = mine[yes][held]
         rows.append(
@@ -96,7 +96,7 @@ def disputed_words(table: pd.DataFrame) -> pd.DataFrame:
                     "cosine": found["cosine"].to_numpy(),
                     "effect": mine[RELATIVE].loc[found.index, "strength"].to_numpy(),
                     "lead": mine[RELATIVE].loc[found.index, "lead"].to_numpy(),
-                    "share": mine[FULL].loc[found.index, "strength"].to_numpy(),
+                    "share": mine[FULL_ABSORPTION].loc[found.index, "strength"].to_numpy(),
                 }
             )
         )

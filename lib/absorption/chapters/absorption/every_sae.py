@@ -12,7 +12,7 @@ from absorption.chapters.absorption.tables import mean_rows
 from absorption.chapters.findings import Findings
 from absorption.chapters.settings import AbsorptionSettings
 from absorption.definitions.rates import MEAN
-from absorption.definitions.rules import ABLATION, FULL, RELATIVE
+from absorption.definitions.rules import ABLATION, FULL_ABSORPTION, RELATIVE
 from absorption.several_saes.above_null import share_above
 from absorption.several_saes.l0_trends import BY_L0, BY_WIDTH, rate_trends
 from absorption.several_saes.letter_trends import rates_by_letter
@@ -71,7 +71,7 @@ def rate_claims(by_sae: pd.DataFrame, trends: pd.DataFrame) -> pd.DataFrame:
         trends: from ``rate_trends``.
     """
     rows = []
-    for part, definition in (("ablation", ABLATION), ("projection", FULL)):
+    for part, definition in (("ablation", ABLATION), ("projection", FULL_ABSORPTION)):
         means = by_sae[(by_sae["letter"] == MEAN) & (by_sae["definition"] == definition)]
         share, note = share_above(means.set_index("sae")["p"])
         rows.append(("every-sae", part, share.value, share.low, share.high, note))

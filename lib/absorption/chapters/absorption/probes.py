@@ -21,7 +21,7 @@ from absorption.definitions.evidence import Evidence
 from absorption.definitions.judge import judge, judge_by_projection, judge_null
 from absorption.definitions.nulls import null_by_projection
 from absorption.definitions.rates import absorption_rates
-from absorption.definitions.rules import FULL
+from absorption.definitions.rules import FULL_ABSORPTION
 from absorption.definitions.thresholds import Thresholds
 from absorption.latents.main import K_SPARSE
 from absorption.one_sae.study import Study
@@ -60,7 +60,7 @@ class ByProbe(Findings):
             for name in ("offset", "total")
             if row["probe"] in IN_TEXT
         }
-        full = self.means[self.means["definition"] == FULL]
+        full = self.means[self.means["definition"] == FULL_ABSORPTION]
         told = full[full["probe"].isin(IN_TEXT)]
         for row in told.to_dict("records"):
             under = f"{row['probe']}_{row['projection']}"

@@ -21,7 +21,7 @@ from absorption.definitions.gate import valid_letters
 from absorption.definitions.judge import judge, judge_null
 from absorption.definitions.rates import absorption_rates
 from absorption.definitions.thresholds import Thresholds
-from absorption.latents.main import K_SPARSE, SELECTIONS, reference_steps
+from absorption.latents.main import K_SPARSE, MAIN_SELECTIONS, reference_steps
 from absorption.one_sae.gate import gate_table
 from absorption.one_sae.study import CONVERGED, FEW_WORDS, UNCONVERGED, Study, train_rows
 
@@ -91,7 +91,7 @@ def rates_by_selection(
         that the probe gets) and the columns of ``definitions.absorption_rates``.
     """
     engine = AblationEngine(study.words.model, study.sae, study.words.prompts)
-    by_selection = {name: study.evidence(name) for name in SELECTIONS} | study.on_few_words()
+    by_selection = {name: study.evidence(name) for name in MAIN_SELECTIONS} | study.on_few_words()
     tables, remove = [], RememberedEffects()
     with timing.stage("selections"):
         for name, evidence in tqdm(by_selection.items(), desc="Selections"):

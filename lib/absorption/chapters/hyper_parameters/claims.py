@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from absorption.definitions.rules import ABLATION, FULL, RELATIVE
+from absorption.definitions.rules import ABLATION, FULL_ABSORPTION, RELATIVE
 from absorption.several_saes.above_null import share_above
 from absorption.several_saes.quantities import CLAIMED, PRECISION, RECALL, SPLITS
 from absorption.several_saes.seeds import PER_L0, PER_WIDTH, beside_seeds, changes, interval_with_seeds
@@ -22,7 +22,7 @@ CHANGES = [
     ("rate-l0-width", "family-l0", f"rate, {RELATIVE}", PER_L0),
     ("rate-l0-width", "family-width", f"rate, {RELATIVE}", PER_WIDTH),
     ("matryoshka", "ablation", f"rate, {RELATIVE}", REMEDY),
-    ("matryoshka", "projection", f"rate, {FULL}", REMEDY),
+    ("matryoshka", "projection", f"rate, {FULL_ABSORPTION}", REMEDY),
 ]
 """Claim, part, and the change that it is about."""
 
@@ -41,7 +41,7 @@ def claims_table(family: Family) -> pd.DataFrame:
     rows = [_change(seeds, saes, *one) for one in CHANGES]
     rows += [
         _above(family, "family-ablation", f"rate, {ABLATION}"),
-        _above(family, "family-projection", f"rate, {FULL}"),
+        _above(family, "family-projection", f"rate, {FULL_ABSORPTION}"),
     ]
     return pd.DataFrame(rows, columns=["claim", "part", "value", "low", "high", "note"])
 

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from absorption.latents.select import SELECTIONS, select_latents
+from absorption.latents.select import SINGLE_LATENT_SELECTIONS, select_latents
 from absorption.latents.sparse import ACTIVE, encode_words
 from absorption.probes.scores import letter_scores
 from absorption.probes.words import probe_words
@@ -22,7 +22,7 @@ def f1_by_split(
     words: pd.DataFrame,
     acts: Float[Tensor, "word d_model"],
     *,
-    selection: str = SELECTIONS[0],
+    selection: str = SINGLE_LATENT_SELECTIONS[0],
     seed: int = 0,
 ) -> pd.DataFrame:
     """F1 of "the letter's latent is on" on the test words of each split; probe and latent are chosen anew in each.
@@ -31,7 +31,7 @@ def f1_by_split(
         sae: the SAE.
         words: the vocabulary table.
         acts: the words' activations where the SAE reads.
-        selection: one of ``SELECTIONS``.
+        selection: one of ``SINGLE_LATENT_SELECTIONS``.
         seed: of the splits and the bootstrap.
 
     Returns:
@@ -41,8 +41,10 @@ def f1_by_split(
     Raises:
         ValueError: there is no such selection, or all words of a letter have one stem.
     """
-    if selection not in SELECTIONS:
-        raise ValueError(f"selection is {selection!r}; allowed: {', '.join(map(repr, SELECTIONS))}.")
+    if selection not in SINGLE_LATENT_SELECTIONS:
+        raise ValueError(
+            f"selection is {selection!r}; allowed: {', '.join(map(repr, SINGLE_LATENT_SELECTIONS))}."
+        )
     latent_acts = encode_words(sae, acts)
     tables = []
     for split in SPLITS:

@@ -14,7 +14,7 @@ from absorption.chapters.settings import WithoutProbeSettings
 from absorption.chapters.without_a_probe.planted_pairs import RankedPairs
 from absorption.definitions.evidence import Evidence
 from absorption.definitions.judge import judge_by_projection
-from absorption.definitions.rules import FULL
+from absorption.definitions.rules import FULL_ABSORPTION
 from absorption.definitions.thresholds import Thresholds
 from absorption.latents.sparse import SparseActs
 from absorption.latents.unlabelled import SCORES, SaeView
@@ -78,7 +78,9 @@ def labelled_pairs(
         Pairs of a main latent and any other latent that fires and is no main latent of its letter.
     """
     judged = judge_by_projection(evidence, thresholds or Thresholds())
-    found = judged[(judged["definition"] == FULL) & judged["absorbed"] & judged["letter"].isin(letters)]
+    found = judged[
+        (judged["definition"] == FULL_ABSORPTION) & judged["absorbed"] & judged["letter"].isin(letters)
+    ]
     counts = found.groupby(["letter", "latent"]).size()
     view = SaeView(
         sae.encoder_directions.float().cpu().numpy(), sae.W_dec.float().cpu().numpy(), to_scipy(acts.csr)
