@@ -47,7 +47,7 @@ def true_evidence() -> definitions.Evidence:
 
 @cache
 def judged() -> pd.DataFrame:
-    return definitions.judge(engine(), true_evidence(), THRESHOLDS, mean_metric=GAIN)
+    return definitions.apply_definitions(engine(), true_evidence(), THRESHOLDS, mean_metric=GAIN)
 
 
 @cache

@@ -109,8 +109,8 @@ def test_the_panels_rows_are_the_rates_with_null_gate_and_stems_of_a_single_sett
     evidence = mine().evidence_under(mine().k_sparse.main_latents(0.9))
     valid = definitions.valid_letters(one_sae.gate_table(mine(), evidence.main, strict))
     assert 0 < len(valid) < len(letters)
-    table = definitions.judge(engine(), evidence, strict, mean_metric=GAIN)
-    null = definitions.judge_null(engine(), evidence, strict, mean_metric=GAIN, per_letter=100)
+    table = definitions.apply_definitions(engine(), evidence, strict, mean_metric=GAIN)
+    null = definitions.null_of_definitions(engine(), evidence, strict, mean_metric=GAIN, per_letter=100)
     wanted = definitions.absorption_rates(table, valid=valid, null=null, n_resamples=400, **given)
     names = [
         "definition",
@@ -180,8 +180,8 @@ def test_rates_by_probe_have_every_probe_and_the_studys_own_probe_gives_the_stud
     assert table["probe"].drop_duplicates().tolist() == list(PROBES)
     projected = table[table["projection"] == "centred"]["definition"].unique()
     assert set(projected) == {FULL_ABSORPTION, FRACTION}
-    judged_ = definitions.judge(engine(), mine().evidence(), THRESHOLDS, mean_metric=GAIN)
-    null = definitions.judge_null(
+    judged_ = definitions.apply_definitions(engine(), mine().evidence(), THRESHOLDS, mean_metric=GAIN)
+    null = definitions.null_of_definitions(
         engine(), mine().evidence(), THRESHOLDS, mean_metric=GAIN, per_letter=THRESHOLDS.max_candidates
     )
     wanted = definitions.absorption_rates(
@@ -246,7 +246,7 @@ def test_the_figure_of_the_example_has_both_kinds_of_points_and_an_arrow_a_direc
 
 
 def test_the_basis_holds_the_settings_thresholds_and_the_planted_scale() -> None:
-    basis = chapter.judge_by([mine()], SETTINGS)
+    basis = chapter.prepare_basis([mine()], SETTINGS)
     assert (basis.thresholds.min_lead, basis.thresholds.max_candidates) == (1.5, 30)
     assert basis.scale.value == pytest.approx(GAIN, rel=0.02)
     assert basis.lead == pytest.approx(basis.scale.value / 6)
@@ -257,7 +257,7 @@ def test_the_basis_holds_the_settings_thresholds_and_the_planted_scale() -> None
 
 def test_the_chapters_steps_find_the_planted_words_and_claim_what_they_found() -> None:
     """The main latents are the planted ones, so that all 28 fully absorbed words are candidates."""
-    basis = replace(chapter.judge_by([mine()], SETTINGS), evidence=true_evidence())
+    basis = replace(chapter.prepare_basis([mine()], SETTINGS), evidence=true_evidence())
     counted = chapter.count(basis, SETTINGS)
     kinds = planted().words.iloc[counted.absorbed["word"].to_numpy()]
     held = words().right.tolist()
@@ -277,7 +277,7 @@ def test_the_chapters_steps_find_the_planted_words_and_claim_what_they_found() -
 
 
 def test_without_an_absorbed_word_nothing_is_written_of_two_latents() -> None:
-    basis = chapter.judge_by([mine()], SETTINGS)
+    basis = chapter.prepare_basis([mine()], SETTINGS)
     assert chapter.two_latents(basis, found().head(0), SETTINGS).tables() == {}
     baselines = chapter.other_baseline(basis, found().head(0), SETTINGS)
     assert baselines.numbers() == {"same_strongest": "not measured, no word was absorbed"}

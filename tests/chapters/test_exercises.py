@@ -27,7 +27,7 @@ def tagged(tag: str) -> list[Any]:
     ]
 
 
-def last_value(path: Path, source: str) -> exercises.Verdict:
+def last_value(path: Path, source: str) -> exercises.Feedback:
     """Runs a cell as the notebook does, after its own imports; the value of its last line."""
     namespace: dict[str, Any] = {}
     settings_cell = nbformat.read(path, as_version=4).cells[2].source

@@ -25,7 +25,7 @@ from absorption.chapters.mediation.edit_tables import (
     set_rates,
 )
 from absorption.chapters.mediation.estimates import compare_estimates
-from absorption.definitions.judge import judge_by_effects
+from absorption.definitions.apply import apply_ablation_rule
 from absorption.definitions.thresholds import Thresholds
 from absorption.mediation.setting import STRENGTHS, set_letters, words_a_letter
 from absorption.one_sae.words import StudyWords
@@ -61,7 +61,7 @@ def test_gradients_find_the_absorber_of_the_planted_model() -> None:
     assert table["same_top"].all()
     assert table["error"].max() < 0.1
     for effects in (exact, guess):
-        labels = judge_by_effects(evidence(), effects, Thresholds(), 1.0)
+        labels = apply_ablation_rule(evidence(), effects, Thresholds(), 1.0)
         assert labels.loc[labels["judged"], "absorbed"].tolist() == [True] * len(words)
 
 

@@ -14,7 +14,7 @@ from tests.planted_model import planted_evidence as evidence
 from absorption.ablation.effects import all_effects
 from absorption.chapters.absorption.disputes import agreement
 from absorption.chapters.absorption.panels import sensitivity
-from absorption.definitions.judge import judge
+from absorption.definitions.apply import apply_definitions
 from absorption.definitions.rules import ABLATION, FULL_ABSORPTION
 from absorption.definitions.thresholds import Thresholds
 
@@ -24,7 +24,7 @@ PUBLISHED = Thresholds()
 
 
 def test_agreement_counts_the_words_that_both_judge() -> None:
-    table = agreement(judge(engine(), evidence(), PUBLISHED, mean_metric=2 * GAIN))
+    table = agreement(apply_definitions(engine(), evidence(), PUBLISHED, mean_metric=2 * GAIN))
     pair = table[(table["first"] == ABLATION) & (table["second"] == FULL_ABSORPTION)].iloc[0]
     # 28 fully absorbed words; the 8 with two absorbers are candidates that only the projection accepts.
     assert pair[["both", "only_first", "only_second", "neither"]].tolist() == [28, 0, 8, 0]

@@ -60,7 +60,7 @@ def evidence() -> Evidence:
 @cache
 def found() -> pd.DataFrame:
     """The 28 planted fully absorbed words, judged by the true directions."""
-    judged = definitions.judge(
+    judged = definitions.apply_definitions(
         planted_engine(), planted_evidence(), definitions.Thresholds(), mean_metric=GAIN
     )
     return absorbed_words(planted_engine(), evidence(), judged)

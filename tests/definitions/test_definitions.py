@@ -17,9 +17,15 @@ from tests.planted_model import planted_evidence as evidence
 from absorption.ablation import ranking
 from absorption.ablation.effects import all_effects
 from absorption.definitions import rules as r
+from absorption.definitions.apply import (
+    apply_ablation_rule,
+    apply_definitions,
+    apply_projection_rules,
+    model_scale,
+    with_main,
+)
 from absorption.definitions.case import absorbed_words
 from absorption.definitions.evidence import Evidence, WordLatents, letters_probed_well, probed_right
-from absorption.definitions.judge import judge, judge_by_effects, judge_by_projection, model_scale, with_main
 from absorption.definitions.rates import MEAN, absorption_rates
 from absorption.definitions.rules import (
     ABLATION,
@@ -40,7 +46,7 @@ PUBLISHED = Thresholds()
 
 @cache
 def judged() -> pd.DataFrame:
-    table = judge(engine(), evidence(), PUBLISHED, mean_metric=2 * GAIN)
+    table = apply_definitions(engine(), evidence(), PUBLISHED, mean_metric=2 * GAIN)
     facts = planted().words[["kind", "child"]].reset_index(names="word_row")
     return table.merge(facts, left_on="word", right_on="word_row")
 
@@ -119,7 +125,7 @@ def test_the_absorbing_latent_is_the_planted_child_latent() -> None:
 def test_a_split_taken_for_one_latent_looks_like_absorption() -> None:
     """With only the capital letters' latent called main, every small-letter word seems absorbed."""
     half = {letter: latents[:1] for letter, latents in planted().main_latents().items()}
-    table = judge(engine(), with_main(evidence(), half), PUBLISHED, mean_metric=2 * GAIN)
+    table = apply_definitions(engine(), with_main(evidence(), half), PUBLISHED, mean_metric=2 * GAIN)
     table = table.merge(planted().words[["kind", "upper"]], left_on="word", right_index=True)
     split = table[table["kind"] == "split"]
     for definition in (ABLATION, FULL_ABSORPTION):
@@ -128,7 +134,7 @@ def test_a_split_taken_for_one_latent_looks_like_absorption() -> None:
 
 
 def test_labels_alone_give_the_same_judgement_as_all_effects() -> None:
-    fast = judge(engine(), evidence(), PUBLISHED, mean_metric=2 * GAIN, every_effect=False)
+    fast = apply_definitions(engine(), evidence(), PUBLISHED, mean_metric=2 * GAIN, every_effect=False)
     slow = judged()
     for definition in (ABLATION, RELATIVE):
         mine, other = (t.loc[t["definition"] == definition, "absorbed"].tolist() for t in (fast, slow))
@@ -137,11 +143,11 @@ def test_labels_alone_give_the_same_judgement_as_all_effects() -> None:
 
 
 def test_the_same_seed_gives_the_same_table_and_the_order_of_words_does_not_matter() -> None:
-    again = judge(engine(), evidence(), PUBLISHED, mean_metric=2 * GAIN)
+    again = apply_definitions(engine(), evidence(), PUBLISHED, mean_metric=2 * GAIN)
     first = judged()[again.columns]
     pd.testing.assert_frame_equal(first, again)
     turned = replace(evidence(), words=evidence().words.flip(0))
-    other = judge(engine(), turned, PUBLISHED, mean_metric=2 * GAIN)
+    other = apply_definitions(engine(), turned, PUBLISHED, mean_metric=2 * GAIN)
     keys = ["definition", "word"]
     left, right = (t.sort_values(keys, ignore_index=True)[[*keys, "value", "reason"]] for t in (first, other))
     pd.testing.assert_frame_equal(left, right)
@@ -281,7 +287,7 @@ def test_the_cap_takes_a_seeded_choice_that_nests() -> None:
 
 
 def test_unjudged_candidates_are_not_counted_as_anything() -> None:
-    table = judge(engine(), evidence(), Thresholds(max_candidates=1), mean_metric=2 * GAIN)
+    table = apply_definitions(engine(), evidence(), Thresholds(max_candidates=1), mean_metric=2 * GAIN)
     mine = table[(table["definition"] == ABLATION) & table["letter"].isin(list("mnopqrs"))]
     assert mine.groupby("letter")["judged"].sum().tolist() == [1] * 7
     assert mine.groupby("letter")["candidate"].sum().tolist() == [4] * 7
@@ -292,7 +298,7 @@ def test_unjudged_candidates_are_not_counted_as_anything() -> None:
 def test_effects_of_other_latents_than_the_active_ones_are_refused() -> None:
     effects = all_effects(engine(), planted().csr, torch.tensor([480]), progress=False)
     with pytest.raises(ValueError, match="word 480"):
-        judge_by_effects(evidence(), effects.iloc[1:], PUBLISHED, 1.0)
+        apply_ablation_rule(evidence(), effects.iloc[1:], PUBLISHED, 1.0)
 
 
 def test_the_denominator_is_the_test_words_that_their_own_letters_probe_gets() -> None:
@@ -362,7 +368,7 @@ def test_an_offset_that_all_words_share_inflates_raw_shares_and_not_centred_ones
     assert made.totals.tolist() == [6.0]
     assert centred.totals.tolist() == [14.0]
     full = {
-        name: judge_by_projection(evidence, PUBLISHED).query("definition == @FULL_ABSORPTION").iloc[0]
+        name: apply_projection_rules(evidence, PUBLISHED).query("definition == @FULL_ABSORPTION").iloc[0]
         for name, evidence in (("raw", made), ("centred", centred))
     }
     assert full["raw"]["strength"] == pytest.approx(3 / 6)

@@ -18,9 +18,14 @@ from tests.planted_model import planted_evidence as evidence
 from absorption.ablation.effects import all_effects
 from absorption.ablation.labels import label_words
 from absorption.base.statistics import holm
+from absorption.definitions.apply import (
+    apply_ablation_rule,
+    apply_definitions,
+    apply_projection_rules,
+    null_effects,
+)
 from absorption.definitions.evidence import Evidence
 from absorption.definitions.gate import gate
-from absorption.definitions.judge import judge, judge_by_effects, judge_by_projection, null_effects
 from absorption.definitions.nulls import (
     RANDOM,
     WRONG,
@@ -48,12 +53,12 @@ def test_words_whose_effects_are_known_get_the_same_labels_without_a_further_pas
         asked.append(len(words))
         return label_words(engine, csr, words, *given, **how)
 
-    monkeypatch.setattr(import_module("absorption.definitions.judge"), "label_words", counted)
+    monkeypatch.setattr(import_module("absorption.definitions.apply"), "label_words", counted)
     few = replace(PUBLISHED, max_candidates=2)
     known = null_effects(engine(), evidence(), per_letter=per_letter)
     how: Any = {"mean_metric": 6.0, "every_effect": False}
-    plain = judge(engine(), evidence(), few, **how)
-    shared = judge(engine(), evidence(), few, known=known, **how)
+    plain = apply_definitions(engine(), evidence(), few, **how)
+    shared = apply_definitions(engine(), evidence(), few, known=known, **how)
     names = ["definition", "word", "letter", "candidate", "judged", "absorbed", "value"]
     pd.testing.assert_frame_equal(shared[names], plain[names], check_exact=True)
     n = int(evidence().chosen(2, 0).sum())
@@ -110,12 +115,12 @@ def test_every_draw_of_the_null_is_the_rule_itself_with_the_direction_exchanged(
     found = {ABLATION: 0.0, FULL_ABSORPTION: 0.0, FRACTION: 0.0}
     for number, directions in enumerate(drawn):
         exchanged = replace(mine, directions=directions)
-        expected = judge_by_projection(exchanged, thresholds)
+        expected = apply_projection_rules(exchanged, thresholds)
         for definition in (FULL_ABSORPTION, FRACTION):
             values = by_projection.values[definition][kind][number]
             np.testing.assert_allclose(values, values_of(expected, definition), atol=1e-6)
             found[definition] += values.sum()
-        table = judge_by_effects(exchanged, random_effects(), thresholds, 0.3)
+        table = apply_ablation_rule(exchanged, random_effects(), thresholds, 0.3)
         np.testing.assert_array_equal(by_effects.values[ABLATION][kind][number], values_of(table, ABLATION))
         assert (by_effects.judged[ABLATION] == table["judged"]).all()
         found[ABLATION] += values_of(table, ABLATION).sum()
@@ -125,7 +130,7 @@ def test_every_draw_of_the_null_is_the_rule_itself_with_the_direction_exchanged(
 def test_under_the_letters_own_directions_the_values_are_the_rates() -> None:
     mine = random_evidence(1)
     values = values_by_projection(mine, mine.directions[None], PUBLISHED)
-    expected = judge_by_projection(mine, PUBLISHED)
+    expected = apply_projection_rules(mine, PUBLISHED)
     for definition in (FULL_ABSORPTION, FRACTION):
         np.testing.assert_allclose(values[definition][0], values_of(expected, definition), atol=1e-6)
 
@@ -152,8 +157,8 @@ def planted_rates() -> pd.DataFrame:
     candidates = evidence().words[torch.from_numpy(evidence().main_off)]
     effects = all_effects(engine(), evidence().csr, candidates, progress=False)
     table = [
-        judge_by_effects(evidence(), effects, PUBLISHED, 1.0),
-        judge_by_projection(evidence(), PUBLISHED),
+        apply_ablation_rule(evidence(), effects, PUBLISHED, 1.0),
+        apply_projection_rules(evidence(), PUBLISHED),
     ]
     null = null_by_effects(evidence(), effects, PUBLISHED, {ABLATION: 1.0}) | null_by_projection(
         evidence(), PUBLISHED
@@ -195,7 +200,7 @@ def test_a_rate_with_its_own_directions_as_null_is_not_above_it() -> None:
         {FULL_ABSORPTION: {RANDOM: values[FULL_ABSORPTION]}},
         {FULL_ABSORPTION: np.ones(len(mine.words), dtype=bool)},
     )
-    table = judge_by_projection(mine, PUBLISHED).query("definition == @FULL_ABSORPTION")
+    table = apply_projection_rules(mine, PUBLISHED).query("definition == @FULL_ABSORPTION")
     mean: Any = absorption_rates(table, letters=[c for c in KINDS if KINDS[c] == "full"], null=null).iloc[-1]
     assert mean["rate"] == mean["null"] == pytest.approx(0.1)
     assert mean["p"] == 1
@@ -243,7 +248,7 @@ def test_the_gate_on_a_hand_made_sae() -> None:
 def test_the_mean_is_over_valid_letters_with_all_letters_beside() -> None:
     letters = [letter for letter in KINDS if KINDS[letter] in ("full", "none")]
     valid = [letter for letter in KINDS if KINDS[letter] == "full"]
-    table = judge_by_projection(evidence(), PUBLISHED).query("definition == @FULL_ABSORPTION")
+    table = apply_projection_rules(evidence(), PUBLISHED).query("definition == @FULL_ABSORPTION")
     mean: Any = absorption_rates(table, letters=letters, valid=valid).set_index("letter").loc[MEAN]
     assert mean["rate"] == pytest.approx(0.1)
     assert mean["all_letters"] == pytest.approx(0.1 * len(valid) / len(letters))

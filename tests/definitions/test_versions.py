@@ -13,7 +13,7 @@ from absorption.definitions.rules import DEFINITIONS
 from absorption.definitions.versions import (
     FRACTION_UNTHRESHOLDED,
     SOURCES,
-    judge_unthresholded,
+    apply_unthresholded,
     null_unthresholded,
     unthresholded_fraction,
 )
@@ -36,7 +36,7 @@ def by_hand() -> Evidence:
 def test_the_fraction_is_what_all_others_carry_of_all_that_is_carried() -> None:
     """Main latent off: 1. Main 1 and other 1: half. Main carries the word's 3: 0. All together -1.5: 0. Nothing along
     the letter: 0. Main 2 of 1 in all, since another takes away: cut to 0."""
-    table = judge_unthresholded(by_hand())
+    table = apply_unthresholded(by_hand())
     assert table["value"].tolist() == [1.0, 0.5, 0.0, 0.0, 0.0, 0.0]
     assert table["absorbed"].tolist() == [True, True, False, False, False, False]
     assert set(table["definition"]) == {FRACTION_UNTHRESHOLDED}
@@ -49,7 +49,7 @@ def test_it_agrees_with_a_word_by_word_computation_on_planted_words() -> None:
         main, carried = word.projections[word.is_main].sum(), word.projections.sum()
         nothing = main >= total or carried <= 0
         expected.append(0.0 if nothing else float(np.clip((carried - main) / carried, 0, 1)))
-    found = judge_unthresholded(evidence)["value"].to_numpy()
+    found = apply_unthresholded(evidence)["value"].to_numpy()
     assert found == pytest.approx(np.array(expected), abs=1e-6)
     assert 0 < found.mean() < 1
 

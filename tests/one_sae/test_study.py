@@ -36,8 +36,8 @@ def test_k_sparse_main_latents_of_the_study_are_the_planted_ones_for_plain_lette
 
 
 def test_labels_of_a_study_are_those_of_all_effects() -> None:
-    (item,) = several_saes.judge_saes([mine()], THRESHOLDS, mean_metric=GAIN)
-    whole = definitions.judge(engine(), mine().evidence(), THRESHOLDS, mean_metric=GAIN)
+    (item,) = several_saes.label_saes([mine()], THRESHOLDS, mean_metric=GAIN)
+    whole = definitions.apply_definitions(engine(), mine().evidence(), THRESHOLDS, mean_metric=GAIN)
     names = ["definition", "word", "absorbed"]
     both = item.table[names].merge(whole[names], on=["definition", "word"], suffixes=("_label", "_whole"))
     assert len(both) == len(whole)

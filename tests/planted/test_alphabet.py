@@ -108,7 +108,7 @@ def test_the_metric_is_the_right_logit_minus_the_mean_of_the_others() -> None:
 
 def verdicts(case: saes.Case) -> dict[str, float]:
     """Share of the planted absorbed words (or of all, where there are none) that each definition calls absorbed."""
-    table = study_case(case).judge()
+    table = study_case(case).apply_definitions()
     part = table[table["truth"]] if table["truth"].any() else table
     return {str(name): float(mine["absorbed"].mean()) for name, mine in part.groupby("definition")}
 
@@ -138,12 +138,12 @@ def test_an_absorbing_latent_of_many_words_becomes_a_main_latent_and_hides() -> 
     many = replace(SMALL, families=(12, 12, 2, 2))
     studied = study_case(saes.absorbing(many, 1.0, hole=1.5))
     assert np.mean([len(main) for main in studied.ksparse.main_latents().values()]) > 2.5
-    judged_words = studied.judge()
+    judged_words = studied.apply_definitions()
     assert judged_words[judged_words["truth"]]["absorbed"].mean() < 0.2
 
 
 def test_hedging_takes_every_definition_in() -> None:
-    table = scores(study_case(saes.merged(SMALL)).judge())
+    table = scores(study_case(saes.merged(SMALL)).apply_definitions())
     assert (table["n_true"] == 0).all()
     assert (table["false_rate_low"] > 0).all()
 
@@ -151,7 +151,9 @@ def test_hedging_takes_every_definition_in() -> None:
 def test_a_lower_threshold_finds_no_less() -> None:
     studied = study_case(saes.absorbing(SMALL, 1.0, hole=1.5))
     found = [
-        studied.judge(replace(Thresholds(), min_lead=lead), definitions=[ABLATION])["absorbed"].sum()
+        studied.apply_definitions(replace(Thresholds(), min_lead=lead), definitions=[ABLATION])[
+            "absorbed"
+        ].sum()
         for lead in (0.5, 1.0, 7.0)
     ]
     assert found[0] >= found[1] > found[2] == 0
@@ -174,7 +176,7 @@ def test_scores_are_precision_and_recall_by_hand() -> None:
 
 def test_the_same_seed_gives_the_same_verdicts() -> None:
     case = saes.absorbing(SMALL, 1.0)
-    first, second = study_case(case, seed=3).judge(), study_case(case, seed=3).judge()
+    first, second = study_case(case, seed=3).apply_definitions(), study_case(case, seed=3).apply_definitions()
     pd.testing.assert_frame_equal(first, second)
 
 

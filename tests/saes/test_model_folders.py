@@ -149,7 +149,9 @@ def test_absorption_is_judged_by_every_definition_and_effects_are_those_of_whole
     train = torch.from_numpy(probed.train)
     evidence = definitions.Evidence(csr, letters, right[:12], train, acts, directions, sae.W_dec, main)
     engine = AblationEngine(model, sae, prompts)
-    table = definitions.judge(engine, evidence, definitions.Thresholds(max_candidates=2), mean_metric=6.0)
+    table = definitions.apply_definitions(
+        engine, evidence, definitions.Thresholds(max_candidates=2), mean_metric=6.0
+    )
     assert set(table["definition"]) == set(definitions.DEFINITIONS)
     candidates = table[(table["definition"] == definitions.ABLATION) & table["judged"]]
     assert len(candidates) > 0

@@ -11,7 +11,7 @@ from absorption.definitions.rates import MEAN, absorption_rates
 from absorption.definitions.versions import (
     FRACTION_UNTHRESHOLDED,
     SOURCES,
-    judge_unthresholded,
+    apply_unthresholded,
     null_unthresholded,
 )
 from absorption.latents.main import K_SPARSE
@@ -29,7 +29,7 @@ def all_definitions(
     """Words of the letters judged, and rates, under the definitions asked for; the older fraction is judged here."""
     judged, rates = found.judged, found.rates
     if FRACTION_UNTHRESHOLDED in definitions:
-        more = judge_unthresholded(found.evidence)
+        more = apply_unthresholded(found.evidence)
         null = null_unthresholded(found.evidence, seed=seed)
         about = {"letters": found.letters, "valid": found.valid, "null": null, "seed": seed}
         judged = pd.concat([judged, more], ignore_index=True)
@@ -72,7 +72,7 @@ def latents_table(study: Study, found: Absorption) -> pd.DataFrame:
 
 
 def words_table(judged: pd.DataFrame, words: pd.DataFrame) -> pd.DataFrame:
-    """``definitions.judge`` with the words' text in the place of their row numbers."""
+    """``definitions.apply_definitions`` with the words' text in the place of their row numbers."""
     about = words[["word", "token_id"]].iloc[judged["word"].to_numpy()].reset_index(drop=True)
     rest = judged.drop(columns="word").reset_index(drop=True)
     return pd.concat([about, rest], axis=1)

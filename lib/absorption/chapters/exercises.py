@@ -32,7 +32,7 @@ MOST_ABSORBED, LEAST_MCC, LEAST_VARIANCE = 0.1, 0.98, 0.9
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Feedback:
     """Whether an answer is right, and why not."""
 
     right: bool
@@ -42,10 +42,10 @@ class Verdict:
         return f"**{'Right.' if self.right else 'Not yet.'}** {self.message}"
 
 
-NOT_ANSWERED = Verdict(False, "Put your answer in place of `None` and run this cell again.")
+NOT_ANSWERED = Feedback(False, "Put your answer in place of `None` and run this cell again.")
 
 
-def check_sparsity(answer: Callable[[float, float, float], float] | None) -> Verdict:
+def check_sparsity(answer: Callable[[float, float, float], float] | None) -> Feedback:
     """Exercise 1: the family's expected sum of activations, as a function of d, p11 and p10."""
     if answer is None:
         return NOT_ANSWERED
@@ -53,15 +53,15 @@ def check_sparsity(answer: Callable[[float, float, float], float] | None) -> Ver
         expected = theory.family(np.array([d]), p_both, p_only)["sparsity"].iloc[0]
         given = float(answer(d, p_both, p_only))
         if not np.isclose(given, expected, atol=1e-6):
-            return Verdict(
+            return Feedback(
                 False,
                 f"At d = {d:g}, p11 = {p_both:g}, p10 = {p_only:g} you give {given:.3f}; "
                 "add up both latents' activations on each of the two inputs.",
             )
-    return Verdict(True, "The slope in d is -p11: every bit of absorption saves activation.")
+    return Feedback(True, "The slope in d is -p11: every bit of absorption saves activation.")
 
 
-def check_weights(encoder: list[list[float]] | None, decoder: list[list[float]] | None) -> Verdict:
+def check_weights(encoder: list[list[float]] | None, decoder: list[list[float]] | None) -> Feedback:
     """Exercise 2: rows (f0's latent, f1's latent) in the (f0, f1) plane that absorb fully at no error."""
     if encoder is None or decoder is None:
         return NOT_ANSWERED
@@ -70,15 +70,15 @@ def check_weights(encoder: list[list[float]] | None, decoder: list[list[float]] 
     error = (acts @ torch.tensor(decoder, dtype=torch.float32) - inputs).abs().amax(dim=1)
     for name, missed in zip(("f0 alone", "f0 and f1"), error.tolist(), strict=True):
         if missed > 1e-5:
-            return Verdict(False, f"On {name} the reconstruction is off by {missed:.2f}.")
+            return Feedback(False, f"On {name} the reconstruction is off by {missed:.2f}.")
     if acts[1, 0] > ACTIVE:
-        return Verdict(False, f"On f0 and f1, f0's latent still fires with {acts[1, 0]:.2f}.")
-    return Verdict(
+        return Feedback(False, f"On f0 and f1, f0's latent still fires with {acts[1, 0]:.2f}.")
+    return Feedback(
         True, "No error, one active latent on either input: the loss cannot tell that f0 went missing."
     )
 
 
-def check_coefficient(l1: float | None) -> Verdict:
+def check_coefficient(l1: float | None) -> Feedback:
     """Exercise 3: an L1 coefficient that keeps absorption low at P(parent | child) = .95; trains one SAE."""
     if l1 is None:
         return NOT_ANSWERED
@@ -88,13 +88,13 @@ def check_coefficient(l1: float | None) -> Verdict:
     mcc = measure.quality(sae, world)["mcc"]
     said = f"Trained at {l1:g}: absorbed {absorbed:.3f}, MCC {mcc:.3f}."
     if absorbed > MOST_ABSORBED:
-        return Verdict(False, f"{said} The penalty is still worth more than the error on lone children.")
+        return Feedback(False, f"{said} The penalty is still worth more than the error on lone children.")
     if mcc < LEAST_MCC:
-        return Verdict(False, f"{said} Too weak: nothing holds the latents to the features.")
-    return Verdict(True, said)
+        return Feedback(False, f"{said} Too weak: nothing holds the latents to the features.")
+    return Feedback(True, said)
 
 
-def check_magnitude(answer: Callable[[float], float] | None) -> Verdict:
+def check_magnitude(answer: Callable[[float], float] | None) -> Feedback:
     """Exercise 4: what the child's latent writes along f0 per unit along f1, given the child's magnitude."""
     if answer is None:
         return NOT_ANSWERED
@@ -103,29 +103,29 @@ def check_magnitude(answer: Callable[[float], float] | None) -> Verdict:
         written = magnitude * np.array([float(answer(magnitude)), 1.0])
         missed = abs(written[0] - 1.0)
         if missed > 0.01:
-            return Verdict(
+            return Feedback(
                 False,
                 f"With a child of magnitude {magnitude:g} your latent writes {written[0]:.2f} of f0, where it is 1.",
             )
-    return Verdict(True, "The child's latent writes the whole parent, whatever its own length.")
+    return Feedback(True, "The child's latent writes the whole parent, whatever its own length.")
 
 
-def check_remedy(recipe: Recipe | None) -> Verdict:
+def check_remedy(recipe: Recipe | None) -> Feedback:
     """Exercise 5: a recipe that neither absorbs nor pays with reconstruction in the world "pair"."""
     if recipe is None:
         return NOT_ANSWERED
     if recipe.n_samples > N_SAMPLES or recipe.d_sae > 2 * WORLDS["pair"].n_features:
-        return Verdict(False, f"Allowed: at most {N_SAMPLES:,} samples, and two latents for each feature.")
+        return Feedback(False, f"Allowed: at most {N_SAMPLES:,} samples, and two latents for each feature.")
     found = scores(train_settled([Run(WORLDS["pair"], recipe)])[0], WORLDS["pair"])
     said = f"absorbed {found['absorbed']:.3f}, explained variance {found['explained_variance']:.3f}."
     if not found["absorbed"] <= MOST_ABSORBED:  # NaN where no latent writes the parent
-        return Verdict(False, f"The child still carries its parent: {said}")
+        return Feedback(False, f"The child still carries its parent: {said}")
     if found["explained_variance"] < LEAST_VARIANCE:
-        return Verdict(False, f"Too much is lost: {said}")
-    return Verdict(True, f"{said[0].upper()}{said[1:]}")
+        return Feedback(False, f"Too much is lost: {said}")
+    return Feedback(True, f"{said[0].upper()}{said[1:]}")
 
 
-def check_split_share(answer: Callable[[float], float] | None) -> Verdict:
+def check_split_share(answer: Callable[[float], float] | None) -> Feedback:
     """Exercise 6: from which share of a letter's words on k-sparse probing takes an absorbing latent for a split."""
     if answer is None:
         return NOT_ANSWERED
@@ -133,17 +133,17 @@ def check_split_share(answer: Callable[[float], float] | None) -> Verdict:
         expected = split_share(jump)
         given = float(answer(jump))
         if abs(given - expected) > 0.002:
-            return Verdict(
+            return Feedback(
                 False,
                 f"With an F1 jump of {jump:g} it is {expected:.3f} of the words; you give {given:.3f}. "
                 "What is F1 at a precision of 1 and a recall of 1 - s?",
             )
-    return Verdict(
+    return Feedback(
         True, "A latent that absorbs more words than that is kept as a main latent, and counts as none."
     )
 
 
-def check_score(score: Callable[[SaeView], np.ndarray] | None) -> Verdict:
+def check_score(score: Callable[[SaeView], np.ndarray] | None) -> Feedback:
     """Exercise 7: a score of latent pairs that beats the decoder cosine on a planted alphabet."""
     if score is None:
         return NOT_ANSWERED
@@ -154,12 +154,12 @@ def check_score(score: Callable[[SaeView], np.ndarray] | None) -> Verdict:
     truth = planted_truth(case)
     given = np.asarray(score(view), dtype=np.float64)
     if given.shape != truth.shape:
-        return Verdict(False, f"Give one number a pair, shape {truth.shape}; yours is {given.shape}.")
+        return Feedback(False, f"Give one number a pair, shape {truth.shape}; yours is {given.shape}.")
     others = ~np.eye(len(truth), dtype=bool)
     yours, cosine = (
         float(average_precision_score(truth[others], values[others])) for values in (given, view.cosine)
     )
     said = f"Average precision {yours:.3f}; the decoder cosine alone has {cosine:.3f}."
     if yours < cosine + (1 - cosine) / 2:
-        return Verdict(False, f"{said} Close at least half of the gap to 1.")
-    return Verdict(True, said)
+        return Feedback(False, f"{said} Close at least half of the gap to 1.")
+    return Feedback(True, said)

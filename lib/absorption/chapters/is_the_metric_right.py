@@ -37,23 +37,25 @@ def case_table(settings: PlantedMetricSettings) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["case", "planted", "words", "absorbed", "carried"])
 
 
-def judge_all(
+def apply_to_all(
     studies: Iterable[PlantedStudy],
     thresholds: Thresholds | None = None,
     f1_jump: float = F1_JUMP,
     definitions: Collection[str] = DEFINITIONS,
 ) -> pd.DataFrame:
-    """Every case under every definition; arguments and columns as in ``PlantedStudy.judge``."""
-    return pd.concat([one.judge(thresholds, f1_jump, definitions) for one in studies], ignore_index=True)
+    """Every case under every definition; arguments and columns as in ``PlantedStudy.apply_definitions``."""
+    return pd.concat(
+        [one.apply_definitions(thresholds, f1_jump, definitions) for one in studies], ignore_index=True
+    )
 
 
 @dataclass(frozen=True)
-class Judged(Findings):
+class OnCases(Findings):
     """Every planted SAE studied once, its words under each definition, and how often each is right."""
 
     studies: list[PlantedStudy]
     words: pd.DataFrame
-    """Columns of ``PlantedStudy.judge``."""
+    """Columns of ``PlantedStudy.apply_definitions``."""
     scores: pd.DataFrame
     """Columns of ``study.scores``."""
 
@@ -62,11 +64,11 @@ class Judged(Findings):
         return {"metric-scores": self.scores}
 
 
-def judge_cases(settings: PlantedMetricSettings) -> Judged:
+def apply_to_cases(settings: PlantedMetricSettings) -> OnCases:
     """Every case under every definition at the published thresholds."""
     studies = [study_case(case, seed=settings.seed) for case in cases(_alphabet(settings))]
-    words = judge_all(studies)
-    return Judged(studies, words, scores(words, seed=settings.seed))
+    words = apply_to_all(studies)
+    return OnCases(studies, words, scores(words, seed=settings.seed))
 
 
 def may_claim(table: pd.DataFrame) -> OneTable:
@@ -134,7 +136,7 @@ def sensitivity(studies: list[PlantedStudy], *, seed: int = 0) -> OneTable:
         for setting in settings:
             jump = setting if name == "f1_jump" else F1_JUMP
             moved = Thresholds() if name == "f1_jump" else replace(Thresholds(), **{name: setting})
-            judged = judge_all(studies, moved, jump, CONCERNED[name])
+            judged = apply_to_all(studies, moved, jump, CONCERNED[name])
             table = scores(judged.assign(case="all"), seed=seed)
             tables.append(table.assign(threshold=label, setting=setting))
     return OneTable("metric-thresholds", pd.concat(tables, ignore_index=True))
@@ -158,7 +160,7 @@ def sweep(settings: PlantedMetricSettings) -> OneTable:
     """
     tables = []
     for factor, setting, case in _sweep_cases(settings):
-        judged = study_case(case, seed=settings.seed).judge()
+        judged = study_case(case, seed=settings.seed).apply_definitions()
         if factor == "carried":  # any share counts as absorbed here, so that recall can be drawn against it
             judged["truth"] = judged["carried"] > 0
         tables.append(scores(judged, seed=settings.seed).assign(factor=factor, setting=setting))
@@ -226,5 +228,5 @@ class ProbeLeak(Findings):
 def probe_leak(studies: list[PlantedStudy]) -> ProbeLeak:
     """False rates and recall by where the letters' directions come from."""
     probes = {"fitted": studies, "planted": [one.with_planted_probe() for one in studies]}
-    tables = [scores(judge_all(mine)).assign(probe=name) for name, mine in probes.items()]
+    tables = [scores(apply_to_all(mine)).assign(probe=name) for name, mine in probes.items()]
     return ProbeLeak(pd.concat(tables, ignore_index=True))

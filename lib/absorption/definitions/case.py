@@ -35,7 +35,7 @@ def absorbed_words(
     Args:
         engine: the ablation engine.
         evidence: words and latents.
-        table: from ``definitions.judge``.
+        table: from ``definitions.apply_definitions``.
         definition: whose absorptions to take.
 
     Returns:

@@ -82,10 +82,10 @@ def absorption_rates(
     those judged. Words are resampled within each letter.
 
     Args:
-        table: from ``definitions.judge`` (one or several definitions).
+        table: from ``definitions.apply_definitions`` (one or several definitions).
         letters: letters to use (those probed well); default all in the table.
         valid: letters over which the mean is taken, those that pass ``definitions.gate``; default all used.
-        null: from ``definitions.judge_null``, of the same words.
+        null: from ``definitions.null_of_definitions``, of the same words.
         n_resamples: bootstrap resamples.
         seed: of the bootstrap.
         stems: of every word, by row number: resampled instead of words, so that case and space variants of a

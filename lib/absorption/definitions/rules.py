@@ -27,7 +27,7 @@ MAIN_CARRIES_ALL = "the main latents carry the whole projection"
 
 
 @dataclass(frozen=True)
-class Verdict:
+class WordLabel:
     """What one rule says of one word."""
 
     reason: str
@@ -47,7 +47,7 @@ class Verdict:
 
 def ablation_rule(
     word: WordLatents, effects: Float[np.ndarray, " active"], thresholds: Thresholds, min_lead: float
-) -> Verdict:
+) -> WordLabel:
     """The paper's metric (section 5.3): one aligned latent without which the answer suffers far more.
 
     Only negative effects compete for the lead, as in the reference code (``ablation.ranking``), unless
@@ -62,18 +62,18 @@ def ablation_rule(
         min_lead: least lead in logits (the published one, or one on the model's own scale).
     """
     if word.is_main.any():
-        return Verdict(MAIN_ON)
+        return WordLabel(MAIN_ON)
     if len(effects) == 0:
-        return Verdict(NOTHING_ON)
+        return WordLabel(NOTHING_ON)
     top = leader(effects, thresholds.ranking)
     cosine = float(word.cosines[top.at])
     reason = thresholds.ablation_rule(min_lead).why_not(top.effect, cosine, top.lead)
-    return Verdict(
+    return WordLabel(
         reason, int(word.latents[top.at]), cosine, top.effect, top.lead, value=0.0 if reason else 1.0
     )
 
 
-def full_rule(word: WordLatents, total: float, thresholds: Thresholds) -> Verdict:
+def full_rule(word: WordLatents, total: float, thresholds: Thresholds) -> WordLabel:
     """Full absorption by projection (paper, appendix A.13; SAEBench): one aligned latent carries the letter.
 
     Projections are activation times decoder row, so that decoders of any norm are judged alike.
@@ -84,22 +84,22 @@ def full_rule(word: WordLatents, total: float, thresholds: Thresholds) -> Verdic
         thresholds: the definition's thresholds.
     """
     if word.is_main.any():
-        return Verdict(MAIN_ON)
+        return WordLabel(MAIN_ON)
     if len(word.latents) == 0:
-        return Verdict(NOTHING_ON)
+        return WordLabel(NOTHING_ON)
     top = int(np.argmax(word.projections))
     about = (int(word.latents[top]), float(word.cosines[top]))
     if word.cosines[top] < thresholds.min_cosine:
-        return Verdict(NOT_ALIGNED, *about)
+        return WordLabel(NOT_ALIGNED, *about)
     if total <= 0:
-        return Verdict(NOT_POSITIVE, *about)
+        return WordLabel(NOT_POSITIVE, *about)
     share = float(word.projections[top]) / total
     if share < thresholds.min_share:
-        return Verdict(SHARE_TOO_SMALL, *about, share)
-    return Verdict("", *about, share, value=1.0)
+        return WordLabel(SHARE_TOO_SMALL, *about, share)
+    return WordLabel("", *about, share, value=1.0)
 
 
-def fraction_rule(word: WordLatents, total: float, thresholds: Thresholds) -> Verdict:
+def fraction_rule(word: WordLatents, total: float, thresholds: Thresholds) -> WordLabel:
     """Absorption fraction (paper, appendix A.13; SAEBench): how much of the letter others carry for the main.
 
     The main latents may be on, and several latents may absorb. The value is the absorbers' part of what they
@@ -111,14 +111,14 @@ def fraction_rule(word: WordLatents, total: float, thresholds: Thresholds) -> Ve
     absorbers = order[: min(thresholds.max_absorbers, int(others.sum()))]
     carried = float(word.projections[absorbers].sum())
     if total <= 0:
-        return Verdict(NOT_POSITIVE)
+        return WordLabel(NOT_POSITIVE)
     if main >= total:
-        return Verdict(MAIN_CARRIES_ALL)
+        return WordLabel(MAIN_CARRIES_ALL)
     if carried / total < thresholds.min_share:
-        return Verdict(SHARE_TOO_SMALL, strength=carried / total)
+        return WordLabel(SHARE_TOO_SMALL, strength=carried / total)
     top = int(absorbers[0])
     about = (int(word.latents[top]), float(word.cosines[top]), carried / total)
     if main <= 0:
-        return Verdict("", *about, value=1.0)
+        return WordLabel("", *about, value=1.0)
     absorbed = min(carried, total - main)
-    return Verdict("", *about, value=absorbed / (absorbed + main))
+    return WordLabel("", *about, value=absorbed / (absorbed + main))

@@ -55,8 +55,8 @@ def unthresholded_fraction(
     return np.stack([_share(main, whole, acts.double(), chosen[letters].double()) for chosen in directions])
 
 
-def judge_unthresholded(evidence: Evidence) -> pd.DataFrame:
-    """The fraction of every judged word; columns as in ``definitions.judge``, those that have no meaning here empty."""
+def apply_unthresholded(evidence: Evidence) -> pd.DataFrame:
+    """The fraction of every judged word; columns as in ``apply_definitions``, those that have no meaning here empty."""
     value = unthresholded_fraction(evidence, evidence.directions[None])[0]
     return evidence.frame().assign(
         definition=FRACTION_UNTHRESHOLDED, judged=True, absorbed=value > 0, value=value,

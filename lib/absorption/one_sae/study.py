@@ -1,4 +1,4 @@
-"""One SAE on the words: its latents, its main latents under every selection, and what the definitions judge."""
+"""One SAE on the words: its latents, its main latents under every selection, and what the definitions rest on."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from tqdm.auto import tqdm
 
 from absorption.ablation.bench import Contest
 from absorption.ablation.engine import AblationEngine
+from absorption.definitions.apply import model_scale
 from absorption.definitions.evidence import Evidence
-from absorption.definitions.judge import model_scale
 from absorption.definitions.thresholds import Thresholds
 from absorption.latents.ksparse import F1_JUMP, MAX_K, KSparse, probe_k_sparse
 from absorption.latents.main import (

@@ -35,7 +35,7 @@ class Absorption:
     evidence: Evidence
     """What was judged."""
     judged: pd.DataFrame
-    """Columns as in ``definitions.judge``."""
+    """Columns as in ``definitions.apply_definitions``."""
     rates: pd.DataFrame
     """Columns as in ``definitions.absorption_rates``."""
     letters: list[str]
@@ -91,15 +91,17 @@ def measure_absorption(
     letters = published.words.good_letters(thresholds.min_probe_f1)
     found = _scaled(study, evidence, thresholds, scale_words, seed) if ablate else UNASKED
     if isinstance(found, str):
-        judged = definitions.judge_by_projection(evidence, thresholds)
+        judged = definitions.apply_projection_rules(evidence, thresholds)
         null = definitions.null_by_projection(evidence, thresholds, seed=seed)
     else:
         engine, asked = found.engine, {"mean_metric": found.mean_metric, "seed": seed}
         with timing.stage("null"):  # first: labels need no pass of the words whose effects it computes
             known = definitions.null_effects(engine, evidence, seed=seed)
-            null = definitions.judge_null(engine, evidence, thresholds, **asked)
+            null = definitions.null_of_definitions(engine, evidence, thresholds, **asked)
         with timing.stage("labels"):
-            judged = definitions.judge(engine, evidence, thresholds, every_effect=False, known=known, **asked)
+            judged = definitions.apply_definitions(
+                engine, evidence, thresholds, every_effect=False, known=known, **asked
+            )
     gate = gate_table(study, study.main[K_SPARSE], thresholds)
     valid = definitions.valid_letters(gate)
     rates = definitions.absorption_rates(judged, letters=letters, valid=valid, null=null, seed=seed)

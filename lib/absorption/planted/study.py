@@ -12,8 +12,8 @@ import torch
 from absorption.ablation.effects import all_effects
 from absorption.base.statistics import interval, resample_counts, score_samples
 from absorption.base.threads import one_thread
+from absorption.definitions.apply import apply_ablation_rule, apply_projection_rules, with_main
 from absorption.definitions.evidence import Evidence, probed_right
-from absorption.definitions.judge import judge_by_effects, judge_by_projection, with_main
 from absorption.definitions.rules import ABLATION, FRACTION, FULL_ABSORPTION
 from absorption.definitions.thresholds import Thresholds
 from absorption.latents.ksparse import F1_JUMP, KSparse, probe_k_sparse
@@ -31,7 +31,7 @@ N_RESAMPLES = 400
 
 @dataclass(frozen=True)
 class PlantedStudy:
-    """A case with everything that its judging needs, computed once for all thresholds."""
+    """A case with everything that the definitions need, computed once for all thresholds."""
 
     case: Case
     evidence: Evidence
@@ -51,7 +51,7 @@ class PlantedStudy:
         planted = self.case.alphabet.directions[: len(self.evidence.directions)]
         return replace(self, evidence=replace(self.evidence, directions=planted), _by_jump={})
 
-    def judge(
+    def apply_definitions(
         self,
         thresholds: Thresholds | None = None,
         f1_jump: float = F1_JUMP,
@@ -65,17 +65,17 @@ class PlantedStudy:
             definitions: which to apply.
 
         Returns:
-            Columns of ``definitions.judge``, and ``case``, ``family``, ``carried`` (the planted share of the letter
-            that other latents carry) and ``truth`` (whether it is at least ``ENOUGH``).
+            Columns of ``definitions.apply_definitions``, and ``case``, ``family``, ``carried`` (the planted share of
+            the letter that other latents carry) and ``truth`` (whether it is at least ``ENOUGH``).
         """
         thresholds, evidence = thresholds or Thresholds(), self.with_jump(f1_jump)
         tables = []
         if ABLATION in definitions:
             candidates = evidence.words[torch.from_numpy(evidence.main_off)].numpy()
             mine = self.effects[self.effects["word"].isin(candidates)]
-            tables.append(judge_by_effects(evidence, mine, thresholds, thresholds.min_lead))
+            tables.append(apply_ablation_rule(evidence, mine, thresholds, thresholds.min_lead))
         if FULL_ABSORPTION in definitions or FRACTION in definitions:
-            tables.append(judge_by_projection(evidence, thresholds))
+            tables.append(apply_projection_rules(evidence, thresholds))
         table = pd.concat(tables, ignore_index=True)
         table = table[table["definition"].isin(definitions)]
         words = self.case.alphabet.words.assign(carried=self.case.truth())
@@ -122,7 +122,7 @@ def scores(judged: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
     """Precision and recall of each definition in each case.
 
     Args:
-        judged: from ``PlantedStudy.judge``, of one or several cases.
+        judged: from ``PlantedStudy.apply_definitions``, of one or several cases.
         seed: of the bootstrap over words.
 
     Returns:

@@ -15,7 +15,7 @@ from absorption.latents.held_out_splits import SPLITS as PICKED
 from absorption.latents.score import MeanSamples, slope_per_doubling
 from absorption.one_sae.study import Study, train_rows
 from absorption.several_saes.one_width import share_width
-from absorption.several_saes.rates import Judged
+from absorption.several_saes.rates import LabelledSae
 
 SPLITS, RATE = "splits", "rate"
 TOO_FEW, NO_PAIR = "none: fewer than two of one width with a known L0", "none: no two widths at one L0"
@@ -30,7 +30,9 @@ def split_samples(study: Study) -> MeanSamples:
     return MeanSamples(study.sae.name, {SPLITS: float(np.mean(counts))}, {SPLITS: samples})
 
 
-def rate_samples(judged: Judged, definition: str, letters: Sequence[str], *, seed: int = 0) -> MeanSamples:
+def rate_samples(
+    judged: LabelledSae, definition: str, letters: Sequence[str], *, seed: int = 0
+) -> MeanSamples:
     """Mean rate over the letters that pass the SAE's gate, under one definition, with its resamples of stems."""
     mine = judged.table[judged.table["definition"] == definition]
     stems = judged.study.words.stems
@@ -130,7 +132,7 @@ def difference(found: Mapping[str, MeanSamples], pair: tuple[Study, Study] | Non
     return second.minus(first, metric)
 
 
-def rate_trends(judged: Sequence[Judged], letters: Sequence[str], *, seed: int = 0) -> pd.DataFrame:
+def rate_trends(judged: Sequence[LabelledSae], letters: Sequence[str], *, seed: int = 0) -> pd.DataFrame:
     """Change of the mean rate with L0 and with width, under every definition.
 
     Returns:

@@ -12,8 +12,8 @@ from absorption.ablation.effects import kept_effects
 from absorption.ablation.engine import AblationEngine
 from absorption.ablation.remembered import RememberedEffects
 from absorption.base import timing
+from absorption.definitions.apply import apply_definitions, null_effects, null_of_definitions
 from absorption.definitions.gate import valid_letters
-from absorption.definitions.judge import judge, judge_null, null_effects
 from absorption.definitions.nulls import Null
 from absorption.definitions.rates import absorption_rates
 from absorption.definitions.thresholds import Thresholds
@@ -23,8 +23,8 @@ from absorption.one_sae.study import Study
 
 
 @dataclass(frozen=True)
-class Judged:
-    """One SAE and what every definition says of its words (``definitions.judge``), with its null and its gate."""
+class LabelledSae:
+    """One SAE and what every definition says of its words (``apply_definitions``), with its null and its gate."""
 
     study: Study
     table: pd.DataFrame
@@ -38,14 +38,14 @@ class Judged:
         return valid_letters(self.gate)
 
 
-def judge_saes(
+def label_saes(
     studies: Sequence[Study],
     thresholds: Thresholds,
     *,
     mean_metric: float,
     selection: str = K_SPARSE,
     seed: int = 0,
-) -> list[Judged]:
+) -> list[LabelledSae]:
     """Label the words of each SAE, with as few ablations as the labels need.
 
     Args:
@@ -60,11 +60,11 @@ def judge_saes(
         for study in tqdm(studies, desc="SAEs judged"):
             engine = AblationEngine(study.words.model, study.sae, study.words.prompts)
             evidence = study.evidence(selection)
-            null = judge_null(engine, evidence, thresholds, mean_metric=mean_metric, seed=seed)
+            null = null_of_definitions(engine, evidence, thresholds, mean_metric=mean_metric, seed=seed)
             known = null_effects(engine, evidence, seed=seed)
             remove = RememberedEffects()
             remove.add(kept_effects(engine, evidence.csr))
-            table = judge(
+            table = apply_definitions(
                 engine,
                 evidence,
                 thresholds,
@@ -74,11 +74,13 @@ def judge_saes(
                 known=known,
                 remove=remove,
             )
-            judged.append(Judged(study, table, null, gate_table(study, study.main[selection], thresholds)))
+            judged.append(
+                LabelledSae(study, table, null, gate_table(study, study.main[selection], thresholds))
+            )
     return judged
 
 
-def rates_by_sae(judged: Sequence[Judged], letters: Sequence[str], *, seed: int = 0) -> pd.DataFrame:
+def rates_by_sae(judged: Sequence[LabelledSae], letters: Sequence[str], *, seed: int = 0) -> pd.DataFrame:
     """Rates of every SAE: ``sae, d_sae, l0_text, l0_share`` and the columns of ``definitions.absorption_rates``,
     intervals over stems."""
     tables = []

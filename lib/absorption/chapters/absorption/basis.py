@@ -12,9 +12,9 @@ from absorption.ablation.engine import AblationEngine
 from absorption.base.statistics import Estimate
 from absorption.chapters.findings import Findings
 from absorption.chapters.settings import AbsorptionSettings
+from absorption.definitions.apply import model_accuracy, model_scale
 from absorption.definitions.evidence import Evidence
 from absorption.definitions.gate import valid_letters
-from absorption.definitions.judge import model_accuracy, model_scale
 from absorption.definitions.thresholds import Thresholds
 from absorption.models.language_model import LanguageModel
 from absorption.one_sae.gate import failing, gate_table, in_words
@@ -102,7 +102,7 @@ class Basis(Findings):
         }
 
 
-def judge_by(studies: Sequence[Study], settings: AbsorptionSettings) -> Basis:
+def prepare_basis(studies: Sequence[Study], settings: AbsorptionSettings) -> Basis:
     """Thresholds, letters and the model's own scale for studies of one set of words."""
     mine, words = studies[0], studies[0].words
     thresholds = Thresholds(

@@ -15,8 +15,8 @@ from absorption.chapters.absorption.basis import Basis
 from absorption.chapters.absorption.tables import denominators, mean_rows
 from absorption.chapters.findings import Findings
 from absorption.chapters.settings import AbsorptionSettings
+from absorption.definitions.apply import apply_definitions, null_of_definitions
 from absorption.definitions.case import absorbed_words
-from absorption.definitions.judge import judge, judge_null
 from absorption.definitions.nulls import Null
 from absorption.definitions.rates import absorption_rates
 from absorption.definitions.rules import RELATIVE
@@ -27,7 +27,7 @@ class Counted(Findings):
     """What the definitions say of the words, and how often."""
 
     words: pd.DataFrame
-    """As ``definitions.judge`` gives it: one row a word and definition."""
+    """As ``definitions.apply_definitions`` gives it: one row a word and definition."""
     null: Null
     rates: pd.DataFrame
     absorbed: pd.DataFrame
@@ -54,8 +54,10 @@ def count(basis: Basis, settings: AbsorptionSettings) -> Counted:
     """Judge the words of the chapter's own SAE, and count."""
     engine, evidence, seed = basis.engine, basis.evidence, settings.seed
     asked = {"mean_metric": basis.scale.value, "seed": seed}
-    words = judge(engine, evidence, basis.thresholds, **asked)
-    null = judge_null(engine, evidence, basis.thresholds, per_letter=settings.max_candidates, **asked)
+    words = apply_definitions(engine, evidence, basis.thresholds, **asked)
+    null = null_of_definitions(
+        engine, evidence, basis.thresholds, per_letter=settings.max_candidates, **asked
+    )
     rates = absorption_rates(
         words,
         letters=basis.letters,
@@ -70,6 +72,6 @@ def count(basis: Basis, settings: AbsorptionSettings) -> Counted:
 
 
 def judged_words(table: pd.DataFrame) -> Int[Tensor, " word"]:
-    """The candidates that were ablated, from ``definitions.judge``."""
+    """The candidates that were ablated, from ``definitions.apply_definitions``."""
     mine = table[(table["definition"] == RELATIVE) & table["judged"]]
     return torch.from_numpy(mine["word"].to_numpy(copy=True))

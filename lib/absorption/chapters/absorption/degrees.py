@@ -65,10 +65,10 @@ def degree_table(
     """Share of the words that are absorbed not at all, in part, and wholly; mean over letters, with intervals.
 
     Args:
-        table: from ``definitions.judge``.
+        table: from ``definitions.apply_definitions``.
         letters: letters to use.
         valid: letters over which the mean is taken, those that pass ``definitions.gate``; default all used.
-        null: from ``definitions.judge_null``, of the same words: the same shares under other directions.
+        null: from ``definitions.null_of_definitions``, of the same words: the same shares under other directions.
         seed: of the bootstrap.
         stems: what intervals resample, as in ``definitions.absorption_rates``.
 
@@ -106,7 +106,7 @@ def partial_words(evidence: Evidence, table: pd.DataFrame) -> pd.DataFrame:
 
     Args:
         evidence: words and latents.
-        table: from ``definitions.judge``.
+        table: from ``definitions.apply_definitions``.
 
     Returns:
         ``word, letter, fraction, latent`` (the first absorber), ``main`` (what the main latents add along the

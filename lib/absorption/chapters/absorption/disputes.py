@@ -32,7 +32,7 @@ def compare_definitions(mine: Study, words: pd.DataFrame) -> Disputes:
 
     Args:
         mine: the SAE on its words.
-        words: from ``definitions.judge``.
+        words: from ``definitions.apply_definitions``.
     """
     return Disputes(agreement(words), name_latents(mine, disputed_words(words)))
 

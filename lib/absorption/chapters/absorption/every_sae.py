@@ -16,7 +16,7 @@ from absorption.definitions.rules import ABLATION, FULL_ABSORPTION, RELATIVE
 from absorption.several_saes.above_null import share_above
 from absorption.several_saes.l0_trends import BY_L0, BY_WIDTH, rate_trends
 from absorption.several_saes.letter_trends import rates_by_letter
-from absorption.several_saes.rates import judge_saes, rates_by_sae
+from absorption.several_saes.rates import label_saes, rates_by_sae
 
 
 @dataclass(frozen=True)
@@ -48,10 +48,10 @@ class EverySae(Findings):
         return rate_claims(self.rates, self.trends)
 
 
-def judge_every_sae(basis: Basis, settings: AbsorptionSettings) -> EverySae:
+def apply_to_every_sae(basis: Basis, settings: AbsorptionSettings) -> EverySae:
     """Judge every SAE with fewer candidates a letter, each with its own gate and null."""
     few = replace(basis.thresholds, max_candidates=settings.max_candidates_others)
-    judged = judge_saes(
+    judged = label_saes(
         basis.studies,
         few,
         mean_metric=basis.scale.value,

@@ -10,9 +10,14 @@ import pandas as pd
 from jaxtyping import Shaped
 
 from absorption.ablation.engine import AblationEngine
+from absorption.definitions.apply import (
+    apply_ablation_rule,
+    apply_definitions,
+    apply_projection_rules,
+    null_of_definitions,
+)
 from absorption.definitions.evidence import Evidence
 from absorption.definitions.gate import valid_letters
-from absorption.definitions.judge import judge, judge_by_effects, judge_by_projection, judge_null
 from absorption.definitions.nulls import Null, null_by_effects, null_by_projection
 from absorption.definitions.rates import MEAN, absorption_rates
 from absorption.definitions.rules import ABLATION, RELATIVE
@@ -68,7 +73,7 @@ def sensitivity(
     for name, settings in vary.items():
         for setting in settings:
             moved = replace(thresholds, **{name: setting})
-            table, null = _rejudge(evidence, effects, moved, name, seed)
+            table, null = _apply_again(evidence, effects, moved, name, seed)
             rates = absorption_rates(
                 table,
                 letters=letters,
@@ -82,15 +87,15 @@ def sensitivity(
     return pd.concat(tables, ignore_index=True)
 
 
-def _rejudge(
+def _apply_again(
     evidence: Evidence, effects: pd.DataFrame, moved: Thresholds, name: str, seed: int
 ) -> tuple[pd.DataFrame, Null]:
     tables, null = [], Null({}, {})
     if name in BY_ABLATION:
-        tables.append(judge_by_effects(evidence, effects, moved, moved.min_lead, ABLATION))
+        tables.append(apply_ablation_rule(evidence, effects, moved, moved.min_lead, ABLATION))
         null |= null_by_effects(evidence, effects, moved, {ABLATION: moved.min_lead}, seed=seed)
     if name in BY_PROJECTION:
-        tables.append(judge_by_projection(evidence, moved))
+        tables.append(apply_projection_rules(evidence, moved))
         null |= null_by_projection(evidence, moved, seed=seed)
     if not tables:
         allowed = ", ".join(sorted({*BY_ABLATION, *BY_PROJECTION}))
@@ -116,9 +121,9 @@ def rates_by_jump(
     tables = []
     for jump in f1_jumps:
         evidence = study.evidence_under(study.k_sparse.main_latents(jump))
-        table = judge(engine, evidence, thresholds, mean_metric=mean_metric, seed=seed)
+        table = apply_definitions(engine, evidence, thresholds, mean_metric=mean_metric, seed=seed)
         valid = valid_letters(gate_table(study, evidence.main, thresholds))
-        null = judge_null(
+        null = null_of_definitions(
             engine,
             evidence,
             thresholds,

@@ -17,8 +17,8 @@ from absorption.chapters.absorption.basis import Basis
 from absorption.chapters.absorption.tables import mean_rows
 from absorption.chapters.findings import Findings
 from absorption.chapters.settings import AbsorptionSettings
+from absorption.definitions.apply import apply_definitions, apply_projection_rules, null_of_definitions
 from absorption.definitions.evidence import Evidence
-from absorption.definitions.judge import judge, judge_by_projection, judge_null
 from absorption.definitions.nulls import null_by_projection
 from absorption.definitions.rates import absorption_rates
 from absorption.definitions.rules import FULL_ABSORPTION
@@ -68,7 +68,7 @@ class ByProbe(Findings):
         return numbers
 
 
-def judge_by_every_probe(basis: Basis, settings: AbsorptionSettings) -> ByProbe:
+def apply_under_every_probe(basis: Basis, settings: AbsorptionSettings) -> ByProbe:
     """Judge the chapter's own SAE under every probe, with the same letters and main latents."""
     rates = rates_by_probe(
         basis.engine,
@@ -117,8 +117,8 @@ def rates_by_probe(
     with timing.stage("probes compared"):
         for probe in tqdm(PROBES, desc="Probes"):
             evidence = study.under(probe).evidence_under(main)
-            raw = judge(engine, evidence, thresholds, mean_metric=mean_metric, seed=seed)
-            null = judge_null(
+            raw = apply_definitions(engine, evidence, thresholds, mean_metric=mean_metric, seed=seed)
+            null = null_of_definitions(
                 engine,
                 evidence,
                 thresholds,
@@ -127,7 +127,7 @@ def rates_by_probe(
                 seed=seed,
             )
             less_mean = replace(evidence, centred=True)
-            centred = judge_by_projection(less_mean, thresholds)
+            centred = apply_projection_rules(less_mean, thresholds)
             null_centred = null_by_projection(less_mean, thresholds, seed=seed)
             for projection, judged, beside in ((RAW, raw, null), (CENTRED, centred, null_centred)):
                 rates = absorption_rates(

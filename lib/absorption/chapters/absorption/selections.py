@@ -17,8 +17,8 @@ from absorption.chapters.absorption.basis import Basis
 from absorption.chapters.absorption.tables import mean_rows
 from absorption.chapters.findings import Findings
 from absorption.chapters.settings import AbsorptionSettings
+from absorption.definitions.apply import apply_definitions, null_of_definitions
 from absorption.definitions.gate import valid_letters
-from absorption.definitions.judge import judge, judge_null
 from absorption.definitions.rates import absorption_rates
 from absorption.definitions.thresholds import Thresholds
 from absorption.latents.main import K_SPARSE, MAIN_SELECTIONS, reference_steps
@@ -67,7 +67,7 @@ class BySelection(Findings):
         }
 
 
-def judge_by_every_selection(basis: Basis, settings: AbsorptionSettings) -> BySelection:
+def apply_under_every_selection(basis: Basis, settings: AbsorptionSettings) -> BySelection:
     """Judge the chapter's own SAE under every selection, with fewer candidates a letter."""
     few = replace(basis.thresholds, max_candidates=settings.max_candidates_others)
     rates = rates_by_selection(
@@ -95,11 +95,11 @@ def rates_by_selection(
     tables, remove = [], RememberedEffects()
     with timing.stage("selections"):
         for name, evidence in tqdm(by_selection.items(), desc="Selections"):
-            null = judge_null(
+            null = null_of_definitions(
                 engine, evidence, thresholds, mean_metric=mean_metric, per_letter=NULL_WORDS, seed=seed
             )
             remove.add(kept_effects(engine, evidence.csr))  # those of the null's words, and of earlier tables
-            table = judge(
+            table = apply_definitions(
                 engine,
                 evidence,
                 thresholds,

@@ -36,7 +36,7 @@ NAMES = {
 
 @dataclass(frozen=True)
 class Studied(Findings):
-    """The chapter's SAE on the words, what the definitions judge, and the engine that ablates."""
+    """The chapter's SAE on the words, what the definitions rest on, and the engine that ablates."""
 
     mine: Study
     evidence: Evidence

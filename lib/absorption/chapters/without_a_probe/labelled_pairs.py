@@ -12,8 +12,8 @@ import pandas as pd
 from absorption.chapters.findings import Findings
 from absorption.chapters.settings import WithoutProbeSettings
 from absorption.chapters.without_a_probe.planted_pairs import RankedPairs
+from absorption.definitions.apply import apply_projection_rules
 from absorption.definitions.evidence import Evidence
-from absorption.definitions.judge import judge_by_projection
 from absorption.definitions.rules import FULL_ABSORPTION
 from absorption.definitions.thresholds import Thresholds
 from absorption.latents.sparse import SparseActs
@@ -77,7 +77,7 @@ def labelled_pairs(
     Returns:
         Pairs of a main latent and any other latent that fires and is no main latent of its letter.
     """
-    judged = judge_by_projection(evidence, thresholds or Thresholds())
+    judged = apply_projection_rules(evidence, thresholds or Thresholds())
     found = judged[
         (judged["definition"] == FULL_ABSORPTION) & judged["absorbed"] & judged["letter"].isin(letters)
     ]

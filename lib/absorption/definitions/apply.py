@@ -24,7 +24,7 @@ from absorption.definitions.rules import (
     FULL_ABSORPTION,
     MAIN_ON,
     RELATIVE,
-    Verdict,
+    WordLabel,
     ablation_rule,
     fraction_rule,
     full_rule,
@@ -43,10 +43,10 @@ COLUMNS = [
 """One row a word (row number in the prompts' table) that the probe gets right, and definition. ``candidate``:
 all main latents off. ``judged``: the rule was applied (of the ablation metric's candidates a letter, at most
 a seeded number). ``absorbed``: the rule holds; ``value``: 1, 0, or the absorption fraction. ``reason``: why
-not absorbed. ``latent, cosine, strength, lead``: as in ``rules.Verdict``."""
+not absorbed. ``latent, cosine, strength, lead``: as in ``rules.WordLabel``."""
 
 
-def judge_by_projection(evidence: Evidence, thresholds: Thresholds) -> pd.DataFrame:
+def apply_projection_rules(evidence: Evidence, thresholds: Thresholds) -> pd.DataFrame:
     """Full absorption and absorption fraction of every word that the probe gets right."""
     pairs = list(zip(evidence.active_latents, evidence.totals.tolist(), strict=True))
     everyone = np.ones(len(pairs), dtype=bool)
@@ -59,7 +59,7 @@ def judge_by_projection(evidence: Evidence, thresholds: Thresholds) -> pd.DataFr
     return pd.concat(tables, ignore_index=True)
 
 
-def judge_by_effects(
+def apply_ablation_rule(
     evidence: Evidence,
     effects: pd.DataFrame,
     thresholds: Thresholds,
@@ -80,28 +80,28 @@ def judge_by_effects(
     """
     by_word = {int(word): mine for word, mine in effects.groupby("word")}  # type: ignore[call-overload]
     judged = evidence.main_off & np.isin(evidence.words.numpy(), list(by_word))
-    verdicts = []
+    found = []
     for word, latents, now in zip(evidence.words.tolist(), evidence.active_latents, judged, strict=True):
         if not now:
-            verdicts.append(Verdict(MAIN_ON if latents.is_main.any() else NOT_CHOSEN))
+            found.append(WordLabel(MAIN_ON if latents.is_main.any() else NOT_CHOSEN))
             continue
         mine = by_word[word].set_index("latent")["effect"]
         if set(mine.index) != set(latents.latents.tolist()):
             raise ValueError(f"the effects of word {word} are not those of its active latents.")
-        verdicts.append(ablation_rule(latents, mine.loc[latents.latents].to_numpy(), thresholds, min_lead))
-    return _table(evidence, definition, verdicts, judged)
+        found.append(ablation_rule(latents, mine.loc[latents.latents].to_numpy(), thresholds, min_lead))
+    return _table(evidence, definition, found, judged)
 
 
-def judge_by_labels(
+def table_of_labels(
     evidence: Evidence, labels: pd.DataFrame, rule: AblationRule, definition: str = ABLATION
 ) -> pd.DataFrame:
     """The ablation metric from ``ablation.label_words``, run with this rule or a smaller lead."""
     by_word = labels.set_index("word")
     judged = evidence.main_off & np.isin(evidence.words.numpy(), by_word.index)
-    verdicts = []
+    found = []
     for word, latents, now in zip(evidence.words.tolist(), evidence.active_latents, judged, strict=True):
         if not now:
-            verdicts.append(Verdict(MAIN_ON if latents.is_main.any() else NOT_CHOSEN))
+            found.append(WordLabel(MAIN_ON if latents.is_main.any() else NOT_CHOSEN))
             continue
         row = by_word.loc[word]
         lead = float(row["lead"])
@@ -112,11 +112,11 @@ def judge_by_labels(
         )
         about = (int(row["latent"]), cosine, float(row["effect"]), lead)
         held = bool(row["absorbed"]) and rule.leads(about[2], lead)
-        verdicts.append(Verdict("", *about, value=1.0) if held else Verdict(REFUTED, *about))
-    return _table(evidence, definition, verdicts, judged)
+        found.append(WordLabel("", *about, value=1.0) if held else WordLabel(REFUTED, *about))
+    return _table(evidence, definition, found, judged)
 
 
-def judge(
+def apply_definitions(
     engine: AblationEngine,
     evidence: Evidence,
     thresholds: Thresholds,
@@ -145,10 +145,12 @@ def judge(
     leads = {ABLATION: thresholds.min_lead, RELATIVE: thresholds.relative_lead(mean_metric)}
     if every_effect:
         effects = stored_effects(engine, evidence.csr, words)
-        tables = [judge_by_effects(evidence, effects, thresholds, lead, name) for name, lead in leads.items()]
+        tables = [
+            apply_ablation_rule(evidence, effects, thresholds, lead, name) for name, lead in leads.items()
+        ]
     else:
         tables = _labelled(engine, evidence, thresholds, words, leads, known, remove)
-    return pd.concat([*tables, judge_by_projection(evidence, thresholds)], ignore_index=True)
+    return pd.concat([*tables, apply_projection_rules(evidence, thresholds)], ignore_index=True)
 
 
 def _labelled(
@@ -166,24 +168,24 @@ def _labelled(
     unknown = words[torch.from_numpy(~has_effects)]
     labels = label_words(engine, evidence.csr, unknown, evidence.cosines, rule, remove)
     tables = [
-        judge_by_labels(evidence, labels, replace(rule, min_lead=lead), name) for name, lead in leads.items()
+        table_of_labels(evidence, labels, replace(rule, min_lead=lead), name) for name, lead in leads.items()
     ]
     if known is None:
         return tables
     mine = known[known["word"].isin(words.tolist())]
-    exact = [judge_by_effects(evidence, mine, thresholds, lead, name) for name, lead in leads.items()]
+    exact = [apply_ablation_rule(evidence, mine, thresholds, lead, name) for name, lead in leads.items()]
     return [a.where(~b["judged"], b) for a, b in zip(tables, exact, strict=True)]
 
 
 def null_effects(
     engine: AblationEngine, evidence: Evidence, *, per_letter: int = NULL_CANDIDATES, seed: int = 0
 ) -> pd.DataFrame:
-    """All effects of the candidates on which ``judge_null`` rests, kept on disk; arguments as there."""
+    """All effects of the candidates on which ``null_of_definitions`` rests, kept on disk; arguments as there."""
     words = torch.from_numpy(evidence.words.numpy()[evidence.chosen(per_letter, seed)])
     return stored_effects(engine, evidence.csr, words)
 
 
-def judge_null(
+def null_of_definitions(
     engine: AblationEngine,
     evidence: Evidence,
     thresholds: Thresholds,
@@ -195,7 +197,7 @@ def judge_null(
     """What the same definitions say of the same words under directions that are not the letter's (``nulls``).
 
     Every effect of a word is needed, since any latent may be aligned with another direction; so the ablation metric's
-    null rests on a part of the candidates, the first that ``judge`` takes too. Effects are kept on disk.
+    null rests on a part of the candidates, the first that ``apply_definitions`` takes too. Effects are kept on disk.
 
     Args:
         engine: the ablation engine, whose prompts are the words of the evidence.
@@ -241,9 +243,9 @@ def with_main(evidence: Evidence, main: dict[str, list[int]]) -> Evidence:
     return replace(evidence, main=main)
 
 
-def _table(evidence: Evidence, definition: str, verdicts: list[Verdict], judged: np.ndarray) -> pd.DataFrame:
+def _table(evidence: Evidence, definition: str, found: list[WordLabel], judged: np.ndarray) -> pd.DataFrame:
     table = evidence.frame().assign(definition=definition, judged=judged)
     for name in ("value", "reason", "latent", "cosine", "strength", "lead"):
-        table[name] = [getattr(verdict, name) for verdict in verdicts]
+        table[name] = [getattr(label, name) for label in found]
     table["absorbed"] = table["judged"] & (table["value"] > 0)
     return table[COLUMNS]
