@@ -17,7 +17,7 @@ from absorption.chapters.hyper_parameters.claims import claims_table
 
 
 def test_a_claim_is_judged_by_seed_means_over_words_and_seeds(data: Path) -> None:
-    found = several_saes.read_family()
+    found = several_saes.read_sae_family()
     table: Any = claims_table(found).set_index(["claim", "part"])
     row: Any = several_saes.beside_seeds(found, [LEAD]).set_index("change").loc["matryoshka minus batchtopk"]
     claim = table.loc[("matryoshka", "ablation")]
@@ -31,7 +31,7 @@ def test_a_claim_is_judged_by_seed_means_over_words_and_seeds(data: Path) -> Non
 
 
 def test_every_claim_of_the_family_is_in_the_ledgers_file_and_gets_a_verdict(data: Path) -> None:
-    table = claims_table(several_saes.read_family())
+    table = claims_table(several_saes.read_sae_family())
     known = {(claim.id, part.name) for claim in claims.load().values() for part in claim.parts}
     assert set(zip(table["claim"], table["part"], strict=True)) <= known
     assert table["value"].notna().all()
@@ -45,7 +45,7 @@ def test_every_claim_of_the_family_is_in_the_ledgers_file_and_gets_a_verdict(dat
 def test_every_sae_is_judged_against_its_own_null(data: Path) -> None:
     """All but the base's p are .001, which Holm's correction over nine SAEs leaves below .05."""
     n = len(MEMBERS)
-    table = claims_table(several_saes.read_family()).set_index(["claim", "part"])
+    table = claims_table(several_saes.read_sae_family()).set_index(["claim", "part"])
     row: Any = table.loc[("every-sae", "family-ablation")]
     assert (row["value"], row["low"], row["high"]) == ((n - 1) / n, (n - 1) / n, 1.0)
     assert row["note"] == f"{n - 1} of {n} SAEs; not above: base"
@@ -56,20 +56,20 @@ def test_every_sae_is_judged_against_its_own_null(data: Path) -> None:
 def test_stored_numbers_from_before_the_null_say_nothing_of_every_sae(data: Path) -> None:
     path = data / "results" / "family" / "numbers.parquet"
     pd.read_parquet(path).drop(columns=["null", "null_low", "null_high", "p"]).to_parquet(path)
-    table = claims_table(several_saes.read_family()).query("claim == 'every-sae'")
+    table = claims_table(several_saes.read_sae_family()).query("claim == 'every-sae'")
     assert table["value"].isna().all()
     assert set(table["note"]) == {"no rate stands beside a null"}
 
 
 def test_without_a_matryoshka_its_claim_has_no_number(data: Path) -> None:
-    found = several_saes.read_family()
+    found = several_saes.read_sae_family()
     del found.stamps["matryoshka"]
     table = claims_table(found)
     assert table.query("claim == 'matryoshka'")["value"].isna().all()
 
 
 def test_with_one_seed_the_notes_say_that_intervals_are_over_words_alone(data: Path) -> None:
-    found = several_saes.read_family()
+    found = several_saes.read_sae_family()
     del found.stamps["seed-1"], found.stamps[UNSHIPPED]
     notes = claims_table(found).query("claim != 'every-sae'")["note"]
     assert len(notes) == 7
@@ -77,7 +77,7 @@ def test_with_one_seed_the_notes_say_that_intervals_are_over_words_alone(data: P
 
 
 def test_an_sae_without_a_rate_has_no_part_in_the_claim_on_its_slope(data: Path) -> None:
-    found = several_saes.read_family()
+    found = several_saes.read_sae_family()
     numbers = found.numbers.copy()
     numbers.loc[(numbers["sae"] == "dense") & (numbers["quantity"] == LEAD), "value"] = np.nan
     expected = statistics.mean(value_of(sae, LEAD) for sae in SEEDS) - value_of("sparse", LEAD)

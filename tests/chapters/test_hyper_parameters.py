@@ -13,13 +13,13 @@ from absorption.chapters import hyper_parameters as chapter
 from absorption.chapters.hyper_parameters.again import Again
 from absorption.chapters.hyper_parameters.beside_seeds import in_words
 from absorption.chapters.hyper_parameters.numbers import below_first_seed
-from absorption.chapters.settings import FamilySettings
+from absorption.chapters.settings import SaeFamilySettings
 
 SPLITS = "splits of a letter"
 
 
 def test_the_text_counts_rates_and_other_numbers_apart(data: Path) -> None:
-    found = several_saes.read_family()
+    found = several_saes.read_sae_family()
     beside = several_saes.beside_seeds(found, [LEAD, "rate, full absorption", SPLITS])
     beside["larger"] = ["yes", *["no"] * 13, "yes"]
     told = in_words(found, beside)
@@ -38,7 +38,7 @@ def test_the_text_counts_rates_and_other_numbers_apart(data: Path) -> None:
 
 
 def test_the_first_seed_is_placed_among_the_others(data: Path) -> None:
-    found = several_saes.read_family()
+    found = several_saes.read_sae_family()
     assert below_first_seed(found, LEAD) == (3, 0)
     found.numbers.loc[found.numbers["sae"] == "seed-1", "value"] = 0.0
     assert below_first_seed(found, LEAD) == (3, 1)
@@ -56,7 +56,7 @@ def test_the_text_counts_saes_and_names_the_whole_vocabulary(data: Path) -> None
 
 
 def test_each_setting_has_its_own_saes(data: Path) -> None:
-    varied = chapter.vary(several_saes.read_family())
+    varied = chapter.vary(several_saes.read_sae_family())
     assert set(varied.l0.along["sae"]) == {"sparse", "base", "dense"}
     assert set(varied.width.along["sae"]) == {"base", "wide"}
     assert set(varied.named_layers["layer"]) == {"layer 4", "layer 8", "layer 12"}
@@ -66,7 +66,7 @@ def test_each_setting_has_its_own_saes(data: Path) -> None:
 
 
 def test_every_rate_stands_with_and_without_the_gate_the_lowest_first(data: Path) -> None:
-    shown = chapter.every_rate(several_saes.read_family()).shown
+    shown = chapter.every_rate(several_saes.read_sae_family()).shown
     of_lead = shown[shown["quantity"] == LEAD]["value"].tolist()
     assert len(of_lead) == len(MEMBERS)
     assert of_lead == sorted(of_lead)
@@ -74,7 +74,7 @@ def test_every_rate_stands_with_and_without_the_gate_the_lowest_first(data: Path
 
 
 def test_nothing_drawn_is_nothing_measured_and_no_table(data: Path) -> None:
-    found = chapter.measure_again(several_saes.read_family(), settings_of(FamilySettings, n_checked=0))
+    found = chapter.measure_again(several_saes.read_sae_family(), settings_of(SaeFamilySettings, n_checked=0))
     assert found == Again([], None, None)
     assert found.tables() == {}
     assert found.numbers()["chosen"] == found.names == "none"

@@ -58,7 +58,7 @@ def test_the_four_feature_chapter_has_a_row_for_everything_it_shows() -> None:
     assert (counted["low"] <= counted["measured"]).all()
     assert n_cells(figures.cosines(cosines)) == len(cosines)
     assert n_cells(figures.firing(firing)) == len(firing)
-    assert n_marks(figures.family(curve, point)) == 3 * (len(curve) + len(point))
+    assert n_marks(figures.closed_form_losses(curve, point)) == 3 * (len(curve) + len(point))
 
 
 def test_the_summary_counts_settled_seeds_only(plant) -> None:

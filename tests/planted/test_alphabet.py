@@ -14,7 +14,7 @@ from absorption.definitions.rules import ABLATION, FRACTION, FULL_ABSORPTION
 from absorption.definitions.thresholds import Thresholds
 from absorption.planted import saes, study
 from absorption.planted.alphabet import FAINT, Alphabet
-from absorption.planted.cases import CASES, cases, four_families
+from absorption.planted.cases import CASES, cases, four_word_families
 from absorption.planted.linear_model import GAIN, LinearModel
 from absorption.planted.study import scores, study_case
 
@@ -190,7 +190,7 @@ def test_the_chapters_cases_and_sweeps_cover_what_they_name() -> None:
         strengths=[2.0],
         small_halves=[0.5],
     )
-    assert [case.name for case in cases(four_families(60, 220))] == list(CASES)
+    assert [case.name for case in cases(four_word_families(60, 220))] == list(CASES)
     table = metric.case_table(few)
     assert (table["absorbed"] > 0).tolist() == [False] * 5 + [True] * 5
     swept = metric.sweep(few).table

@@ -6,7 +6,7 @@ import pandas as pd
 from tests.plots.reading import Panel, points
 from tests.plots.tables import frame, shows, upper
 
-from absorption.plots import absorbed, case, family, filters, report
+from absorption.plots import absorbed, case, filters, report, sae_family
 
 ENDS, NULL_ENDS = ("low", "high"), ("null_low", "null_high")
 NULL = "null null_low null_high"
@@ -149,7 +149,7 @@ def _numbers() -> pd.DataFrame:
     ).astype(dict.fromkeys(NULL.split(), float))
 
 
-@shows("family.against")
+@shows("sae_family.against_setting")
 def _():
     table = _numbers()
     drawn = {"scores": {"first": "precision, a", "second": "recall, a"}, "rate": {"": "rate, full"}}
@@ -162,7 +162,7 @@ def _():
             panel.series[name] = points(rows, "l0_share", "value", y_ends=ENDS)
         expected.append(panel)
     expected[1].series["null"] = points(table.iloc[4:], "l0_share", "null", y_ends=NULL_ENDS)
-    return family.against(table, "l0_share", drawn, "L0", percent=True), expected
+    return sae_family.against_setting(table, "l0_share", drawn, "L0", percent=True), expected
 
 
 def _places(table: pd.DataFrame, shifts: dict[str, float], rows: list[str]) -> pd.DataFrame:

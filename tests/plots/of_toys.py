@@ -47,7 +47,7 @@ def _():
     return toy.firing(table), expected
 
 
-@shows("toy.family")
+@shows("toy.closed_form_losses")
 def _():
     columns = "d reconstruction sparsity sparsity_weighted"
     curve = frame(columns, (0.0, 0.1, 2.0, 3.0), (1.0, 0.2, 1.5, 2.5))
@@ -59,7 +59,7 @@ def _():
     ):  # fmt: skip
         panel.series[name] = points(curve, "d", column)
         panel.series[f"trained: {name}"] = points(point, "d", column)
-    return toy.family(curve, point), [panel]
+    return toy.closed_form_losses(curve, point), [panel]
 
 
 @shows("toy.beside_published")

@@ -17,7 +17,7 @@ from absorption.spelling.activations import word_activations
 from absorption.spelling.prompts import make_prompts
 from absorption.spelling.vocab import load_vocab, sample_words
 from absorption.training.card import N_SPELLING_WORDS
-from absorption.training.recipe import FAMILY, Recipe, find_recipe
+from absorption.training.recipe import SHIPPED_RECIPES, Recipe, find_recipe
 
 FOLDERS = sorted(path.parent for path in (data_root() / "saes").glob("*/cfg.json"))
 EXPLAINED = {1024: 0.82, 4096: 0.85, 16_384: 0.88}
@@ -52,7 +52,7 @@ def test_every_shipped_folder_has_a_card_and_the_default_is_among_them() -> None
 
 
 def test_every_recipe_of_the_family_is_shipped_and_nothing_else() -> None:
-    assert sorted(recipe.sae_id for recipe in FAMILY) == sorted(shipped_ids())
+    assert sorted(recipe.sae_id for recipe in SHIPPED_RECIPES) == sorted(shipped_ids())
 
 
 def test_all_of_it_stays_under_150_megabytes() -> None:

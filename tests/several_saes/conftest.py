@@ -27,7 +27,7 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("claims.yaml", "models.yaml"):
         shutil.copy(data_root() / name, root)
     monkeypatch.setenv("ABSORPTION_DATA", str(root))
-    monkeypatch.setattr(stored_numbers, "MEASURED", (Recipe(seed=2),))
+    monkeypatch.setattr(stored_numbers, "UNSHIPPED_RECIPES", (Recipe(seed=2),))
     for sae in MEMBERS:
         write_run(sweep_of(tmp_path, sae), sae)
     several_saes.collect(sweeps(tmp_path))

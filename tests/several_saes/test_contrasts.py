@@ -25,11 +25,11 @@ from absorption.base.statistics import interval
     ],
 )
 def test_a_step_changes_one_setting_alone(data: Path, setting: str, saes: list[str]) -> None:
-    assert several_saes.steps(several_saes.read_family(), setting)["sae"].tolist() == saes
+    assert several_saes.steps(several_saes.read_sae_family(), setting)["sae"].tolist() == saes
 
 
 def test_a_trend_is_the_least_squares_slope_against_the_doublings(data: Path) -> None:
-    table: Any = several_saes.trends(several_saes.read_family(), several_saes.L0).set_index("quantity")
+    table: Any = several_saes.trends(several_saes.read_sae_family(), several_saes.L0).set_index("quantity")
     slope = np.polyfit([4, 5, 6], [value_of(sae) for sae in ("sparse", "base", "dense")], 1)[0]
     assert table.loc["splits of a letter", "value"] == pytest.approx(slope)
     assert table.loc["splits of a letter", "saes"] == 3
@@ -38,7 +38,7 @@ def test_a_trend_is_the_least_squares_slope_against_the_doublings(data: Path) ->
 
 
 def test_a_difference_is_paired(data: Path) -> None:
-    table = several_saes.differences(several_saes.read_family(), several_saes.ARCHITECTURE).set_index(
+    table = several_saes.differences(several_saes.read_sae_family(), several_saes.ARCHITECTURE).set_index(
         "quantity"
     )
     expected = value_of("matryoshka") - value_of("base")
@@ -49,7 +49,7 @@ def test_a_difference_is_paired(data: Path) -> None:
 
 
 def test_a_layer_is_compared_with_the_one_that_most_read(data: Path) -> None:
-    table = several_saes.differences(several_saes.read_family(), several_saes.LAYER)
+    table = several_saes.differences(several_saes.read_sae_family(), several_saes.LAYER)
     found = table[table["quantity"] == LEAD].set_index(several_saes.LAYER)["value"].to_dict()
     base = value_of("base", LEAD)
     expected = {4: value_of("shallow", LEAD) - base, 12: value_of("deep", LEAD) - base}
@@ -57,7 +57,7 @@ def test_a_layer_is_compared_with_the_one_that_most_read(data: Path) -> None:
 
 
 def test_an_sae_without_a_rate_has_no_part_in_its_slope(data: Path) -> None:
-    found = several_saes.read_family()
+    found = several_saes.read_sae_family()
     numbers = found.numbers.copy()
     numbers.loc[(numbers["sae"] == "dense") & (numbers["quantity"] == LEAD), "value"] = np.nan
     without = replace(found, numbers=numbers)

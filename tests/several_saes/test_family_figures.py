@@ -8,14 +8,14 @@ from typing import Any
 from tests.several_saes.made_up import value_of
 
 from absorption import several_saes
-from absorption.plots import family as figures
+from absorption.plots import sae_family as figures
 from absorption.plots.report import dots
 
 
 def test_the_figures_show_every_number(data: Path) -> None:
-    found = several_saes.read_family()
+    found = several_saes.read_sae_family()
     table = several_saes.along(found, several_saes.steps(found, several_saes.L0), several_saes.QUANTITIES)
-    fig: Any = figures.against(table, "l0_text", several_saes.SCORES, "L0")
+    fig: Any = figures.against_setting(table, "l0_text", several_saes.SCORES, "L0")
     assert len(fig.data) == len(several_saes.quantities(several_saes.SCORES)) == 4 * 3 + 1
     assert [trace.name for trace in fig.data if trace.showlegend] == [
         *several_saes.SCORES["F1"],
@@ -31,5 +31,5 @@ def test_the_figures_show_every_number(data: Path) -> None:
     assert [trace.name for trace in fig.data] == ["batchtopk", "null", "matryoshka", "null"]
     assert [trace.showlegend for trace in fig.data[1::2]] == [True, False]
     assert all(set(trace.x) == {0.05} for trace in fig.data[1::2])
-    fig = figures.against(table, "k", several_saes.RATES, "L0")
+    fig = figures.against_setting(table, "k", several_saes.RATES, "L0")
     assert [trace.name for trace in fig.data].count("null") == len(several_saes.RATES)

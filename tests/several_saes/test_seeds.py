@@ -17,7 +17,7 @@ from absorption.several_saes.seeds import by_chance, interval_with_seeds
 
 @pytest.mark.parametrize("quantity", [SPLITS, LEAD])
 def test_the_spread_over_seeds_is_that_of_each_setting_with_several(data: Path, quantity: str) -> None:
-    found = several_saes.read_family()
+    found = several_saes.read_sae_family()
     assert several_saes.repeated(found)["sae"].tolist() == list(SEEDS)
     table = several_saes.spread(found, [SPLITS, LEAD])
     row: Any = table.set_index("quantity").loc[quantity]
@@ -31,7 +31,7 @@ def test_the_spread_over_seeds_is_that_of_each_setting_with_several(data: Path, 
 
 
 def test_two_seeds_have_no_standard_deviation_to_speak_of(data: Path) -> None:
-    found = several_saes.read_family()
+    found = several_saes.read_sae_family()
     del found.stamps[UNSHIPPED]
     table = several_saes.spread(found, [SPLITS])
     assert table["seeds"].tolist() == [2]
@@ -42,7 +42,7 @@ def test_two_seeds_have_no_standard_deviation_to_speak_of(data: Path) -> None:
 def test_a_change_is_between_seed_means_and_beside_what_seeds_alone_would_make_of_it(
     data: Path, quantity: str
 ) -> None:
-    found = several_saes.read_family()
+    found = several_saes.read_sae_family()
     table = several_saes.beside_seeds(found, [SPLITS, LEAD])
     rows = table[table["quantity"] == quantity].set_index("change")
     at = {sae: value_of(sae, quantity) for sae in MEMBERS}
@@ -67,7 +67,7 @@ def test_a_change_is_between_seed_means_and_beside_what_seeds_alone_would_make_o
 
 
 def test_only_a_change_that_exceeds_chance_is_called_more(data: Path) -> None:
-    found = several_saes.read_family()
+    found = several_saes.read_sae_family()
     change, rows = "matryoshka minus batchtopk", found.numbers["sae"] == "matryoshka"
     first: Any = several_saes.beside_seeds(found, [SPLITS]).set_index("change")
     for factor, expected in ((0.99, "no"), (1.01, "yes"), (-1.01, "yes")):
@@ -104,7 +104,7 @@ def test_words_and_seeds_add_in_squares_and_without_seeds_words_are_left() -> No
 
 
 def test_with_one_seed_nobody_knows_what_seeds_change(data: Path) -> None:
-    found = several_saes.read_family()
+    found = several_saes.read_sae_family()
     del found.stamps["seed-1"], found.stamps[UNSHIPPED]
     alone = several_saes.beside_seeds(found, [SPLITS])
     assert alone["chance"].isna().all()
@@ -113,7 +113,7 @@ def test_with_one_seed_nobody_knows_what_seeds_change(data: Path) -> None:
 
 
 def test_an_sae_alone_has_no_changes(data: Path) -> None:
-    found = several_saes.read_family()
+    found = several_saes.read_sae_family()
     for sae in set(MEMBERS) - {"base"}:
         del found.stamps[sae]
     assert several_saes.beside_seeds(found, [SPLITS]).empty

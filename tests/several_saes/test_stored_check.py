@@ -67,11 +67,11 @@ def planted_instead(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     return asked
 
 
-def stored(table: pd.DataFrame, **parameters: Any) -> stored_numbers.Family:
-    return stored_numbers.Family(table, pd.DataFrame(), {"base": {"parameters": {**GIVEN, **parameters}}})
+def stored(table: pd.DataFrame, **parameters: Any) -> stored_numbers.SaeFamily:
+    return stored_numbers.SaeFamily(table, pd.DataFrame(), {"base": {"parameters": {**GIVEN, **parameters}}})
 
 
-def again(family_: stored_numbers.Family) -> pd.DataFrame:
+def again(family_: stored_numbers.SaeFamily) -> pd.DataFrame:
     return several_saes.again(family_, ["base"], lm=None)  # type: ignore[arg-type]
 
 
@@ -124,7 +124,7 @@ def test_another_parameter_than_the_stored_one_gives_other_numbers(
 def test_the_check_compares_a_number_and_both_ends_of_its_interval(
     data: Path, column: str, shift: float, difference: float, ends: float
 ) -> None:
-    stored = several_saes.read_family().numbers.query("sae == 'base'")
+    stored = several_saes.read_sae_family().numbers.query("sae == 'base'")
     row = stored["quantity"] == LEAD
     now = stored.assign(**{column: stored[column].where(~row, stored[column] + shift)})
     table: Any = stored_check.compare(stored, now).set_index("quantity")
@@ -136,7 +136,7 @@ def test_the_check_compares_a_number_and_both_ends_of_its_interval(
 
 
 def test_a_rate_that_is_missing_both_times_is_the_same_and_one_that_appears_is_not(data: Path) -> None:
-    stored = several_saes.read_family().numbers.query("sae == 'base'").copy()
+    stored = several_saes.read_sae_family().numbers.query("sae == 'base'").copy()
     row = stored["quantity"] == LEAD
     without = stored.copy()
     without.loc[row, ["value", "low", "high"]] = np.nan
@@ -148,7 +148,7 @@ def test_a_rate_that_is_missing_both_times_is_the_same_and_one_that_appears_is_n
 
 
 def test_the_sample_to_check_follows_from_the_seed_and_reads_the_common_layer(data: Path) -> None:
-    found = several_saes.read_family()
+    found = several_saes.read_sae_family()
     drawn = [several_saes.chosen_for_check(found, 2, seed) for seed in range(30)]
     assert drawn[0] == several_saes.chosen_for_check(found, 2, 0)
     assert {sae for pair in drawn for sae in pair} == set(MEMBERS) - {"deep", "shallow", UNSHIPPED}

@@ -28,7 +28,7 @@ from absorption.training.recipe import Recipe
 
 
 def test_what_a_sweep_measured_comes_back(data: Path) -> None:
-    found = several_saes.read_family()
+    found = several_saes.read_sae_family()
     order = ["shallow", "sparse", "base", "dense", "wide", "deep", "seed-1", UNSHIPPED, "matryoshka"]
     assert found.saes == order
     assert found.parameters == PARAMETERS
@@ -41,7 +41,7 @@ def test_what_a_sweep_measured_comes_back(data: Path) -> None:
 
 
 def test_a_member_is_what_its_card_says(data: Path) -> None:
-    rows: Any = several_saes.members(several_saes.read_family()).set_index("sae")
+    rows: Any = several_saes.members(several_saes.read_sae_family()).set_index("sae")
     assert rows.loc["deep", "layer"] == 12
     assert rows.loc["matryoshka", "architecture"] == "matryoshka"
     assert rows.loc["seed-1", "seed"] == 1
@@ -56,7 +56,7 @@ def test_numbers_of_other_weights_are_refused(data: Path) -> None:
     with pytest.raises(
         stored_numbers.StoredNumbersError, match=r"of base are of weights hash of base, .* trained again"
     ):
-        several_saes.read_family()
+        several_saes.read_sae_family()
 
 
 def test_numbers_of_another_configuration_are_refused(data: Path) -> None:
@@ -65,7 +65,7 @@ def test_numbers_of_another_configuration_are_refused(data: Path) -> None:
     with pytest.raises(
         stored_numbers.StoredNumbersError, match=r"of base are of configuration \w{16}, the shipped one"
     ):
-        several_saes.read_family()
+        several_saes.read_sae_family()
 
 
 def test_numbers_that_do_not_say_their_configuration_are_refused(data: Path) -> None:
@@ -74,7 +74,7 @@ def test_numbers_that_do_not_say_their_configuration_are_refused(data: Path) -> 
     del stamps["base"]["loaded"]["sae"]["configuration_hash"]
     path.write_text(json.dumps(stamps))
     with pytest.raises(stored_numbers.StoredNumbersError, match="of base are of configuration None"):
-        several_saes.read_family()
+        several_saes.read_sae_family()
 
 
 def test_a_shipped_sae_without_numbers_is_named(data: Path) -> None:
@@ -82,7 +82,7 @@ def test_a_shipped_sae_without_numbers_is_named(data: Path) -> None:
     folder.mkdir()
     (folder / "card.json").write_text(json.dumps(card("new", {})))
     with pytest.raises(stored_numbers.StoredNumbersError, match="differ in: new"):
-        several_saes.read_family()
+        several_saes.read_sae_family()
 
 
 def test_saes_measured_with_different_parameters_are_not_one_family(data: Path, tmp_path: Path) -> None:
@@ -97,7 +97,7 @@ def test_numbers_that_do_not_state_how_they_were_measured_are_refused(data: Path
     del stamps["wide"]["parameters"]["probe"]
     path.write_text(json.dumps(stamps))
     with pytest.raises(stored_numbers.StoredNumbersError, match="of wide do not state their probe"):
-        several_saes.read_family()
+        several_saes.read_sae_family()
 
 
 def test_a_failed_run_is_left_out_and_a_sweep_of_none_is_refused(data: Path, tmp_path: Path) -> None:
@@ -130,9 +130,9 @@ def test_an_sae_that_is_not_shipped_goes_by_its_card(data: Path, tmp_path: Path)
 
 
 def test_seeds_that_are_recipes_only_may_be_left_out_of_the_family(data: Path, tmp_path: Path) -> None:
-    assert UNSHIPPED in several_saes.read_family().saes
+    assert UNSHIPPED in several_saes.read_sae_family().saes
     several_saes.collect([tmp_path / "sweep"])
-    found = several_saes.read_family()
+    found = several_saes.read_sae_family()
     assert UNSHIPPED not in found.saes
     assert found.saes == several_saes.members(found)["sae"].tolist()
     assert len(found.saes) == len(MEMBERS) - 1
@@ -146,9 +146,9 @@ def test_without_the_numbers_of_a_shipped_sae_the_family_is_refused(data: Path, 
 
 
 def test_numbers_of_another_recipe_are_refused(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stored_numbers, "MEASURED", (Recipe(seed=2, lr=1e-3),))
+    monkeypatch.setattr(stored_numbers, "UNSHIPPED_RECIPES", (Recipe(seed=2, lr=1e-3),))
     with pytest.raises(stored_numbers.StoredNumbersError, match="seed-2 are of another recipe"):
-        several_saes.read_family()
+        several_saes.read_sae_family()
 
 
 @pytest.mark.parametrize("name", ["stamps.json", "numbers.parquet", "resamples.parquet"])
@@ -156,7 +156,7 @@ def test_missing_and_damaged_files_are_refused(data: Path, name: str) -> None:
     path = data / stored_numbers.FOLDER / name
     path.write_bytes(path.read_bytes()[:40])
     with pytest.raises(stored_numbers.StoredNumbersError, match="holds no stored numbers"):
-        several_saes.read_family()
+        several_saes.read_sae_family()
     path.unlink()
     with pytest.raises(stored_numbers.StoredNumbersError, match="holds no stored numbers"):
-        several_saes.read_family()
+        several_saes.read_sae_family()

@@ -10,13 +10,13 @@ from absorption.toy import theory
 
 def test_the_family_has_no_error_and_the_proofs_sparsity_for_every_d() -> None:
     d = np.linspace(0, 1, 11)
-    table = theory.family(d, p_both=0.05, p_parent_only=0.2)
+    table = theory.closed_form_losses(d, p_both=0.05, p_parent_only=0.2)
     assert table["reconstruction"].to_numpy() == pytest.approx(0, abs=1e-12)
     assert table["sparsity"].to_numpy() == pytest.approx(0.05 * (2 - d) + 0.2, abs=1e-6)
 
 
 def test_full_absorption_is_cheapest_under_both_ways_of_counting() -> None:
-    table = theory.family(np.linspace(0, 1, 21), p_both=0.1, p_parent_only=0.3)
+    table = theory.closed_form_losses(np.linspace(0, 1, 21), p_both=0.1, p_parent_only=0.3)
     for column in ("sparsity", "sparsity_weighted"):
         assert (np.diff(table[column]) < 0).all()
 

@@ -42,7 +42,7 @@ def tiny_family(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model: Language
     """The command as it is, with tiny recipes, a tiny model, and its words in place of a real vocabulary."""
     monkeypatch.setenv("ABSORPTION_CACHE", str(tmp_path / "cache"))
     recipes = {recipe.sae_id: recipe for recipe in (RECIPE, OTHER)}
-    monkeypatch.setattr(train, "FAMILY", tuple(recipes.values()))
+    monkeypatch.setattr(train, "SHIPPED_RECIPES", tuple(recipes.values()))
     monkeypatch.setattr(train, "find_recipe", recipes.__getitem__)
     monkeypatch.setattr(train, "load_model", lambda *_arguments: model)
     monkeypatch.setattr(train, "load_windows", tiny_windows)

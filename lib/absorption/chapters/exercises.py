@@ -50,7 +50,7 @@ def check_sparsity(answer: Callable[[float, float, float], float] | None) -> Fee
     if answer is None:
         return NOT_ANSWERED
     for d, p_both, p_only in ((0.0, 0.05, 0.2), (1.0, 0.05, 0.2), (0.3, 0.2, 0.1), (0.8, 0.4, 0.0)):
-        expected = theory.family(np.array([d]), p_both, p_only)["sparsity"].iloc[0]
+        expected = theory.closed_form_losses(np.array([d]), p_both, p_only)["sparsity"].iloc[0]
         given = float(answer(d, p_both, p_only))
         if not np.isclose(given, expected, atol=1e-6):
             return Feedback(

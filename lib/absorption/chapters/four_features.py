@@ -98,7 +98,7 @@ class ClosedForm(Findings):
     """The closed-form family's losses, and where the trained SAE stands among them."""
 
     curve: pd.DataFrame
-    """``theory.family`` on a grid of ``d``."""
+    """``theory.closed_form_losses`` on a grid of ``d``."""
     point: pd.DataFrame
     """One row with the trained SAE's ``d`` and its losses on the two inputs in which the parent fires."""
 
@@ -120,7 +120,7 @@ def beside_closed_form(trained: Trained, n_points: int = 21) -> ClosedForm:
     """The SAE of the hierarchy beside the family, both in the same units."""
     world, sae = WORLDS["hierarchy"], trained.saes["hierarchy"]
     chances = torch.tensor([world.rates[1], world.rates[0] - world.rates[1]])
-    curve = theory.family(np.linspace(0, 1, n_points), *chances.tolist())
+    curve = theory.closed_form_losses(np.linspace(0, 1, n_points), *chances.tolist())
     inputs = torch.stack([world.pattern(0, 1), world.pattern(0)]) @ world.directions
     acts = sae.encode(inputs)
     order = measure.main_latents(sae, world)

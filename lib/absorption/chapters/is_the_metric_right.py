@@ -15,7 +15,7 @@ from absorption.definitions.rules import ABLATION, FRACTION, FULL_ABSORPTION
 from absorption.definitions.thresholds import Thresholds
 from absorption.latents.ksparse import F1_JUMP
 from absorption.planted.alphabet import Alphabet
-from absorption.planted.cases import CASES, SILENCED, cases, four_families
+from absorption.planted.cases import CASES, SILENCED, cases, four_word_families
 from absorption.planted.saes import Case, absorbing, split
 from absorption.planted.study import DEFINITIONS, PlantedStudy, scores, study_case
 
@@ -24,7 +24,7 @@ FINDS, MISSES, FOOLED = 0.8, 0.2, 0.01
 
 
 def _alphabet(settings: PlantedMetricSettings) -> Alphabet:
-    return four_families(settings.n_words, settings.d_model, settings.seed)
+    return four_word_families(settings.n_words, settings.d_model, settings.seed)
 
 
 def case_table(settings: PlantedMetricSettings) -> pd.DataFrame:

@@ -172,7 +172,7 @@ class WithoutProbeSettings(SaeSettings, ToySettings):
     f1_jump: Jump
 
 
-class FamilySettings(Settings):
+class SaeFamilySettings(Settings):
     """Chapter on width, sparsity and architecture."""
 
     device: Device

@@ -70,7 +70,7 @@ class Alphabet:
         """Index of a letter's feature."""
         return letter
 
-    def family(self, letter: int, number: int) -> int:
+    def family_feature(self, letter: int, number: int) -> int:
         """Index of a family's feature."""
         return len(LETTERS) + letter * len(self.families) + number
 
@@ -117,7 +117,7 @@ class Alphabet:
         acts[rows, letters] = size
         own = family >= 0
         pairs = zip(letters[own].tolist(), family[own].tolist(), strict=True)
-        acts[rows[own], [self.family(*pair) for pair in pairs]] = self.strength
+        acts[rows[own], [self.family_feature(*pair) for pair in pairs]] = self.strength
         acts[rows, [self.case(bool(upper)) for upper in words["upper"]]] = 1
         mine = np.arange(len(LETTERS)) == letters[:, None]
         chance = np.where(mine, P_TOPIC, P_TOPIC_ELSEWHERE)

@@ -25,7 +25,7 @@ CASES = {
 """What is planted; the last five absorb."""
 
 
-def four_families(n_words: int = 200, d_model: int = 256, seed: int = 0) -> Alphabet:
+def four_word_families(n_words: int = 200, d_model: int = 256, seed: int = 0) -> Alphabet:
     """The words that all cases start from: four families of 3% of a letter's words each; sizes as in ``Alphabet``."""
     family = max(1, round(0.03 * n_words))
     return Alphabet(n_words=n_words, families=(family,) * 4, d_model=d_model, seed=seed)

@@ -1,7 +1,7 @@
 """SAEs set by hand on the planted alphabet, in which every absorbed word is known.
 
 A latent is stated by what it reads and what it writes, in units of features. In the plane of a letter and a family the
-absorbing ones are the closed-form family of the paper's appendix: see ``theory.family_weights``.
+absorbing ones are the closed-form family of the paper's appendix: see ``theory.closed_form_weights``.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from absorption.spelling.vocab import LETTERS
 
 OFF = -1e-3
 """Bias of every latent: rounding must not count as firing."""
-ABSORBED_FAMILIES = (0, 1)
+ABSORBING_FAMILIES = (0, 1)
 """Families whose latents absorb, of four; the others are recovered as they are."""
 HOOK = "blocks.0.hook_resid_post"
 
@@ -89,15 +89,15 @@ def absorbing(
         twins: two latents share the work of each absorbing family.
         name: of the case.
     """
-    absorbed = [number for number in ABSORBED_FAMILIES if number < len(alphabet.families)]
+    absorbed = [number for number in ABSORBING_FAMILIES if number < len(alphabet.families)]
     latents = list(_alike(alphabet))
     for i in range(len(LETTERS)):
         # Where the family fires with its strength, exactly d of the letter has to go from one latent to the other.
         lean = d / alphabet.strength
-        holes = {alphabet.family(i, number): -hole * lean for number in absorbed}
+        holes = {alphabet.family_feature(i, number): -hole * lean for number in absorbed}
         latents.append(Latent("letter", {alphabet.letter(i): 1.0, **holes}, {alphabet.letter(i): 1.0}))
         for number in range(len(alphabet.families)):
-            mine, part = alphabet.family(i, number), 0.5 if twins and number in absorbed else 1.0
+            mine, part = alphabet.family_feature(i, number), 0.5 if twins and number in absorbed else 1.0
             extra = {alphabet.letter(i): part * lean} if number in absorbed and d else {}
             latent = Latent("family", {mine: 1.0}, {mine: part, **extra})
             latents += [latent] * (2 if part < 1 else 1)
@@ -143,7 +143,7 @@ def merged(alphabet: Alphabet) -> Case:
         topic = alphabet.topic(i)
         latents.append(Latent("topic", {topic: 1.0}, {topic: 1.0, alphabet.letter(i): 0.6}))
         for number in range(len(alphabet.families)):
-            mine = alphabet.family(i, number)
+            mine = alphabet.family_feature(i, number)
             writes = {mine: 1.0, alphabet.letter(i): 1 / alphabet.strength}
             latents.append(Latent("family", {mine: 1.0}, writes))
     return Case("hedging", alphabet, tuple(latents))

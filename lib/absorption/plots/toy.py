@@ -70,7 +70,7 @@ def firing(table: pd.DataFrame) -> go.Figure:
     return fig
 
 
-def family(curve: pd.DataFrame, point: pd.DataFrame) -> go.Figure:
+def closed_form_losses(curve: pd.DataFrame, point: pd.DataFrame) -> go.Figure:
     """Losses of the closed-form family against ``d``, with the trained SAE on them.
 
     Args:

@@ -12,14 +12,14 @@ import pandas as pd
 from absorption.base.statistics import Estimate
 from absorption.latents.score import slope_per_doubling
 from absorption.several_saes.quantities import QUANTITIES
-from absorption.several_saes.stored_numbers import Family, members
+from absorption.several_saes.stored_numbers import SaeFamily, members
 
 BASE = {"architecture": "batchtopk", "d_sae": 4096, "k": 32, "seed": 0}
 """The setting that the others vary, at the layer that most of the family reads."""
 L0, WIDTH, ARCHITECTURE, LAYER, SEED = "k", "d_sae", "architecture", "layer", "seed"
 
 
-def steps(family: Family, setting: str) -> pd.DataFrame:
+def steps(family: SaeFamily, setting: str) -> pd.DataFrame:
     """Rows of ``members`` that differ from the base in ``setting`` alone, sorted by it (by name: the base first)."""
     rows, base = members(family), base_setting(family)
     same = np.logical_and.reduce([rows[name] == value for name, value in base.items() if name != setting])
@@ -29,12 +29,12 @@ def steps(family: Family, setting: str) -> pd.DataFrame:
     return mine.sort_values(setting)
 
 
-def base_setting(family: Family) -> dict[str, Any]:
+def base_setting(family: SaeFamily) -> dict[str, Any]:
     """``BASE`` with its layer, the one that most of the family reads."""
     return {**BASE, LAYER: int(members(family)[LAYER].mode()[0])}
 
 
-def trends(family: Family, setting: str) -> pd.DataFrame:
+def trends(family: SaeFamily, setting: str) -> pd.DataFrame:
     """Least-squares change of every quantity each time L0 (measured on text) or width doubles.
 
     Returns:
@@ -53,12 +53,12 @@ def trends(family: Family, setting: str) -> pd.DataFrame:
     return _table(slope).assign(saes=[len(with_it[quantity]) for quantity in QUANTITIES])
 
 
-def having(family: Family, rows: pd.DataFrame, quantity: str) -> pd.DataFrame:
+def having(family: SaeFamily, rows: pd.DataFrame, quantity: str) -> pd.DataFrame:
     """The rows whose SAE has the quantity: a rate is missing where no letter's main latents pass the gate."""
     return rows[[not np.isnan(family.value(sae, quantity)) for sae in rows["sae"]]]
 
 
-def differences(family: Family, setting: str) -> pd.DataFrame:
+def differences(family: SaeFamily, setting: str) -> pd.DataFrame:
     """Every SAE of ``steps`` minus the base: ``sae``, the setting, ``quantity, value, low, high``."""
     rows = steps(family, setting)
     base = str(rows.loc[rows[setting] == base_setting(family)[setting], "sae"].iloc[0])

@@ -26,7 +26,7 @@ from absorption.several_saes.contrasts import (
     position,
     steps,
 )
-from absorption.several_saes.stored_numbers import Family, members
+from absorption.several_saes.stored_numbers import SaeFamily, members
 
 LEVEL = 0.95
 SETTING = [ARCHITECTURE, WIDTH, L0, LAYER]
@@ -39,14 +39,14 @@ Weights = Mapping[str, float]
 """A change as a weighted sum over SAEs: the weight of each, by name; they sum to 0."""
 
 
-def repeated(family: Family) -> pd.DataFrame:
+def repeated(family: SaeFamily) -> pd.DataFrame:
     """Rows of ``members`` whose setting was trained with several seeds, sorted by setting and seed."""
     rows = members(family)
     several = rows.groupby(SETTING, sort=False)[SEED].transform("size") > 1
     return rows[several].sort_values([*SETTING, SEED])
 
 
-def spread(family: Family, wanted: Sequence[str]) -> pd.DataFrame:
+def spread(family: SaeFamily, wanted: Sequence[str]) -> pd.DataFrame:
     """Every quantity over the seeds of each setting that has several.
 
     Returns:
@@ -65,7 +65,7 @@ def spread(family: Family, wanted: Sequence[str]) -> pd.DataFrame:
     return table.reset_index().drop(columns="order")
 
 
-def beside_seeds(family: Family, wanted: Sequence[str]) -> pd.DataFrame:
+def beside_seeds(family: SaeFamily, wanted: Sequence[str]) -> pd.DataFrame:
     """Changes with L0, width, architecture and layer, each SAE's number being the mean over its setting's seeds.
 
     Beside each stands what seeds alone would make of it: half the width of the 95% interval of such a change if the
@@ -102,7 +102,7 @@ def interval_with_seeds(row: pd.Series) -> tuple[float, float]:
     return row["value"] - below, row["value"] + above
 
 
-def changes(family: Family, quantity: str) -> dict[str, Weights]:
+def changes(family: SaeFamily, quantity: str) -> dict[str, Weights]:
     """Slopes per doubling of L0 and of width, and each architecture and layer minus the base's, over seed means.
 
     An SAE without the quantity (a rate, where no letter's main latents pass the gate) has no part in a slope.
@@ -137,7 +137,7 @@ def by_chance(base: ArrayLike, weights: ArrayLike) -> float:
     return float(stats.t.ppf((1 + LEVEL) / 2, len(values) - 1) * sd * np.linalg.norm(np.asarray(weights)))
 
 
-def _over_seeds(family: Family, rows: pd.DataFrame, weights: np.ndarray) -> Weights:
+def _over_seeds(family: SaeFamily, rows: pd.DataFrame, weights: np.ndarray) -> Weights:
     """Spread each row's weight evenly over all seeds of its setting."""
     found = {}
     for row, weight in zip(rows.to_dict("records"), weights, strict=True):
@@ -146,7 +146,7 @@ def _over_seeds(family: Family, rows: pd.DataFrame, weights: np.ndarray) -> Weig
     return found
 
 
-def seeds_of(family: Family, setting: Mapping[str, object]) -> list[str]:
+def seeds_of(family: SaeFamily, setting: Mapping[str, object]) -> list[str]:
     """Names of the SAEs of one setting, whatever their seed."""
     rows = members(family)
     same = np.logical_and.reduce([rows[name] == setting[name] for name in SETTING])

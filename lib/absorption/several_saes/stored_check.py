@@ -14,7 +14,7 @@ from absorption.saes.loader import load_sae
 from absorption.saes.shipped import SHIPPED
 from absorption.several_saes import numbers
 from absorption.several_saes.contrasts import LAYER
-from absorption.several_saes.stored_numbers import MAKE, Family, StoredNumbersError, members
+from absorption.several_saes.stored_numbers import MAKE, SaeFamily, StoredNumbersError, members
 
 TOLERANCE = 0.01
 """Largest difference that passes. The same machine gives the same numbers; another adds in another order, which
@@ -25,7 +25,7 @@ class StaleNumbersError(StoredNumbersError):
     """Stored numbers that come out differently when measured again."""
 
 
-def chosen_for_check(family: Family, n: int, seed: int) -> list[str]:
+def chosen_for_check(family: SaeFamily, n: int, seed: int) -> list[str]:
     """``n`` shipped SAEs at the layer that most of the family reads (whose activations other chapters have made)."""
     rows = members(family)
     there = rows[(rows[LAYER] == rows[LAYER].mode()[0]) & (rows["shipped"] == "yes")]["sae"].tolist()
@@ -33,7 +33,7 @@ def chosen_for_check(family: Family, n: int, seed: int) -> list[str]:
     return [there[i] for i in order[:n]]
 
 
-def again(family: Family, saes: Sequence[str], lm: LanguageModel) -> pd.DataFrame:
+def again(family: SaeFamily, saes: Sequence[str], lm: LanguageModel) -> pd.DataFrame:
     """Measure some SAEs again with the stored parameters.
 
     Returns:
@@ -58,7 +58,7 @@ def again(family: Family, saes: Sequence[str], lm: LanguageModel) -> pd.DataFram
     return table
 
 
-def _again(family: Family, name: str, lm: LanguageModel) -> pd.DataFrame:
+def _again(family: SaeFamily, name: str, lm: LanguageModel) -> pd.DataFrame:
     given = family.parameters
     sae = load_sae(SHIPPED, name, lm)
     words = one_sae.prepare_words(

@@ -29,7 +29,7 @@ from absorption.saes.shipped import SHIPPED, shipped_card, shipped_ids
 from absorption.several_saes.numbers import COLUMNS, NULL
 from absorption.several_saes.quantities import QUANTITIES
 from absorption.several_saes.side_by_side import SUMMARY
-from absorption.training.recipe import MEASURED, Recipe
+from absorption.training.recipe import UNSHIPPED_RECIPES, Recipe
 
 FOLDER = "results/family"
 RESAMPLES = "sae-resamples"
@@ -43,7 +43,7 @@ class StoredNumbersError(ValueError):
 
 
 @dataclass(frozen=True)
-class Family:
+class SaeFamily:
     """Numbers of several SAEs on the same words."""
 
     numbers: pd.DataFrame
@@ -81,7 +81,7 @@ class Family:
         )
 
 
-def read_family(folder: str | Path = "") -> Family:
+def read_sae_family(folder: str | Path = "") -> SaeFamily:
     """The stored numbers; of the shipped SAEs if ``folder`` is empty.
 
     Raises:
@@ -91,7 +91,7 @@ def read_family(folder: str | Path = "") -> Family:
     place = Path(folder) if folder else data_root() / FOLDER
     try:
         stamps = json.loads((place / "stamps.json").read_text(encoding="utf-8"))
-        family = Family(
+        family = SaeFamily(
             # Numbers from before rates had a null have none: their columns are empty, and no claim rests on them.
             pd.read_parquet(place / "numbers.parquet").reindex(columns=COLUMNS),
             pd.read_parquet(place / "resamples.parquet"),
@@ -105,7 +105,7 @@ def read_family(folder: str | Path = "") -> Family:
     return family
 
 
-def collect(sweeps: Sequence[Path], folder: Path | None = None) -> Family:
+def collect(sweeps: Sequence[Path], folder: Path | None = None) -> SaeFamily:
     """Put what finished sweeps of one-SAE pages measured into ``folder`` (default the shipped place).
 
     Raises:
@@ -124,7 +124,7 @@ def collect(sweeps: Sequence[Path], folder: Path | None = None) -> Family:
     if twice:
         raise StoredNumbersError(f"Measured more than once: {', '.join(twice)}. Give each SAE once.")
     order = sorted(found, key=lambda one: _order(one[0], card_of(one[0], one[1])))
-    family = Family(
+    family = SaeFamily(
         numbers=pd.concat([numbers for _, _, numbers, _ in order], ignore_index=True),
         resamples=pd.concat([samples.assign(sae=sae) for sae, _, _, samples in order], ignore_index=True),
         stamps={sae: stamp for sae, stamp, _, _ in order},
@@ -145,7 +145,7 @@ def card_of(sae: str, stamp: Mapping[str, Any]) -> dict[str, Any]:
     return stamp["card"] if "card" in stamp else shipped_card(sae)
 
 
-def members(family: Family) -> pd.DataFrame:
+def members(family: SaeFamily) -> pd.DataFrame:
     """One row an SAE: what it is, and what its card says of it.
 
     Columns ``sae, architecture, d_sae, k, layer, seed, l0_text, l0_words, l0_share, explained_variance, recovered,
@@ -177,7 +177,7 @@ def members(family: Family) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def along(family: Family, chosen: pd.DataFrame, quantities: Iterable[str]) -> pd.DataFrame:
+def along(family: SaeFamily, chosen: pd.DataFrame, quantities: Iterable[str]) -> pd.DataFrame:
     """The rows of ``members`` joined with their numbers: ``quantity, value, low, high`` and a rate's null."""
     wanted = family.numbers[family.numbers["quantity"].isin(list(quantities))]
     return chosen.merge(
@@ -223,7 +223,7 @@ def _order(sae: str, card: Mapping[str, Any]) -> tuple[Any, ...]:
     return card["architecture"] != "batchtopk", card["recipe"]["seed"], layer, card["d_sae"], card["k"], sae
 
 
-def _check_alike(family: Family) -> None:
+def _check_alike(family: SaeFamily) -> None:
     for name in SAME:
         without = [sae for sae, stamp in family.stamps.items() if name not in stamp["parameters"]]
         if without:
@@ -242,13 +242,13 @@ def _check_same(sae: str, what: str, stored: str | None, now: str) -> None:
         raise StoredNumbersError(f"{told} Make them: {MAKE}.")
 
 
-def _check_shipped(family: Family) -> None:
+def _check_shipped(family: SaeFamily) -> None:
     """Shipped SAEs are checked by the hashes of weights and configuration; of the others there is the recipe, which
     must be the card's.
 
     All shipped SAEs must be there. Further seeds that are recipes only may be there or not.
     """
-    recipes = {recipe.sae_id: recipe for recipe in MEASURED if recipe.sae_id in family.saes}
+    recipes = {recipe.sae_id: recipe for recipe in UNSHIPPED_RECIPES if recipe.sae_id in family.saes}
     shipped = shipped_ids()
     missing = sorted({*shipped, *recipes} ^ set(family.saes))
     if missing:

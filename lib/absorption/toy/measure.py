@@ -178,7 +178,7 @@ def _unit(rows: Tensor) -> Tensor:
 
 
 def closed_form(sae: SAE[Any], world: World) -> dict[str, float]:
-    """The pair (f0, f1) in the terms of the closed-form family (``theory.family``).
+    """The pair (f0, f1) in the terms of the closed-form family (``theory.closed_form_losses``).
 
     Returns:
         ``d``: what f1's latent writes along f0 for each unit along f1; ``hole``: what f0's latent reads

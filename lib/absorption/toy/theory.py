@@ -20,7 +20,7 @@ D_GRID = np.linspace(0, 1.5, 15_001)
 """Candidates for ``d``; the loss is cheap, so a fine grid is safer than a search that needs one valley."""
 
 
-def family_weights(d: float) -> tuple[Float[Tensor, "latent 2"], Float[Tensor, "latent 2"]]:
+def closed_form_weights(d: float) -> tuple[Float[Tensor, "latent 2"], Float[Tensor, "latent 2"]]:
     """Encoder and decoder rows in the (f0, f1) plane, parent's latent first (proof: paper, appendices A.2-A.6).
 
     Encoder: ``f0 - d f1`` and ``f1``. Decoder: ``f0`` and ``f1 + d f0``. No biases.
@@ -28,8 +28,8 @@ def family_weights(d: float) -> tuple[Float[Tensor, "latent 2"], Float[Tensor, "
     return torch.tensor([[1.0, -d], [0.0, 1.0]]), torch.tensor([[1.0, 0.0], [d, 1.0]])
 
 
-def family(d: np.ndarray, p_both: float, p_parent_only: float) -> pd.DataFrame:
-    """Losses of the family where the child never fires alone (paper, appendices A.2-A.6).
+def closed_form_losses(d: np.ndarray, p_both: float, p_parent_only: float) -> pd.DataFrame:
+    """Losses of the closed-form family where the child never fires alone (paper, appendices A.2-A.6).
 
     Args:
         d: degrees of absorption in [0, 1].
@@ -43,7 +43,7 @@ def family(d: np.ndarray, p_both: float, p_parent_only: float) -> pd.DataFrame:
     """
     rows = []
     for value in d:
-        encoder, decoder = family_weights(float(value))
+        encoder, decoder = closed_form_weights(float(value))
         inputs = torch.tensor([[1.0, 1.0], [1.0, 0.0]])
         chances = torch.tensor([p_both, p_parent_only])
         acts = torch.relu(inputs @ encoder.T)

@@ -72,7 +72,7 @@ class Recipe:
 STANDARD = Recipe("standard", penalty=1.5, penalty_warm_up_steps=300)
 """ReLU with an L1 penalty."""
 
-FAMILY = (
+SHIPPED_RECIPES = (
     Recipe(),
     Recipe(k=16),
     Recipe(k=64),
@@ -92,7 +92,7 @@ FAMILY = (
 )  # fmt: skip
 """The shipped SAEs, in the order in which ``make saes`` trains them."""
 
-MEASURED = (
+UNSHIPPED_RECIPES = (
     Recipe(seed=2),
     Recipe(seed=3),
     replace(STANDARD, seed=1),
@@ -106,8 +106,8 @@ def find_recipe(sae_id: str) -> Recipe:
     Raises:
         ValueError: no such recipe; the message lists them.
     """
-    for recipe in FAMILY + MEASURED:
+    for recipe in SHIPPED_RECIPES + UNSHIPPED_RECIPES:
         if recipe.sae_id == sae_id:
             return recipe
-    names = ", ".join(recipe.sae_id for recipe in FAMILY + MEASURED)
+    names = ", ".join(recipe.sae_id for recipe in SHIPPED_RECIPES + UNSHIPPED_RECIPES)
     raise ValueError(f"There is no recipe {sae_id!r}; allowed: {names}.")

@@ -20,7 +20,7 @@ from absorption.saes.shipped import LOCAL
 from absorption.training import card
 from absorption.training.corpus import load_windows
 from absorption.training.harvest import StoredActivations, store_activations
-from absorption.training.recipe import FAMILY, Recipe, find_recipe
+from absorption.training.recipe import SHIPPED_RECIPES, Recipe, find_recipe
 from absorption.training.trainer import ResumableTrainer, make_trainer
 
 
@@ -34,7 +34,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--again", action="store_true", help="train even what is already there")
     parser.add_argument("--stop-after", type=int, default=None, help="stop after this many steps (for tests)")
     chosen = parser.parse_args(arguments)
-    recipes = [find_recipe(name) for name in chosen.sae_ids] or list(FAMILY)
+    recipes = [find_recipe(name) for name in chosen.sae_ids] or list(SHIPPED_RECIPES)
     output = chosen.output or data_root() / "saes"
     model = None
     for recipe in recipes:

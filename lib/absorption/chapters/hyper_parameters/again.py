@@ -9,10 +9,10 @@ from typing import Any
 import pandas as pd
 
 from absorption.chapters.findings import Findings
-from absorption.chapters.settings import FamilySettings
+from absorption.chapters.settings import SaeFamilySettings
 from absorption.models.language_model import LanguageModel, load_model
 from absorption.several_saes.stored_check import TOLERANCE, again, chosen_for_check
-from absorption.several_saes.stored_numbers import Family
+from absorption.several_saes.stored_numbers import SaeFamily
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Again(Findings):
         return {"tolerance": TOLERANCE, "chosen": self.names}
 
 
-def measure_again(family: Family, settings: FamilySettings) -> Again:
+def measure_again(family: SaeFamily, settings: SaeFamilySettings) -> Again:
     """Draw SAEs with the seed and measure them as they were measured.
 
     Raises:

@@ -12,7 +12,7 @@ from absorption.chapters.findings import Findings
 from absorption.several_saes.contrasts import ARCHITECTURE, base_setting
 from absorption.several_saes.quantities import CLAIMED, QUANTITIES, RATES, quantities
 from absorption.several_saes.seeds import beside_seeds, repeated, seeds_of, spread
-from absorption.several_saes.stored_numbers import Family, along
+from absorption.several_saes.stored_numbers import SaeFamily, along
 
 
 @dataclass(frozen=True)
@@ -43,14 +43,14 @@ class Seeds(Findings):
         return self.told
 
 
-def compare_seeds(family: Family) -> Seeds:
+def compare_seeds(family: SaeFamily) -> Seeds:
     """Set every change beside the spread over seeds."""
     beside = beside_seeds(family, CLAIMED)
     by_seed = along(family, repeated(family), quantities(RATES))
     return Seeds(by_seed, spread(family, QUANTITIES), beside, in_words(family, beside))
 
 
-def in_words(family: Family, beside: pd.DataFrame) -> dict[str, object]:
+def in_words(family: SaeFamily, beside: pd.DataFrame) -> dict[str, object]:
     """What a text says of ``beside_seeds``: counts of all and larger changes, and the names of larger ones of rates.
 
     ``n_above`` is the number of rules under which all standard SAEs lie above all SAEs of the base setting.

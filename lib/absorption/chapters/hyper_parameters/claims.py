@@ -12,7 +12,7 @@ from absorption.definitions.rules import ABLATION, FULL_ABSORPTION, RELATIVE
 from absorption.several_saes.above_null import share_above
 from absorption.several_saes.quantities import CLAIMED, PRECISION, RECALL, SPLITS
 from absorption.several_saes.seeds import PER_L0, PER_WIDTH, beside_seeds, changes, interval_with_seeds
-from absorption.several_saes.stored_numbers import Family
+from absorption.several_saes.stored_numbers import SaeFamily
 
 REMEDY = "matryoshka minus batchtopk"
 CHANGES = [
@@ -27,7 +27,7 @@ CHANGES = [
 """Claim, part, and the change that it is about."""
 
 
-def claims_table(family: Family) -> pd.DataFrame:
+def claims_table(family: SaeFamily) -> pd.DataFrame:
     """One row a part of a claim: ``claim, part, value, low, high, note``.
 
     A change is one between means over seeds, and its interval is over words and seeds.
@@ -62,7 +62,7 @@ def _change(
     return claim, part, row["value"], *interval_with_seeds(row), note
 
 
-def _above(family: Family, part: str, quantity: str) -> Sequence[object]:
+def _above(family: SaeFamily, part: str, quantity: str) -> Sequence[object]:
     rows = family.numbers[family.numbers["quantity"] == quantity]
     share, note = share_above(rows.set_index("sae")["p"])
     return "every-sae", part, share.value, share.low, share.high, note

@@ -12,7 +12,7 @@ from absorption.chapters.findings import Findings
 from absorption.chapters.hyper_parameters.claims import claims_table
 from absorption.several_saes.contrasts import ARCHITECTURE, L0, LAYER, SEED, WIDTH, differences, steps, trends
 from absorption.several_saes.quantities import QUANTITIES, RATES, RATES_UNGATED, quantities
-from absorption.several_saes.stored_numbers import Family, along, members, read_family
+from absorption.several_saes.stored_numbers import SaeFamily, along, members, read_sae_family
 
 FIRST = "ablation, relative lead"
 """The rate by which the text says where the first seed is among the others."""
@@ -22,7 +22,7 @@ FIRST = "ablation, relative lead"
 class Numbers(Findings):
     """The family's SAEs and their stored numbers."""
 
-    family: Family
+    family: SaeFamily
     members: pd.DataFrame
 
     def tables(self) -> Mapping[str, pd.DataFrame]:
@@ -48,11 +48,11 @@ class Numbers(Findings):
 
 def read_numbers() -> Numbers:
     """The stored numbers of the shipped SAEs and of their further seeds."""
-    family = read_family()
+    family = read_sae_family()
     return Numbers(family, members(family))
 
 
-def below_first_seed(family: Family, quantity: str) -> tuple[int, int]:
+def below_first_seed(family: SaeFamily, quantity: str) -> tuple[int, int]:
     """How many seeds the base setting has, and in how many of the later ones a quantity is lower than in the first."""
     first, *others = [family.value(sae, quantity) for sae in steps(family, SEED)["sae"]]
     return 1 + len(others), sum(other < first for other in others)
@@ -100,7 +100,7 @@ class Varied(Findings):
         }
 
 
-def vary(family: Family) -> Varied:
+def vary(family: SaeFamily) -> Varied:
     """Take the SAEs of each setting, and their changes: slopes for what doubles, differences for the rest."""
 
     def numbers(setting: str) -> pd.DataFrame:
@@ -131,7 +131,7 @@ class Rates(Findings):
         return {"family-rates": self.table}
 
 
-def every_rate(family: Family) -> Rates:
+def every_rate(family: SaeFamily) -> Rates:
     """The rates of all SAEs."""
     wanted = quantities({**RATES, **RATES_UNGATED})
     return Rates(family.numbers[family.numbers["quantity"].isin(wanted)])

@@ -15,7 +15,7 @@ from absorption.chapters import remedies
 from absorption.chapters.findings import Findings, OneTable
 from absorption.chapters.settings import WithoutProbeSettings
 from absorption.latents.unlabelled import SCORES, SaeView
-from absorption.planted.cases import cases, four_families
+from absorption.planted.cases import cases, four_word_families
 from absorption.planted.saes import Case
 from absorption.planted.study import ENOUGH
 from absorption.toy import measure, roc
@@ -108,7 +108,7 @@ def _truth(sae: SAE[Any], world: World) -> np.ndarray:
 def look_alike_pairs(settings: WithoutProbeSettings) -> RankedPairs:
     """Pairs of the planted alphabet's SAEs, ``source`` the case; areas are resampled over latents i."""
     tables = []
-    for case in cases(four_families(seed=settings.seed)):
+    for case in cases(four_word_families(seed=settings.seed)):
         if case.name in PLANTED:
             sae = case.sae()
             acts = csr_matrix(sae.encode(case.alphabet.acts).numpy())

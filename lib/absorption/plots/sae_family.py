@@ -12,7 +12,7 @@ from plotly.subplots import make_subplots
 from absorption.plots import theme
 
 
-def against(
+def against_setting(
     table: pd.DataFrame,
     x: str,
     panels: Mapping[str, Mapping[str, str]],
