@@ -147,7 +147,7 @@ def test_remedies_are_all_tried_in_both_worlds(monkeypatch: pytest.MonkeyPatch) 
     assert len(best) == 4
     strengths = sum(len(remedy.strengths) for remedy in few.values())
     assert n_marks(figures.trade_off(results, "trees", "explained_variance", "variance")) == strengths
-    assert n_marks(figures.compare(best, remedies.SHOWN)) == 5 * len(best)
+    assert n_marks(figures.remedies_side_by_side(best, remedies.SHOWN)) == 5 * len(best)
 
 
 def test_the_best_strength_is_the_least_absorbing_one_that_reconstructs() -> None:

@@ -6,7 +6,7 @@ import pandas as pd
 from tests.plots.reading import Panel, points
 from tests.plots.tables import frame, shows, upper
 
-from absorption.plots import absorbed, case, filters, report, sae_family
+from absorption.plots import absorbed, case, filters, sae_family, side_by_side
 
 ENDS, NULL_ENDS = ("low", "high"), ("null_low", "null_high")
 NULL = "null null_low null_high"
@@ -170,7 +170,7 @@ def _places(table: pd.DataFrame, shifts: dict[str, float], rows: list[str]) -> p
     return table.assign(place=table["quantity"].map(rows.index) + table["sae"].map(shifts))
 
 
-@shows("report.dots")
+@shows("side_by_side.dots")
 def _():
     table = _numbers()
     drawn = {"scores": {"precision": "precision, a"}, "rate": {"": "rate, full"}}
@@ -181,14 +181,14 @@ def _():
         panel.series[str(sae)] = points(rows, "value", "place", x_ends=ENDS)
     nulls = mine.dropna(subset=["null"])
     panel.series["null"] = points(nulls, "null", "place", x_ends=NULL_ENDS)
-    return report.dots(table, drawn, "sae", "value"), [panel]
+    return side_by_side.dots(table, drawn, "sae", "value"), [panel]
 
 
-@shows("report.side_by_side")
+@shows("side_by_side.one_section")
 def _():
     table = _numbers()
     mine = _places(table.iloc[:4], {"x": -0.175, "y": 0.175}, ["precision, a", "recall, a"])
     panel = Panel("gap", "", ticks={0: "precision, a", 1: "recall, a"})
     for sae, rows in mine.groupby("sae"):
         panel.series[str(sae)] = points(rows, "value", "place", x_ends=ENDS)
-    return report.side_by_side(table, "gap"), [panel]
+    return side_by_side.one_section(table, "gap"), [panel]

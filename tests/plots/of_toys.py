@@ -145,7 +145,7 @@ def _():
     return toy.trade_off(table, "trees", "explained_variance", "explained variance"), [panel]
 
 
-@shows("toy.compare")
+@shows("toy.remedies_side_by_side")
 def _():
     names = [f"{name}{end}" for name in ("absorbed", "mcc") for end in ("", "_low", "_high")]
     table = frame(
@@ -160,4 +160,4 @@ def _():
             ends = (f"{column}_low", f"{column}_high")
             panel.series[str(world)] = points(rows, "remedy", column, y_ends=ends)
         expected.append(panel)
-    return toy.compare(table, {"absorbed": "absorbed share", "mcc": "MCC"}), expected
+    return toy.remedies_side_by_side(table, {"absorbed": "absorbed share", "mcc": "MCC"}), expected

@@ -24,7 +24,7 @@ from IPython.display import display
 class Model:
     name, weights_hash, device, dtype = "tiny", "abcdef0123456789", "cpu", "float32"
 
-stamp.report(model=Model(), sae=[Model(), Model()])
+stamp.note_loaded(model=Model(), sae=[Model(), Model()])
 warnings.warn("a warning of the run")
 print("\\r 50%|#####     | 1/2 [00:01<00:01]\\r100%|##########| 2/2", file=sys.stderr)
 display({"application/vnd.jupyter.widget-view+json": {"model_id": "x"}, "text/plain": "bar"}, raw=True)

@@ -58,7 +58,7 @@ def test_a_preset_serves_as_well_and_its_batch_comes_along(tmp_path: Path, given
 
 
 def test_with_book_the_page_and_its_tables_lie_where_the_book_looks(tmp_path: Path, given: list) -> None:
-    made = reports.report(ROOT, tmp_path / "reports", [("sae_id", "x")], in_book=True)
+    made = reports.write_report(ROOT, tmp_path / "reports", [("sae_id", "x")], in_book=True)
     assert made.error == ""
     assert (tmp_path / stage.YOUR_SAES / "x.ipynb").exists()
     assert (tmp_path / "results" / stage.YOUR_SAES / "x").is_dir()
@@ -76,7 +76,7 @@ def test_a_failed_run_leaves_its_partial_page_and_none_in_the_book(
 
 @pytest.mark.parametrize(("name", "safe"), [("../../etc", "etc"), ("16", "sae-16"), ("a/b c", "a-b-c")])
 def test_a_name_is_a_file_name_and_no_path(tmp_path: Path, given: list, name: str, safe: str) -> None:
-    made = reports.report(ROOT, tmp_path, [], name=name)
+    made = reports.write_report(ROOT, tmp_path, [], name=name)
     assert made.html == tmp_path / f"{safe}.html"
 
 

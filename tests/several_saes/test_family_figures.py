@@ -9,7 +9,7 @@ from tests.several_saes.made_up import value_of
 
 from absorption import several_saes
 from absorption.plots import sae_family as figures
-from absorption.plots.report import dots
+from absorption.plots.side_by_side import dots
 
 
 def test_the_figures_show_every_number(data: Path) -> None:

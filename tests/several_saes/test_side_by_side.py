@@ -7,9 +7,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from absorption.plots import report as figures
+from absorption.plots import side_by_side as figures
 from absorption.runner import stage
-from absorption.several_saes.side_by_side import SUMMARY, compare, read_reports
+from absorption.several_saes.side_by_side import SUMMARY, read_reports, wide_table
 
 
 def write(folder: Path, sae: str, **values: float) -> Path:
@@ -22,7 +22,7 @@ def write(folder: Path, sae: str, **values: float) -> Path:
 
 def test_every_number_of_every_report_stands_once(tmp_path: Path) -> None:
     folders = [write(tmp_path / "a", "first", f1=0.5, recall=0.6), write(tmp_path / "b", "second", f1=0.7)]
-    table = compare(read_reports(folders))
+    table = wide_table(read_reports(folders))
     assert table.columns.tolist() == ["section", "quantity", "first", "second"]
     f1 = table.set_index("quantity").loc["f1"]
     assert list(f1) == ["recall gap", "0.500 [0.400, 0.600]", "0.700 [0.600, 0.800]"]
@@ -44,7 +44,7 @@ def test_a_folder_without_reports_is_named(tmp_path: Path) -> None:
 
 def test_the_figure_has_a_dot_for_every_number(tmp_path: Path) -> None:
     folders = [write(tmp_path / "a", "first", f1=0.5, recall=0.6), write(tmp_path / "b", "second", f1=0.7)]
-    fig = figures.side_by_side(read_reports(folders), "recall gap")
+    fig = figures.one_section(read_reports(folders), "recall gap")
     assert {trace.name: list(trace.x) for trace in fig.data} == {"first": [0.5, 0.6], "second": [0.7]}  # type: ignore[attr-defined]
 
 

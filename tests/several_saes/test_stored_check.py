@@ -127,11 +127,11 @@ def test_the_check_compares_a_number_and_both_ends_of_its_interval(
     stored = several_saes.read_sae_family().numbers.query("sae == 'base'")
     row = stored["quantity"] == LEAD
     now = stored.assign(**{column: stored[column].where(~row, stored[column] + shift)})
-    table: Any = stored_check.compare(stored, now).set_index("quantity")
+    table: Any = stored_check.beside_now(stored, now).set_index("quantity")
     assert table.loc[LEAD, "difference"] == pytest.approx(difference)
     assert table.loc[LEAD, "ends"] == pytest.approx(ends)
     assert not table.drop(LEAD)[["difference", "ends"]].any(axis=None)
-    gone: Any = stored_check.compare(stored, now[~row]).set_index("quantity")
+    gone: Any = stored_check.beside_now(stored, now[~row]).set_index("quantity")
     assert np.isnan([gone.loc[LEAD, "difference"], gone.loc[LEAD, "ends"]]).all()
 
 
@@ -140,10 +140,10 @@ def test_a_rate_that_is_missing_both_times_is_the_same_and_one_that_appears_is_n
     row = stored["quantity"] == LEAD
     without = stored.copy()
     without.loc[row, ["value", "low", "high"]] = np.nan
-    same: Any = stored_check.compare(without, without).set_index("quantity")
+    same: Any = stored_check.beside_now(without, without).set_index("quantity")
     assert same.loc[LEAD, ["difference", "ends"]].tolist() == [0.0, 0.0]
     for one, other in ((without, stored), (stored, without)):
-        table: Any = stored_check.compare(one, other).set_index("quantity")
+        table: Any = stored_check.beside_now(one, other).set_index("quantity")
         assert np.isnan([table.loc[LEAD, "difference"], table.loc[LEAD, "ends"]]).all()
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 
 from absorption.chapters.findings import Findings
 from absorption.chapters.settings import SideBySideSettings
-from absorption.several_saes.side_by_side import compare, read_reports
+from absorption.several_saes.side_by_side import read_reports, wide_table
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Reports(Findings):
     @property
     def table(self) -> pd.DataFrame:
         """One row a number, one column a report."""
-        return compare(self.reports)
+        return wide_table(self.reports)
 
 
 def read(settings: SideBySideSettings) -> Reports:

@@ -25,7 +25,7 @@ from absorption.several_saes.numbers import (
     resamples_of,
     summary,
 )
-from absorption.several_saes.side_by_side import compare
+from absorption.several_saes.side_by_side import wide_table
 
 
 def study(model: LanguageModel, saes: Sequence[LoadedSae], settings: ReportSettings) -> list[Study]:
@@ -54,7 +54,7 @@ class Measured(Findings):
     @property
     def all_numbers(self) -> pd.DataFrame:
         """One row a number, one column an SAE."""
-        return compare(self.reports)
+        return wide_table(self.reports)
 
     @property
     def failing(self) -> pd.DataFrame:

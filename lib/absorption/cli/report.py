@@ -40,7 +40,7 @@ def _report(options: argparse.Namespace, _rest: list[str]) -> int:
 
     try:
         pairs = [*_sae_pairs(options.sae_release, options.sae_id), *options.pairs]
-        made = reports.report(
+        made = reports.write_report(
             repository.root(), options.out, pairs, options.presets, name=options.name, in_book=options.book
         )
     except (ParameterError, ValueError) as error:
@@ -77,7 +77,7 @@ def _compare(options: argparse.Namespace, _rest: list[str]) -> int:
     from absorption.runner import reports
 
     try:
-        made = reports.compare(options.folders, options.out, repository.root())
+        made = reports.write_side_by_side(options.folders, options.out, repository.root())
     except ValueError as error:
         print(error, file=sys.stderr)
         return REFUSED

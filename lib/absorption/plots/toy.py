@@ -213,7 +213,7 @@ def trade_off(table: pd.DataFrame, world: str, against: str, against_title: str)
     return fig
 
 
-def compare(table: pd.DataFrame, columns: dict[str, str]) -> go.Figure:
+def remedies_side_by_side(table: pd.DataFrame, columns: dict[str, str]) -> go.Figure:
     """Remedies side by side, a panel for each column and a colour for each world.
 
     Args:

@@ -28,7 +28,7 @@ class Made:
     """Why the report has a longer name than usual; empty if it has not."""
 
 
-def report(
+def write_report(
     root: Path,
     out: Path,
     pairs: Sequence[Sequence[str]],
@@ -72,7 +72,7 @@ def report(
     return Made(html, made.error, note)
 
 
-def compare(folders: Sequence[Path], out: Path, root: Path) -> Made:
+def write_side_by_side(folders: Sequence[Path], out: Path, root: Path) -> Made:
     """Set the reports in some folders side by side in one HTML file.
 
     Raises:

@@ -27,8 +27,8 @@ UNSHOWN = ("results_dir",)
 """Parameters that say where results went on one machine: no matter of a reader's."""
 
 
-def report(**loaded: Any) -> None:
-    """Called in a notebook: tells the page's stamp what was loaded, ``report(model=model, sae=sae)``.
+def note_loaded(**loaded: Any) -> None:
+    """Called in a notebook: tells the page's stamp what was loaded, ``note_loaded(model=model, sae=sae)``.
 
     Each value is text, or has ``name`` and ``weights_hash`` (a model or SAE), or is a list of such.
     Shows nothing, and does nothing outside a notebook.
@@ -49,12 +49,14 @@ def _describe(value: Any) -> Any:
     names = ("name", "weights_hash", "configuration_hash", "device", "dtype")
     facts = {name: str(getattr(value, name)) for name in names if hasattr(value, name)}
     if "weights_hash" not in facts:
-        raise ValueError(f"report: {type(value).__name__} has no weights_hash; allowed: text, model, SAE.")
+        raise ValueError(
+            f"note_loaded: {type(value).__name__} has no weights_hash; allowed: text, model, SAE."
+        )
     return facts
 
 
 def collect(notebook: NotebookNode) -> dict[str, Any]:
-    """What the notebook's cells reported; a later report of a name replaces an earlier one."""
+    """What the notebook's cells noted; a later note of a name replaces an earlier one."""
     facts: dict[str, Any] = {}
     for cell in notebook.cells:
         for output in cell.get("outputs", []):

@@ -36,7 +36,7 @@ def read_reports(folders: Sequence[Path]) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True)
 
 
-def compare(reports: pd.DataFrame) -> pd.DataFrame:
+def wide_table(reports: pd.DataFrame) -> pd.DataFrame:
     """One row a quantity, one column a report: ``value [low, high]`` and a rate's null; empty where a report lacks
     it."""
     text = reports.apply(_cell, axis=1)

@@ -74,10 +74,10 @@ def _again(family: SaeFamily, name: str, lm: LanguageModel) -> pd.DataFrame:
         seed=given["seed"],
     )
     now = numbers.summary({name: numbers.numbers(mine, effects)})
-    return compare(family.numbers[family.numbers["sae"] == name], now)
+    return beside_now(family.numbers[family.numbers["sae"] == name], now)
 
 
-def compare(stored: pd.DataFrame, now: pd.DataFrame) -> pd.DataFrame:
+def beside_now(stored: pd.DataFrame, now: pd.DataFrame) -> pd.DataFrame:
     """Two measurements of the same numbers: ``stored, now, difference`` and ``ends``, NaN where one is missing.
 
     A rate that an SAE has in neither (no letter passes the gate) is the same in both.

@@ -1,4 +1,4 @@
-"""Figures that set several SAEs side by side: of the one-SAE page, and of the family."""
+"""Figures that set several SAEs side by side: of the one-SAE page, and of the family of SAEs."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import plotly.graph_objects as go
 from absorption.plots.theme import NULL, PALETTE, SYMBOLS, add_null, error_bars, figure, wrapped
 
 
-def side_by_side(reports: pd.DataFrame, section: str) -> go.Figure:
+def one_section(reports: pd.DataFrame, section: str) -> go.Figure:
     """One row a quantity of a section, one dot a report, with 95% intervals.
 
     Args:
-        reports: from ``report.read_reports``: ``report, section, quantity, value, low, high``.
+        reports: from ``several_saes.side_by_side.read_reports``: ``report, section, quantity, value, low, high``.
         section: which part.
     """
     mine = reports[reports["section"] == section]
