@@ -9,6 +9,7 @@ from tests.ablation.conftest import WORDS, Tiny, make_tiny, whole_pass_metric
 
 from absorption.ablation.effects import all_effects
 from absorption.ablation.engine import BATCH, FULL_PASSES, SHARED_PREFIX, AblationEngine, StateEngine
+from absorption.ablation.passes import FastPass
 from absorption.models.hooks import Site
 
 AGREE = 1e-5
@@ -95,6 +96,18 @@ def test_bfloat16_takes_the_fast_way_and_keeps_the_effects_order(llama: Tiny) ->
     rough = all_effects(engine, llama.csr, WORDS, progress=False)["effect"]
     exact = all_effects(llama.engine, llama.csr, WORDS, progress=False)["effect"]
     assert rough.corr(exact) > 0.98
+
+
+def test_a_prefix_is_run_once_whatever_the_depth(llama: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
+    runs, run_prefix = [], FastPass._run_prefix
+    monkeypatch.setattr(
+        FastPass, "_run_prefix", lambda self, tokens: runs.append(1) or run_prefix(self, tokens)
+    )
+    llama.model.prefixes.clear()
+    two = [int((llama.prompts.example_set == number).nonzero()[0]) for number in (0, 1)]
+    for depth in (0, 2):
+        StateEngine(llama.model, llama.prompts, Site(depth), mode=SHARED_PREFIX).states(torch.tensor(two))
+    assert len(runs) == 2  # one an example set
 
 
 def test_a_model_that_cannot_take_the_fast_way_says_so(llama: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:

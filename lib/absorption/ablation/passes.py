@@ -19,6 +19,7 @@ from transformers import DynamicCache
 from absorption.ablation.attention import NAME, SharedPrefix
 from absorption.ablation.plain import blocks_of, plain_twin, shorten
 from absorption.models.language_model import LanguageModel
+from absorption.models.prefix import keep
 from absorption.spelling.prompts import SpellingPrompts
 
 
@@ -99,7 +100,7 @@ class FastPass:
             ValueError: the model cannot be rebuilt from its configuration.
         """
         self.prompts, self.depth, self.device = prompts, depth, model.device
-        self.twin = plain_twin(model)
+        self._model, self.twin = model, plain_twin(model)
         self.twin.set_attn_implementation(NAME)
         self.blocks = blocks_of(model, self.twin)
         self._entry: Tensor | None = None
@@ -161,18 +162,22 @@ class FastPass:
         return out.logits[:, -1]
 
     def _prefix(self, words: Int[Tensor, " row"]) -> SharedPrefix:
-        """Keys and values of the words' example set, computed once."""
+        """Keys and values of the words' example set, computed once a model: they are the same at every depth."""
         sets = self.prompts.example_set[words.cpu()].unique()
         if len(sets) != 1:
             raise ValueError(f"the words are of {len(sets)} example sets; one pass takes one.")
         number = int(sets)
         if number not in self._prefixes:
-            cache = DynamicCache()
-            with torch.inference_mode(False), torch.no_grad():
-                tokens = self.prompts.prefixes[number][None].to(self.device)
-                self.twin(tokens, past_key_values=cache, use_cache=True)
-            self._prefixes[number] = SharedPrefix(cache)
+            tokens = self.prompts.prefixes[number]
+            key = (NAME, *tokens.tolist())
+            self._prefixes[number] = keep(self._model, key, lambda: self._run_prefix(tokens))
         return self._prefixes[number]
+
+    def _run_prefix(self, tokens: Int[Tensor, " position"]) -> SharedPrefix:
+        cache = DynamicCache()
+        with torch.inference_mode(False), torch.no_grad():
+            self.twin(tokens[None].to(self.device), past_key_values=cache, use_cache=True)
+        return SharedPrefix(cache)
 
     def _skippable(self, forward: Callable[..., Any]) -> Callable[..., Any]:
         """A block's forward that hands on the entry states, without computing, while there are some."""

@@ -39,8 +39,8 @@ class LanguageModel:
     name: str
     bridge: SAETransformerBridge
     tokenizer: PreTrainedTokenizerBase
-    prefixes: dict[tuple[int, ...], tuple[int, Any]] = field(default_factory=dict, compare=False, repr=False)
-    """Prefixes run lately, see ``models.prefix.shared_prefix``."""
+    prefixes: dict[tuple[Any, ...], tuple[int, Any]] = field(default_factory=dict, compare=False, repr=False)
+    """Prefixes run lately, see ``models.prefix.keep``."""
 
     @property
     def hf(self) -> PreTrainedModel:

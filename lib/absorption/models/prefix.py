@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from typing import Any
 
 from jaxtyping import Int
@@ -50,10 +51,14 @@ def _expand_layer(layer: Any, n: int) -> Any:
 def shared_prefix(model: LanguageModel, tokens: Int[Tensor, " position"], depth: int | None = None) -> Prefix:
     """The prefix from this model's last ones, run only if it was not run before (to at least this depth)."""
     depth = model.n_layers if depth is None else depth
+    return keep(model, tuple(tokens.tolist()), lambda: Prefix(model, tokens, depth), depth)
+
+
+def keep(model: LanguageModel, key: tuple[Any, ...], run: Callable[[], Any], depth: int = 0) -> Any:
+    """What ``run`` makes of a prefix, from this model's last ones if it is there (to at least this depth)."""
     kept = model.prefixes
-    key = tuple(tokens.tolist())
     if key not in kept or kept[key][0] < depth:
         if len(kept) >= KEPT:
             kept.pop(next(iter(kept)))
-        kept[key] = (depth, Prefix(model, tokens, depth))
+        kept[key] = (depth, run())
     return kept[key][1]
