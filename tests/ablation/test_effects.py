@@ -23,7 +23,7 @@ from absorption.ablation.gradients import integrated_gradients
 from absorption.ablation.labels import label_words
 from absorption.ablation.ranking import MAGNITUDE, MOST_NEGATIVE, AblationRule
 from absorption.ablation.remembered import RememberedEffects
-from absorption.ablation.rows import LatentRows, active_rows
+from absorption.ablation.word_latent_pairs import WordLatentPairs, active_pairs
 
 AGREE = 1e-5
 
@@ -35,7 +35,7 @@ def _unit(n: int, d: int, seed: int = 1) -> torch.Tensor:
 
 
 def test_a_set_of_latents_is_removed_together(llama: Tiny) -> None:
-    rows = active_rows(llama.csr, WORDS[:2])
+    rows = active_pairs(llama.csr, WORDS[:2])
     first = rows.words == WORDS[0]
     group = torch.where(first, 0, 1)
     effects = set_effects(llama.engine, rows, group, WORDS[:2])
@@ -48,7 +48,7 @@ def test_a_set_of_latents_is_removed_together(llama: Tiny) -> None:
 
 
 def test_an_empty_set_has_no_effect_and_a_foreign_row_is_refused(llama: Tiny) -> None:
-    rows = active_rows(llama.csr, WORDS[:1])
+    rows = active_pairs(llama.csr, WORDS[:1])
     group = torch.zeros(len(rows), dtype=torch.long)
     effects = set_effects(llama.engine, rows, group, WORDS[:2])
     assert float(effects[0]) != 0
@@ -71,7 +71,7 @@ def test_a_direction_is_projected_out_of_the_residual_stream(llama: Tiny) -> Non
 
 
 def test_a_decoder_row_can_be_removed_without_its_part_along_a_direction(llama: Tiny) -> None:
-    rows = active_rows(llama.csr, WORDS[:1])[:3]
+    rows = active_pairs(llama.csr, WORDS[:1])[:3]
     directions = _unit(3, llama.model.d_model)
     before = clean_metrics(llama.engine, rows.words)
     effects = removal_effects(llama.engine, rows, before, spare=directions)
@@ -95,7 +95,7 @@ def test_a_patch_puts_another_words_state_in(llama: Tiny) -> None:
 
 def test_a_word_given_twice_is_refused(llama: Tiny) -> None:
     with pytest.raises(ValueError, match="once each"):
-        active_rows(llama.csr, torch.tensor([3, 3]))
+        active_pairs(llama.csr, torch.tensor([3, 3]))
 
 
 def _label_from_all(
@@ -142,7 +142,7 @@ def test_effects_that_are_remembered_give_the_same_labels_and_no_pass_is_made_tw
     cosines = torch.rand(26, llama.sae.d_sae, generator=torch.Generator().manual_seed(0)) - 0.6
     rule, made = AblationRule(0.0, 0.1), []
 
-    def counted(engine: AblationEngine, rows: LatentRows, before: torch.Tensor) -> torch.Tensor:
+    def counted(engine: AblationEngine, rows: WordLatentPairs, before: torch.Tensor) -> torch.Tensor:
         made.extend(zip(rows.words.tolist(), rows.latents.tolist(), strict=True))
         return removal_effects(engine, rows, before)
 
@@ -183,7 +183,7 @@ def test_gradients_are_the_slopes_of_the_exact_metric(tiny: Tiny) -> None:
 
 def test_integrated_gradients_with_many_steps_add_up_to_the_effect_of_all_latents(llama: Tiny) -> None:
     table = integrated_gradients(llama.engine, llama.csr, WORDS, steps=300, scale_error=False)
-    rows = active_rows(llama.csr, WORDS)
+    rows = active_pairs(llama.csr, WORDS)
     group = torch.searchsorted(WORDS, rows.words)
     together = set_effects(llama.engine, rows, group, WORDS)
     total = table.groupby("word")["effect"].sum().to_numpy()

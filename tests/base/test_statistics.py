@@ -12,7 +12,6 @@ from sklearn.metrics import precision_recall_fscore_support
 from absorption.base.statistics import (
     confusion_scores,
     interval,
-    macro_interval,
     mean_interval,
     rate_table,
     resample_counts,
@@ -65,25 +64,6 @@ def test_a_mean_of_equal_words_has_no_width_and_no_words_have_no_mean() -> None:
     estimate = mean_interval(np.full(30, 0.25))
     assert (estimate.value, estimate.low, estimate.high) == pytest.approx((0.25, 0.25, 0.25))
     assert all(math.isnan(x) for x in vars(mean_interval(np.array([]))).values())
-
-
-def test_a_macro_mean_weighs_letters_equally_whatever_their_words() -> None:
-    values = np.concatenate([_coin(900, 0.1), _coin(100, 0.5)])
-    letters = np.array(["a"] * 900 + ["b"] * 100)
-    estimate = macro_interval(values, letters, n_resamples=4000)
-    assert estimate.value == pytest.approx((0.1 + 0.5) / 2)
-    # Var of the mean of two independent means: (p_a q_a / n_a + p_b q_b / n_b) / 4.
-    half = Z * math.sqrt((0.1 * 0.9 / 900 + 0.5 * 0.5 / 100) / 4)
-    assert estimate.low == pytest.approx(0.3 - half, abs=0.1 * half)
-    assert estimate.high == pytest.approx(0.3 + half, abs=0.1 * half)
-
-
-def test_letters_are_resampled_independently_of_each_other() -> None:
-    values = np.concatenate([_coin(100, 0.5), 1 - _coin(100, 0.5)])
-    letters = np.repeat(["a", "b"], 100)
-    # One shared draw would cancel to no width at all: the two letters' words are opposites.
-    estimate = macro_interval(values, letters)
-    assert estimate.high - estimate.low == pytest.approx(2 * Z * math.sqrt(0.25 / 200), rel=0.15)
 
 
 def test_scores_come_from_counts_as_by_hand() -> None:

@@ -18,7 +18,7 @@ from absorption.chapters.mediation.depths import Depths
 from absorption.chapters.mediation.edits import Edited
 from absorption.chapters.mediation.parts_removed import Mediated, both_shares
 from absorption.claims import catalogue
-from absorption.mediation import parts
+from absorption.mediation import removed_parts as parts
 
 EMPTY = pd.DataFrame()
 

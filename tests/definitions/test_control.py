@@ -25,8 +25,8 @@ from absorption.definitions.control import (
     mean_gradients,
 )
 from absorption.definitions.evidence import Evidence
-from absorption.mediation import parts as p
-from absorption.mediation.parts import mediate
+from absorption.mediation import removed_parts as p
+from absorption.mediation.removed_parts import mediate
 from absorption.one_sae import layers as y
 from absorption.probes.fit import ProbeSet
 from absorption.probes.words import ProbedWords

@@ -8,7 +8,6 @@ import torch
 from tests.planted_model import planted_evidence
 
 from absorption.definitions.evidence import Evidence
-from absorption.definitions.nulls import KINDS
 from absorption.definitions.rules import DEFINITIONS
 from absorption.definitions.versions import (
     FRACTION_UNTHRESHOLDED,
@@ -57,7 +56,10 @@ def test_it_agrees_with_a_word_by_word_computation_on_planted_words() -> None:
 def test_its_null_is_along_as_many_directions_as_that_of_the_other_definitions() -> None:
     null = null_unthresholded(planted_evidence(), seed=1)
     values = null.values[FRACTION_UNTHRESHOLDED]
-    assert {kind: len(values[kind]) for kind in KINDS} == {"wrong letters": 25, "random directions": 20}
+    assert {kind: len(drawn) for kind, drawn in values.items()} == {
+        "wrong letters": 25,
+        "random directions": 20,
+    }
     turned = planted_evidence().directions.roll(-1, dims=0)
     first = unthresholded_fraction(planted_evidence(), turned[None])[0]
     assert np.array_equal(values["wrong letters"][0], first)

@@ -17,10 +17,10 @@ from tests.planted_model import planted_evidence as evidence
 from absorption.ablation.effects import all_effects, clean_metrics
 from absorption.definitions.thresholds import Thresholds
 from absorption.mediation import editing as e
-from absorption.mediation import parts as p
+from absorption.mediation import removed_parts as p
 from absorption.mediation.curve import AT_RANDOM, BY_EFFECT, BY_PROJECTION, curve_shares, removal_curve
 from absorption.mediation.editing import edit_letters, letter_levels
-from absorption.mediation.parts import choose_words, mediate, mediation_shares
+from absorption.mediation.removed_parts import choose_words, mediate, mediation_shares
 from absorption.one_sae import layers as y
 from absorption.one_sae.layers import departure_depth, layer_effects
 

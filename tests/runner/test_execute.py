@@ -194,7 +194,7 @@ def _is_running(pid: int) -> bool:
 
 def test_plain_papermill_runs_the_same_notebook(write_notebook, tmp_path: Path) -> None:
     source = write_notebook(
-        "from absorption.runner import stamp\nstamp.report(model='m')\nprint(n_words + 1)"
+        "from absorption.runner import stamp\nstamp.note_loaded(model='m')\nprint(n_words + 1)"
     )
     papermill.execute_notebook(
         source, tmp_path / "plain.ipynb", parameters={"n_words": 1}, progress_bar=False

@@ -19,7 +19,7 @@ from tests.ablation.architectures import tiny_model
 from tests.saes import folders, plain
 from tests.saes.hub_stand_in import Hub, serve
 
-from absorption.models.facts import model_facts
+from absorption.models.before_loading import model_size
 from absorption.models.language_model import LanguageModel, load_model
 from absorption.saes import loader
 from absorption.saes.loader import LoadedSae, load_sae
@@ -187,7 +187,7 @@ def test_a_missing_file_a_missing_repository_and_a_gate_are_each_named(
 
 def test_a_gated_model_is_told_before_anything_of_it_is_loaded(stand_in: Hub) -> None:
     stand_in.gated["owner/model"] = 403
-    for ask in (model_facts, load_model):
+    for ask in (model_size, load_model):
         with pytest.raises(
             ConnectionError, match=r"accept the licence at the model's page, huggingface\.co/owner/model"
         ):

@@ -16,7 +16,7 @@ from tests.settings_of import settings_of
 
 from absorption.base.settings import SaeSettings
 from absorption.chapters import loading
-from absorption.models.facts import ModelFacts, model_facts
+from absorption.models.before_loading import ModelSize, model_size
 from absorption.models.language_model import load_model
 from absorption.saes import loader, preflight
 from absorption.saes.shipped import LOCAL
@@ -49,12 +49,12 @@ def gemma_2(folder: Path) -> Path:
 @pytest.mark.usefixtures("own_cache")
 def test_facts_of_a_config_are_those_of_the_loaded_model(model_folder: Path) -> None:
     model = load_model(str(model_folder), "cpu")
-    assert model_facts(str(model_folder)) == ModelFacts(str(model_folder), model.n_layers, model.d_model)
+    assert model_size(str(model_folder)) == ModelSize(str(model_folder), model.n_layers, model.d_model)
 
 
 def test_the_shipped_saes_fit_the_facts_of_the_embedded_model() -> None:
     for sae_id in loader.shipped_ids():
-        preflight.check_sae(settings_of(SaeSettings, sae_id=sae_id), model_facts("smollm2-135m-instruct"))
+        preflight.check_sae(settings_of(SaeSettings, sae_id=sae_id), model_size("smollm2-135m-instruct"))
 
 
 @pytest.mark.usefixtures("own_cache")
@@ -74,8 +74,8 @@ def test_every_format_passes_and_its_headers_say_what_the_loaded_sae_says(
 ) -> None:
     chosen = settings(model_folder, write(tmp_path / "sae"))
     preflight.check(chosen)
-    facts = model_facts(str(model_folder))
-    assert loader.load_sae(LOCAL, "", facts, path=chosen.sae_path).hook_name == HOOK
+    size = model_size(str(model_folder))
+    assert loader.load_sae(LOCAL, "", size, path=chosen.sae_path).hook_name == HOOK
 
 
 @pytest.mark.usefixtures("own_cache")
@@ -123,7 +123,7 @@ def test_weights_of_another_shape_than_the_config_are_named_with_both(
     raw = torch.load(made / "ae.pt", weights_only=True)
     torch.save({**raw, "b_dec": torch.ones(5)}, made / "ae.pt")
     with pytest.raises(ValueError, match=r"b_dec has shape 5, but its configuration says d_in") as caught:
-        loader.load_sae(LOCAL, "", model_facts(str(model_folder)), path=str(made))
+        loader.load_sae(LOCAL, "", model_size(str(model_folder)), path=str(made))
     assert "state_dict" not in str(caught.value)
 
 
@@ -143,8 +143,8 @@ def test_a_layer_that_only_hook_name_states_is_enough(tmp_path: Path, model_fold
     (folder / "config.json").write_text(json.dumps(config))
     assert "does not say which hook it reads; set hook_name" in refused(settings(model_folder, folder))
     preflight.check(settings(model_folder, folder, hook_name=HOOK))
-    facts = model_facts(str(model_folder))
-    assert loader.load_sae(LOCAL, "", facts, path=str(folder), hook_name=HOOK).hook_name == HOOK
+    size = model_size(str(model_folder))
+    assert loader.load_sae(LOCAL, "", size, path=str(folder), hook_name=HOOK).hook_name == HOOK
 
 
 def test_a_cache_path_that_is_a_file_is_told_at_once(

@@ -19,7 +19,7 @@ from absorption.several_saes.seeds import by_chance, interval_with_seeds
 def test_the_spread_over_seeds_is_that_of_each_setting_with_several(data: Path, quantity: str) -> None:
     found = several_saes.read_sae_family()
     assert several_saes.repeated(found)["sae"].tolist() == list(SEEDS)
-    table = several_saes.spread(found, [SPLITS, LEAD])
+    table = several_saes.statistics_over_seeds(found, [SPLITS, LEAD])
     row: Any = table.set_index("quantity").loc[quantity]
     values = [value_of(sae, quantity) for sae in SEEDS]
     assert (row["seeds"], row["lowest"], row["highest"]) == (3, min(values), max(values))
@@ -33,7 +33,7 @@ def test_the_spread_over_seeds_is_that_of_each_setting_with_several(data: Path, 
 def test_two_seeds_have_no_standard_deviation_to_speak_of(data: Path) -> None:
     found = several_saes.read_sae_family()
     del found.stamps[UNSHIPPED]
-    table = several_saes.spread(found, [SPLITS])
+    table = several_saes.statistics_over_seeds(found, [SPLITS])
     assert table["seeds"].tolist() == [2]
     assert table["sd"].isna().all()
 
@@ -109,7 +109,7 @@ def test_with_one_seed_nobody_knows_what_seeds_change(data: Path) -> None:
     alone = several_saes.beside_seeds(found, [SPLITS])
     assert alone["chance"].isna().all()
     assert set(alone["larger"]) == {""}
-    assert not len(several_saes.spread(found, [SPLITS]))
+    assert not len(several_saes.statistics_over_seeds(found, [SPLITS]))
 
 
 def test_an_sae_alone_has_no_changes(data: Path) -> None:

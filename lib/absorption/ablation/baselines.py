@@ -12,7 +12,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from absorption.ablation.engine import AblationEngine
-from absorption.ablation.rows import active_rows
+from absorption.ablation.word_latent_pairs import active_pairs
 from absorption.base.statistics import Estimate, mean_interval
 from absorption.spelling.answers import answer_metric
 from absorption.spelling.vocab import LETTERS
@@ -36,7 +36,7 @@ def effects_by_baseline(engine: AblationEngine, csr: Tensor, words: Int[Tensor, 
     Returns:
         ``word, letter, latent, mean_effect, max_effect``.
     """
-    rows = active_rows(csr, words)
+    rows = active_pairs(csr, words)
     letters = engine.prompts.letters[rows.words]
     states = engine.states(rows.words)
     clean = torch.zeros(len(engine.prompts.word_ids), len(LETTERS))

@@ -21,7 +21,7 @@ from absorption.ablation.engine import FULL_PASSES, AblationEngine
 from absorption.ablation.gradients import integrated_gradients
 from absorption.ablation.labels import label_words
 from absorption.ablation.ranking import AblationRule, leader
-from absorption.ablation.rows import active_rows
+from absorption.ablation.word_latent_pairs import active_pairs
 from absorption.spelling.vocab import LETTERS
 
 RIVAL_BATCHES = (6, 12, 24)
@@ -153,7 +153,9 @@ def _warm_up(engine: AblationEngine, rival: AblationEngine, contest: Contest) ->
     sets = engine.prompts.example_set[contest.words]
     for number in sets.unique():
         engine.states(contest.words[sets == number][:1])
-    words = active_rows(contest.csr, contest.words[:1]).words.repeat(max(RIVAL_BATCHES))[: max(RIVAL_BATCHES)]
+    words = active_pairs(contest.csr, contest.words[:1]).words.repeat(max(RIVAL_BATCHES))[
+        : max(RIVAL_BATCHES)
+    ]
     states = engine.states(words)
     seconds = {}
     for size in RIVAL_BATCHES:

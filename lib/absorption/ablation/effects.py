@@ -16,7 +16,7 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from absorption.ablation.engine import AblationEngine, RemovalEngine, StateEngine
-from absorption.ablation.rows import LatentRows, active_rows
+from absorption.ablation.word_latent_pairs import WordLatentPairs, active_pairs
 from absorption.base import cache, timing
 from absorption.spelling.vocab import LETTERS
 
@@ -45,7 +45,7 @@ def all_effects(
     Returns:
         ``word, letter, latent, activation, metric, effect``; ``metric`` is the word's own, unchanged.
     """
-    rows = active_rows(csr, words)
+    rows = active_pairs(csr, words)
     metrics = clean_metrics(engine, words)
     place = torch.full((len(engine.prompts.letters),), -1)
     place[words] = torch.arange(len(words))
@@ -94,7 +94,10 @@ def _read(path: Path) -> pd.DataFrame:
 
 
 def effect_table(
-    engine: RemovalEngine, rows: LatentRows, metrics: Float[Tensor, " row"], effects: Float[Tensor, " row"]
+    engine: RemovalEngine,
+    rows: WordLatentPairs,
+    metrics: Float[Tensor, " row"],
+    effects: Float[Tensor, " row"],
 ) -> pd.DataFrame:
     """The tidy table of effects: ``word, letter, latent, activation, metric, effect``."""
     return pd.DataFrame(
@@ -111,7 +114,7 @@ def effect_table(
 
 def removal_effects(
     engine: RemovalEngine,
-    rows: LatentRows,
+    rows: WordLatentPairs,
     before: Float[Tensor, " row"],
     *,
     spare: Float[Tensor, "row d_model"] | None = None,
@@ -141,7 +144,7 @@ def removal_effects(
 
 def set_effects(
     engine: AblationEngine,
-    rows: LatentRows,
+    rows: WordLatentPairs,
     group: Int[Tensor, " row"],
     words: Int[Tensor, " group"],
     *,

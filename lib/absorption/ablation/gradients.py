@@ -9,7 +9,7 @@ from torch import Tensor
 
 from absorption.ablation.effects import effect_table
 from absorption.ablation.engine import AblationEngine, StateEngine
-from absorption.ablation.rows import active_rows
+from absorption.ablation.word_latent_pairs import active_pairs
 
 STEPS = 6
 """Interpolation steps of the reference code."""
@@ -41,7 +41,7 @@ def integrated_gradients(
         ``word, letter, latent, activation, metric, effect``, as ``all_effects``; ``metric`` is not
         computed.
     """
-    rows = active_rows(csr, words)
+    rows = active_pairs(csr, words)
     place = torch.full((len(engine.prompts.word_ids),), -1)
     place[words] = torch.arange(len(words))
     where = place[rows.words]

@@ -19,10 +19,10 @@ from torch import Tensor
 from absorption.ablation.effects import clean_metrics, removal_effects
 from absorption.ablation.engine import AblationEngine
 from absorption.ablation.ranking import AblationRule, strengths
-from absorption.ablation.rows import LatentRows, active_rows
+from absorption.ablation.word_latent_pairs import WordLatentPairs, active_pairs
 from absorption.spelling.vocab import LETTERS
 
-Removal = Callable[[AblationEngine, LatentRows, Tensor], Tensor]
+Removal = Callable[[AblationEngine, WordLatentPairs, Tensor], Tensor]
 """``removal_effects``, or one that remembers."""
 FIRST_RIVALS = 4
 """Other latents tried in the first round; each later round tries twice as many."""
@@ -76,7 +76,7 @@ def label_words(
         raise ValueError(
             f"min_lead is {rule.min_lead}; above 0 is needed, or the order of passes could decide."
         )
-    rows = active_rows(csr, words)
+    rows = active_pairs(csr, words)
     place = torch.full((len(engine.prompts.word_ids),), -1)
     place[words] = torch.arange(len(words))
     where = place[rows.words]
@@ -99,7 +99,9 @@ def label_words(
     )
 
 
-def _strongest(effects: Tensor, rows: LatentRows, where: Tensor, n_words: int, rule: AblationRule) -> _Open:
+def _strongest(
+    effects: Tensor, rows: WordLatentPairs, where: Tensor, n_words: int, rule: AblationRule
+) -> _Open:
     """Of every eligible latent's effect: the strongest of each word, and the strength of the next."""
     found = _Open(
         latent=torch.full((n_words,), -1),
@@ -120,7 +122,12 @@ def _strongest(effects: Tensor, rows: LatentRows, where: Tensor, n_words: int, r
 
 
 def _try_rivals(
-    engine: AblationEngine, rows: LatentRows, where: Tensor, before: Tensor, found: _Open, remove: Removal
+    engine: AblationEngine,
+    rows: WordLatentPairs,
+    where: Tensor,
+    before: Tensor,
+    found: _Open,
+    remove: Removal,
 ) -> None:
     """Remove the other latents of the words still in doubt, those that write most first."""
     size = rows.contributions(engine.sae).norm(dim=1) if len(rows) else torch.zeros(0)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from absorption.ablation.effects import removal_effects
 from absorption.ablation.engine import RemovalEngine
-from absorption.ablation.rows import LatentRows
+from absorption.ablation.word_latent_pairs import WordLatentPairs
 
 
 class RememberedEffects:
@@ -25,7 +25,7 @@ class RememberedEffects:
         self._effects.update(zip(keys, effects["effect"].tolist(), strict=True))
 
     def __call__(
-        self, engine: RemovalEngine, rows: LatentRows, before: Float[Tensor, " row"]
+        self, engine: RemovalEngine, rows: WordLatentPairs, before: Float[Tensor, " row"]
     ) -> Float[Tensor, " row"]:
         """As ``removal_effects``; rows that were seen before, with the same activation, cost nothing."""
         parts = (rows.words, rows.latents, rows.activations)

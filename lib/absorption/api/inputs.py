@@ -9,10 +9,10 @@ from pathlib import Path
 from absorption.base import cache_root
 from absorption.base.devices import resolve_device
 from absorption.base.writable import check_writable
-from absorption.models.facts import model_facts
+from absorption.models.before_loading import model_size
 from absorption.models.language_model import DTYPES, LanguageModel, load_model
 from absorption.models.objects import wrap_object
-from absorption.saes.loader import LoadedSae, Reader, load_sae
+from absorption.saes.loader import LoadedSae, ModelOrSize, load_sae
 from absorption.saes.objects import wrap_sae
 from absorption.saes.shipped import LOCAL, SHIPPED, shipped_ids, unknown_name
 
@@ -45,8 +45,8 @@ def load_inputs(
         raise ValueError(
             f"tokenizer is given, but model is {str(model)!r}, which brings its own; leave it out."
         )
-    facts = model_facts(str(model), resolve_device(device or "auto"))
-    found = _sae(sae, facts, name, hook_name)
+    size = model_size(str(model), resolve_device(device or "auto"))
+    found = _sae(sae, size, name, hook_name)
     return load_model(str(model), device or "auto", dtype or "float32"), found
 
 
@@ -68,12 +68,12 @@ def release_of(sae: object) -> tuple[str, str] | None:
     return sae if pair else None  # type: ignore[return-value]
 
 
-def _sae(sae: object, model: Reader, name: str, hook_name: str) -> LoadedSae:
+def _sae(sae: object, model: ModelOrSize, name: str, hook_name: str) -> LoadedSae:
     found = _load(sae, model, name, hook_name)
     return replace(found, name=name) if name else found
 
 
-def _load(sae: object, model: Reader, name: str, hook_name: str) -> LoadedSae:
+def _load(sae: object, model: ModelOrSize, name: str, hook_name: str) -> LoadedSae:
     if isinstance(sae, LoadedSae):
         return sae
     if pair := release_of(sae):

@@ -77,26 +77,6 @@ def mean_interval(
     return Estimate(float(values.mean()), *map(float, interval(means)))
 
 
-def macro_interval(
-    values: Shaped[np.ndarray, " word"],
-    groups: np.ndarray,
-    *,
-    n_resamples: int = N_RESAMPLES,
-    seed: int = 0,
-) -> Estimate:
-    """Mean over groups (letters) of the mean over the group's words; words are resampled within groups."""
-    values = np.asarray(values, dtype=np.float64)
-    estimates, samples = [], []
-    for number, group in enumerate(np.unique(groups)):
-        mine = values[groups == group]
-        counts = resample_counts(len(mine), n_resamples=n_resamples, seed=seed + number)
-        estimates.append(mine.mean())
-        samples.append(counts @ mine / len(mine))
-    if not estimates:
-        return Estimate(np.nan, np.nan, np.nan)
-    return Estimate(float(np.mean(estimates)), *map(float, interval(np.mean(samples, axis=0))))
-
-
 def confusion_scores(tp: np.ndarray, fp: np.ndarray, fn: np.ndarray) -> dict[str, Float[np.ndarray, ...]]:
     """Precision, recall and F1 from counts; precision of no predictions is 0, as in scikit-learn."""
     precision = tp / np.maximum(tp + fp, 1e-12)

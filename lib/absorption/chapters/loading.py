@@ -5,7 +5,7 @@ from __future__ import annotations
 from absorption.base.devices import resolve_device
 from absorption.base.settings import ModelSettings, SaeSettings
 from absorption.chapters.settings import ComparedSettings
-from absorption.models.facts import model_facts
+from absorption.models.before_loading import model_size
 from absorption.models.language_model import LanguageModel, load_model
 from absorption.saes import preflight
 from absorption.saes.loader import LoadedSae, load_sae
@@ -22,15 +22,15 @@ def load(settings: SaeSettings) -> tuple[LanguageModel, LoadedSae]:
         ValueError, ConnectionError: as ``preflight.check``, ``load_sae`` and ``load_model``.
     """
     preflight.check(settings)
-    facts = model_facts(settings.model, resolve_device(settings.device))
+    size = model_size(settings.model, resolve_device(settings.device))
     sae = load_sae(
-        settings.sae_release, settings.sae_id, facts, path=settings.sae_path, hook_name=settings.hook_name
+        settings.sae_release, settings.sae_id, size, path=settings.sae_path, hook_name=settings.hook_name
     )
     model = load_model(settings.model, settings.device, settings.dtype)
-    if (model.n_layers, model.d_model) != (facts.n_layers, facts.d_model):
+    if (model.n_layers, model.d_model) != (size.n_layers, size.d_model):
         raise ValueError(
             f"model {settings.model!r} has {model.n_layers} layers of width {model.d_model}, but its config says "
-            f"{facts.n_layers} of {facts.d_model}; save it again with save_pretrained."
+            f"{size.n_layers} of {size.d_model}; save it again with save_pretrained."
         )
     return model, sae
 

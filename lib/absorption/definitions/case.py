@@ -14,7 +14,7 @@ import pandas as pd
 
 from absorption.ablation.effects import removal_effects
 from absorption.ablation.engine import AblationEngine
-from absorption.definitions.control import absorber_rows
+from absorption.definitions.control import absorber_pairs
 from absorption.definitions.evidence import Evidence
 from absorption.definitions.rules import ABLATION
 
@@ -45,7 +45,7 @@ def absorbed_words(
     found = found.sort_values("lead", ascending=False, ignore_index=True)
     if found.empty:
         return pd.DataFrame(columns=CONTROL_COLUMNS)
-    rows = absorber_rows(evidence, found)
+    rows = absorber_pairs(evidence, found)
     states = engine.states(rows.words)
     before = engine.metrics(rows.words, states)
     directions = evidence.directions[evidence.letters[rows.words]].float()

@@ -17,7 +17,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from absorption.ablation.engine import AblationEngine
-from absorption.ablation.rows import LatentRows
+from absorption.ablation.word_latent_pairs import WordLatentPairs
 from absorption.base.statistics import Estimate, ratio_table
 from absorption.definitions.evidence import Evidence
 
@@ -54,7 +54,7 @@ def control_table(
     """
     if found.empty:
         return pd.DataFrame(columns=CONTROL_TABLE)
-    rows = absorber_rows(evidence, found)
+    rows = absorber_pairs(evidence, found)
     letters = evidence.letters[rows.words]
     single = {
         PATTERN_OUT: evidence.patterns, MEANS_OUT: evidence.mean_directions,
@@ -93,7 +93,7 @@ def control_share(found: pd.DataFrame, *, seed: int = 0) -> Estimate:
     return Estimate(float(row["share"]), float(row["low"]), float(row["high"]))
 
 
-def absorber_rows(evidence: Evidence, found: pd.DataFrame) -> LatentRows:
+def absorber_pairs(evidence: Evidence, found: pd.DataFrame) -> WordLatentPairs:
     """The absorbing latents (columns ``word, latent``) with their activations."""
     place = {word: number for number, word in enumerate(evidence.words.tolist())}
     activations = []
@@ -102,7 +102,7 @@ def absorber_rows(evidence: Evidence, found: pd.DataFrame) -> LatentRows:
         activations.append(float(mine.activations[mine.latents == latent][0]))
     words = torch.from_numpy(found["word"].to_numpy(copy=True))
     latents = torch.from_numpy(found["latent"].to_numpy(copy=True)).long()
-    return LatentRows(words, latents, torch.tensor(activations))
+    return WordLatentPairs(words, latents, torch.tensor(activations))
 
 
 def mean_gradients(
@@ -134,7 +134,7 @@ def _random(evidence: Evidence, n_rows: int, seed: int) -> Float[Tensor, "row ra
 
 
 def _left(
-    engine: AblationEngine, rows: LatentRows, directions: Float[Tensor, "row k d_model"]
+    engine: AblationEngine, rows: WordLatentPairs, directions: Float[Tensor, "row k d_model"]
 ) -> tuple[Float[np.ndarray, " row"], float]:
     """Effect of removing each row's latent without its part along one direction, mean over its ``k``; and the
     mean size of the decoder rows' cosines with them."""

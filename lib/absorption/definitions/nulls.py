@@ -30,7 +30,6 @@ from absorption.definitions.thresholds import Thresholds
 N_RANDOM = 20
 """Random directions of each letter."""
 WRONG, RANDOM = "wrong letters", "random directions"
-KINDS = (WRONG, RANDOM)
 
 
 @dataclass(frozen=True)
@@ -38,7 +37,7 @@ class Null:
     """What the definitions say of each word under directions that are not its letter's."""
 
     values: Mapping[str, Mapping[str, Float[np.ndarray, "draw right"]]]
-    """By definition and kind: 1, 0, or the fraction, of each draw and judged word."""
+    """By definition and kind (``WRONG``, ``RANDOM``): 1, 0, or the fraction, of each draw and judged word."""
     judged: Mapping[str, Bool[np.ndarray, " right"]]
     """By definition: the words that it was applied to."""
 

@@ -9,7 +9,7 @@ from jaxtyping import Float
 
 from absorption.ablation.effects import set_effects
 from absorption.ablation.engine import AblationEngine
-from absorption.ablation.rows import LatentRows
+from absorption.ablation.word_latent_pairs import WordLatentPairs
 from absorption.base.statistics import ratio_table
 from absorption.definitions.evidence import Evidence
 
@@ -43,7 +43,7 @@ def removal_curve(
         them.
     """
     ordered = effects.sort_values(["word", "latent"], ignore_index=True)
-    rows = LatentRows(
+    rows = WordLatentPairs(
         torch.from_numpy(ordered["word"].to_numpy(copy=True)),
         torch.from_numpy(ordered["latent"].to_numpy(copy=True)),
         torch.from_numpy(ordered["activation"].to_numpy(copy=True)).float(),
@@ -68,7 +68,12 @@ def curve_shares(table: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
 
 
 def _rank(
-    order: str, engine: AblationEngine, evidence: Evidence, rows: LatentRows, effects: np.ndarray, seed: int
+    order: str,
+    engine: AblationEngine,
+    evidence: Evidence,
+    rows: WordLatentPairs,
+    effects: np.ndarray,
+    seed: int,
 ) -> Float[np.ndarray, " row"]:
     """Place of each row within its word, from 1."""
     contributions = rows.contributions(engine.sae)

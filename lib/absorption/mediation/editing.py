@@ -14,7 +14,7 @@ from torch import Tensor
 from absorption.ablation.engine import AblationEngine
 from absorption.definitions.evidence import Evidence
 from absorption.definitions.thresholds import Thresholds
-from absorption.mediation.parts import ABSORBING, MAIN, PartSets, part_sets
+from absorption.mediation.removed_parts import ABSORBING, MAIN, PartSets, part_sets
 
 NOTHING, SWAP_MAIN, SWAP_ALL = "nothing", "main latents swapped", "main and absorbing latents swapped"
 SWAP_PATTERN, SWAP_MEANS = "patterns swapped", "differences in means swapped"

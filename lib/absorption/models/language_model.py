@@ -19,9 +19,9 @@ from absorption.base import cache
 from absorption.base.devices import resolve_device
 from absorption.base.reasons import first_line
 from absorption.models.arithmetic import use_fast_exact_float32
+from absorption.models.before_loading import ALLOWED, model_source
 from absorption.models.configuration import configuration, tokenizing
 from absorption.models.embedded import EMBEDDED, embedded_folder
-from absorption.models.facts import ALLOWED, model_source
 from absorption.models.hooks import Site, resolve_site
 from absorption.models.hub import explain, is_download
 

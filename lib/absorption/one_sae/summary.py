@@ -12,7 +12,7 @@ from absorption.base import timing
 from absorption.definitions.evidence import Evidence
 from absorption.definitions.thresholds import Thresholds
 from absorption.latents.main import K_SPARSE
-from absorption.mediation.parts import STATE, choose_words, mediate, mediation_shares
+from absorption.mediation.removed_parts import STATE, choose_words, mediate, mediation_shares
 from absorption.one_sae.gate import gate_table
 from absorption.one_sae.study import Study
 from absorption.probes.words import REFERENCE

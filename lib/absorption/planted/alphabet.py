@@ -24,7 +24,7 @@ P_TOPIC, P_TOPIC_ELSEWHERE = 0.7, 0.02
 """Each letter has a topic that its words often, and other words rarely, are about: correlated, no hierarchy."""
 FAINT = 0.4
 """Activation of the letter feature in a faint word; 1 on average in the others."""
-SPREAD = 0.1
+MAGNITUDE_SD = 0.1
 """Standard deviation of the letter feature's activation."""
 
 
@@ -113,7 +113,7 @@ class Alphabet:
         rows, letters = np.arange(len(words)), words.index.to_numpy() // self.n_words
         family = words["family"].to_numpy()
         acts = np.zeros((len(words), self.n_features), dtype=np.float32)
-        size = np.where(words["faint"], FAINT, random.normal(1, SPREAD, len(words)))
+        size = np.where(words["faint"], FAINT, random.normal(1, MAGNITUDE_SD, len(words)))
         acts[rows, letters] = size
         own = family >= 0
         pairs = zip(letters[own].tolist(), family[own].tolist(), strict=True)

@@ -24,7 +24,7 @@ from absorption.base import cache
 from absorption.base.reasons import first_line
 from absorption.base.settings import DEFAULT_SAE
 from absorption.models import hub
-from absorption.models.facts import ModelFacts
+from absorption.models.before_loading import ModelSize
 from absorption.models.hooks import Site, resolve_site
 from absorption.models.language_model import DTYPES, LanguageModel
 from absorption.saes.formats import ARCHITECTURES, checked, find_format
@@ -38,7 +38,7 @@ from absorption.saes.shipped import shipped_ids as shipped_ids
 
 REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")
 """A repository of the hub, ``owner/name``."""
-Reader = LanguageModel | ModelFacts
+ModelOrSize = LanguageModel | ModelSize
 """The model that an SAE is to read: loaded, or as its configuration describes it."""
 
 
@@ -156,7 +156,7 @@ def shipped_configuration(sae_id: str) -> str:
 def load_sae(
     release: str,
     sae_id: str,
-    model: Reader,
+    model: ModelOrSize,
     *,
     path: str = "",
     hook_name: str = "",
@@ -201,7 +201,7 @@ def _local_name(sae_id: str, folder: Path) -> str:
     return folder.resolve().name if sae_id in ("", DEFAULT_SAE) else sae_id
 
 
-def _from_folder(folder: Path, model: Reader, dtype: str) -> SAE[Any]:
+def _from_folder(folder: Path, model: ModelOrSize, dtype: str) -> SAE[Any]:
     form = find_format(folder)
     try:
         with warnings.catch_warnings():
@@ -213,7 +213,7 @@ def _from_folder(folder: Path, model: Reader, dtype: str) -> SAE[Any]:
     return sae.to(dtype=DTYPES[dtype])  # type: ignore[return-value]
 
 
-def _from_release(release: str, sae_id: str, model: Reader, dtype: str) -> SAE[Any]:
+def _from_release(release: str, sae_id: str, model: ModelOrSize, dtype: str) -> SAE[Any]:
     directory = get_pretrained_saes_directory()
     if release not in directory and REPOSITORY.fullmatch(release):
         return _from_repository(release, sae_id, model, dtype)
@@ -234,7 +234,7 @@ def _from_release(release: str, sae_id: str, model: Reader, dtype: str) -> SAE[A
         raise ConnectionError(_not_downloaded(release, sae_id, hub.explain(error, repo))) from error
 
 
-def _from_repository(repo: str, sae_id: str, model: Reader, dtype: str) -> SAE[Any]:
+def _from_repository(repo: str, sae_id: str, model: ModelOrSize, dtype: str) -> SAE[Any]:
     """An SAE in anybody's repository on the hub, in any format that a folder may have."""
     try:
         folder = hub.fetch_folder(repo, sae_id, FILES.values())
@@ -253,7 +253,7 @@ def _not_downloaded(release: str, sae_id: str, reason: str) -> str:
 
 
 def place_sae(
-    sae: SAE[Any], name: str, model: Reader, hook_name: str = "", card: dict[str, Any] | None = None
+    sae: SAE[Any], name: str, model: ModelOrSize, hook_name: str = "", card: dict[str, Any] | None = None
 ) -> LoadedSae:
     """Check an SAE against the model that it is to read; the object is set to evaluate and is kept.
 

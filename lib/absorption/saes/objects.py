@@ -12,7 +12,7 @@ from sae_lens import SAE, TrainingSAE
 
 from absorption.base.reasons import first_line
 from absorption.models.language_model import DTYPES
-from absorption.saes.loader import LoadedSae, Reader, check_dtype, load_sae, place_sae
+from absorption.saes.loader import LoadedSae, ModelOrSize, check_dtype, load_sae, place_sae
 from absorption.saes.shipped import LOCAL
 
 IN_MEMORY = "in memory"
@@ -21,7 +21,7 @@ IN_MEMORY = "in memory"
 
 def wrap_sae(
     sae: SAE[Any],
-    model: Reader,
+    model: ModelOrSize,
     *,
     name: str = "",
     hook_name: str = "",
@@ -62,7 +62,7 @@ def _own_name(sae: SAE[Any]) -> str:
 
 
 def _saved_and_loaded(
-    sae: TrainingSAE[Any], model: Reader, name: str, hook_name: str, dtype: str
+    sae: TrainingSAE[Any], model: ModelOrSize, name: str, hook_name: str, dtype: str
 ) -> LoadedSae:
     """SAELens knows how each architecture is folded for use, and does so where it saves one."""
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():

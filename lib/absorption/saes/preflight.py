@@ -8,7 +8,7 @@ from absorption.base import cache_root
 from absorption.base.devices import check_device
 from absorption.base.settings import ModelSettings, SaeSettings, Settings
 from absorption.base.writable import check_writable
-from absorption.models.facts import ModelFacts, model_facts
+from absorption.models.before_loading import ModelSize, model_size
 from absorption.models.hooks import resolve_site
 from absorption.saes import headers, shipped
 
@@ -29,12 +29,12 @@ def check(settings: Settings) -> None:
     if device := getattr(settings, "device", ""):
         check_device(device)
     if isinstance(settings, ModelSettings):
-        facts = model_facts(settings.model)
+        size = model_size(settings.model)
         hook = getattr(settings, "hook_name", "")
         if hook:
-            resolve_site(hook, facts.n_layers)
+            resolve_site(hook, size.n_layers)
         if isinstance(settings, SaeSettings):
-            check_sae(settings, facts)
+            check_sae(settings, size)
 
 
 def check_folders(settings: Settings) -> None:
@@ -46,7 +46,7 @@ def check_folders(settings: Settings) -> None:
         check_writable(Path(settings.results_dir), "results_dir", "name another folder")
 
 
-def check_sae(settings: SaeSettings, model: ModelFacts) -> None:
+def check_sae(settings: SaeSettings, model: ModelSize) -> None:
     """A shipped or local SAE's files fit the model's width and layers.
 
     Raises:

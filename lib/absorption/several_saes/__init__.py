@@ -15,6 +15,6 @@ from absorption.several_saes.l0_trends import (
 )
 from absorption.several_saes.quantities import CLAIMED, QUANTITIES, RATES, RATES_UNGATED, SCORES, quantities
 from absorption.several_saes.rates import label_saes, rates_by_sae
-from absorption.several_saes.seeds import beside_seeds, repeated, spread
+from absorption.several_saes.seeds import beside_seeds, repeated, statistics_over_seeds
 from absorption.several_saes.stored_check import TOLERANCE, StaleNumbersError, again, chosen_for_check
 from absorption.several_saes.stored_numbers import along, collect, members, read_sae_family

@@ -46,7 +46,7 @@ def repeated(family: SaeFamily) -> pd.DataFrame:
     return rows[several].sort_values([*SETTING, SEED])
 
 
-def spread(family: SaeFamily, wanted: Sequence[str]) -> pd.DataFrame:
+def statistics_over_seeds(family: SaeFamily, wanted: Sequence[str]) -> pd.DataFrame:
     """Every quantity over the seeds of each setting that has several.
 
     Returns:

@@ -23,7 +23,7 @@ import pandas as pd
 from absorption.base import cache
 from absorption.base.data import data_root
 from absorption.latents.score import MeanSamples
-from absorption.models.facts import model_facts
+from absorption.models.before_loading import model_size
 from absorption.saes.loader import shipped_configuration
 from absorption.saes.shipped import SHIPPED, shipped_card, shipped_ids
 from absorption.several_saes.numbers import COLUMNS, NULL
@@ -152,7 +152,7 @@ def members(family: SaeFamily) -> pd.DataFrame:
     dead, shipped``; L0 is the mean number of active latents on held-out text and at the words of spelling prompts,
     ``l0_share`` the latter over the model's d_model.
     """
-    d_model = model_facts(family.parameters["model"]).d_model
+    d_model = model_size(family.parameters["model"]).d_model
     rows = []
     for sae in family.saes:
         card = card_of(sae, family.stamps[sae])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from absorption.base.settings import EMBEDDED_MODEL, ModelSettings
-from absorption.models.facts import known_models, model_source
+from absorption.models.before_loading import known_models, model_source
 
 FEW = 4000
 """A number of words for a first look (that of the one-SAE page)."""

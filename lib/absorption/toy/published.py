@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-SPREAD = 0.1
+MAGNITUDE_SD = 0.1
 """Standard deviation of f0's activation in the partial-absorption experiment (paper, appendices A.2-A.6)."""
 P_PARENT_GIVEN_CHILD = 0.95
 """P(f0 | f1) in the imperfect co-occurrence experiment (paper, appendices A.2-A.6)."""

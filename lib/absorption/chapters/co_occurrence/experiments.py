@@ -44,13 +44,13 @@ class Experiment:
 
 def partial_experiment() -> Experiment:
     """Partial absorption: the parent's activation varies (paper, appendices A.2-A.6)."""
-    world = four_features(hierarchy=True, parent_spread=published.SPREAD)
+    world = four_features(hierarchy=True, parent_spread=published.MAGNITUDE_SD)
     given = published.partial()
     patterns = {
         pattern: world.pattern(0, 1, f0=float(pattern.split(",")[0].removeprefix("f0 = ")))
         for pattern in given["pattern"].unique()
     }
-    l1 = theory.l1_for_partial(published.SPREAD, 1 - given["published"].iloc[0])
+    l1 = theory.l1_for_partial(published.MAGNITUDE_SD, 1 - given["published"].iloc[0])
     return Experiment("partial", "f0 varies", world, given, l1, patterns)
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 from absorption.chapters.findings import Findings
 from absorption.several_saes.contrasts import ARCHITECTURE, base_setting
 from absorption.several_saes.quantities import CLAIMED, QUANTITIES, RATES, quantities
-from absorption.several_saes.seeds import beside_seeds, repeated, seeds_of, spread
+from absorption.several_saes.seeds import beside_seeds, repeated, seeds_of, statistics_over_seeds
 from absorption.several_saes.stored_numbers import SaeFamily, along
 
 
@@ -47,7 +47,7 @@ def compare_seeds(family: SaeFamily) -> Seeds:
     """Set every change beside the spread over seeds."""
     beside = beside_seeds(family, CLAIMED)
     by_seed = along(family, repeated(family), quantities(RATES))
-    return Seeds(by_seed, spread(family, QUANTITIES), beside, in_words(family, beside))
+    return Seeds(by_seed, statistics_over_seeds(family, QUANTITIES), beside, in_words(family, beside))
 
 
 def in_words(family: SaeFamily, beside: pd.DataFrame) -> dict[str, object]:

@@ -14,7 +14,7 @@ from absorption.ablation.engine import AblationEngine
 from absorption.chapters.findings import Findings
 from absorption.chapters.settings import MediationSettings
 from absorption.definitions.evidence import Evidence
-from absorption.mediation import parts
+from absorption.mediation import removed_parts as parts
 from absorption.models.language_model import LanguageModel
 from absorption.one_sae.study import Study, study_saes
 from absorption.one_sae.words import prepare_words

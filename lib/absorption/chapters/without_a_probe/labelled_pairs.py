@@ -165,7 +165,7 @@ class ComparedScores(Findings):
 
     def numbers(self) -> Mapping[str, Any]:
         """What the page says of the best score."""
-        return facts(self.areas, self.labelled, self.first, self.best)
+        return numbers_in_text(self.areas, self.labelled, self.first, self.best)
 
 
 def compare_scores(
@@ -185,7 +185,9 @@ def best_score(areas: pd.DataFrame) -> str:
     return str(toys.groupby("score", sort=False)["precision"].mean().idxmax())
 
 
-def facts(areas: pd.DataFrame, labelled: Labelled, first: pd.DataFrame, best: str) -> dict[str, Any]:
+def numbers_in_text(
+    areas: pd.DataFrame, labelled: Labelled, first: pd.DataFrame, best: str
+) -> dict[str, Any]:
     """What the page says of the best score, by name."""
     rows = {str(row["pairs"]): row for row in areas[areas["score"] == best].to_dict("records")}
     language = rows[LANGUAGE]

@@ -1,6 +1,6 @@
 """What a model's configuration says of it, before its weights are read: layers and width.
 
-An SAE that does not fit is refused by these facts, not after gigabytes were loaded.
+An SAE that does not fit is refused by these, not after gigabytes were loaded.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ ALLOWED = f"Allowed: {EMBEDDED_MODEL!r}, a folder saved by save_pretrained, or a
 
 
 @dataclass(frozen=True)
-class ModelFacts:
+class ModelSize:
     """A model as its configuration describes it; SAEs are checked against it as against a loaded one."""
 
     name: str
@@ -39,8 +39,8 @@ class ModelFacts:
     """Where the model will be."""
 
 
-def model_facts(model: str, device: torch.device | str = "cpu") -> ModelFacts:
-    """Facts of the embedded model, of a folder, or of a Hugging Face id (whose config is downloaded, a few kB).
+def model_size(model: str, device: torch.device | str = "cpu") -> ModelSize:
+    """Size of the embedded model, of a folder, or of a Hugging Face id (whose config is downloaded, a few kB).
 
     Raises:
         ValueError: a folder that is not a model, or a model without layers and width.
@@ -48,10 +48,10 @@ def model_facts(model: str, device: torch.device | str = "cpu") -> ModelFacts:
     """
     if model == EMBEDDED_MODEL:
         known = known_models()[EMBEDDED_MODEL]
-        return ModelFacts(model, known["n_layers"], known["d_model"], device)
+        return ModelSize(model, known["n_layers"], known["d_model"], device)
     config = _config(model).get_text_config()
     try:
-        return ModelFacts(model, int(config.num_hidden_layers), int(config.hidden_size), device)
+        return ModelSize(model, int(config.num_hidden_layers), int(config.hidden_size), device)
     except (AttributeError, TypeError):
         raise ValueError(f"model {model!r}: its config names no number of layers or no width.") from None
 

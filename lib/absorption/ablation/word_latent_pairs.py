@@ -13,7 +13,7 @@ from absorption.saes.loader import LoadedSae
 
 
 @dataclass(frozen=True)
-class LatentRows:
+class WordLatentPairs:
     """Pairs of a word and a latent that is on at it, sorted by word."""
 
     words: Int[Tensor, " row"]
@@ -24,8 +24,8 @@ class LatentRows:
     def __len__(self) -> int:
         return len(self.words)
 
-    def __getitem__(self, pick: Tensor | slice) -> LatentRows:
-        return LatentRows(self.words[pick], self.latents[pick], self.activations[pick])
+    def __getitem__(self, pick: Tensor | slice) -> WordLatentPairs:
+        return WordLatentPairs(self.words[pick], self.latents[pick], self.activations[pick])
 
     def contributions(self, sae: LoadedSae) -> Float[Tensor, "row d_model"]:
         """What each latent adds to the residual stream: activation times decoder row, float32 on the
@@ -33,7 +33,7 @@ class LatentRows:
         return self.activations[:, None] * sae.W_dec[self.latents.to(sae.W_dec.device)].float().cpu()
 
 
-def active_rows(csr: Tensor, words: Int[Tensor, " word"]) -> LatentRows:
+def active_pairs(csr: Tensor, words: Int[Tensor, " word"]) -> WordLatentPairs:
     """Rows of every latent that is on at the given words.
 
     Args:
@@ -48,7 +48,7 @@ def active_rows(csr: Tensor, words: Int[Tensor, " word"]) -> LatentRows:
     starts, sizes = csr.crow_indices()[words], csr.crow_indices().diff()[words]
     offsets = sizes.cumsum(0) - sizes
     take = torch.arange(int(sizes.sum())) + (starts - offsets).repeat_interleave(sizes)
-    rows = LatentRows(
+    rows = WordLatentPairs(
         words.repeat_interleave(sizes), csr.col_indices()[take].long(), csr.values()[take].float()
     )
     on: Bool[Tensor, " row"] = rows.activations > ACTIVE

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from absorption.ablation.effects import direction_effects, patch_effects, set_effects
 from absorption.ablation.engine import AblationEngine
-from absorption.ablation.rows import LatentRows, active_rows
+from absorption.ablation.word_latent_pairs import WordLatentPairs, active_pairs
 from absorption.base.statistics import interval, resample_counts
 from absorption.definitions.evidence import Evidence
 from absorption.definitions.thresholds import Thresholds
@@ -27,7 +27,7 @@ PATTERN, FILTER = "pattern", "filter (probe weights)"
 MEANS, STATE = "difference in means", "whole state"
 MAIN, ABSORBING, BOTH = "main latents", "absorbing latents", "main + absorbing"
 RANDOM, ALL = "random latents", "all latents"
-PARTS = (STATE, ALL, BOTH, MAIN, ABSORBING, RANDOM, PATTERN, MEANS, FILTER)
+REMOVED_PARTS = (STATE, ALL, BOTH, MAIN, ABSORBING, RANDOM, PATTERN, MEANS, FILTER)
 """What is removed. ``pattern``: the residual stream's part along the probe's pattern is set to the mean over
 words; ``difference in means``: likewise along the difference of the letter's mean from that of the other
 words; ``filter``: along the probe's weights.
@@ -40,7 +40,7 @@ error and bias stay. ``whole state``: the mean over words takes its place."""
 class PartSets:
     """Which of the active rows belong to each part."""
 
-    rows: LatentRows
+    rows: WordLatentPairs
     where: Int[Tensor, " row"]
     """Number of each row's word among those mediated."""
     members: dict[str, Bool[Tensor, " row"]]
@@ -97,7 +97,7 @@ def mediate(
         pd.DataFrame(
             about | {"part": part, "n_latents": counts[part].int().numpy(), "effect": found[part].numpy()}
         )
-        for part in PARTS
+        for part in REMOVED_PARTS
     ]
     return pd.concat(tables, ignore_index=True)
 
@@ -106,7 +106,7 @@ def part_sets(
     engine: AblationEngine, evidence: Evidence, words: Int[Tensor, " word"], thresholds: Thresholds, seed: int
 ) -> PartSets:
     """Main, absorbing and matched random latents among the active latents of each word."""
-    rows = active_rows(evidence.csr, words)
+    rows = active_pairs(evidence.csr, words)
     place = torch.full((len(evidence.letters),), -1)
     place[words] = torch.arange(len(words))
     where = place[rows.words]
@@ -184,7 +184,7 @@ def mediation_shares(
         effects = mine.pivot(index="word", columns="part", values="effect")
         counts = resample_counts(len(effects), n_resamples=n_resamples, seed=seed)
         with np.errstate(invalid="ignore", divide="ignore"):
-            for part in PARTS:
+            for part in REMOVED_PARTS:
                 samples = (counts @ effects[part].to_numpy()) / (counts @ effects[whole].to_numpy())
                 low, high = interval(samples)
                 mean = float(effects[part].mean())
