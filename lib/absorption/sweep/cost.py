@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import json
 import math
+import runpy
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -98,10 +99,10 @@ def measured_in(output: Path) -> dict[str, Any]:
         )
     first = full[0]
     widths = [int(row["d_sae"]) for row in plan["samples"].values() if "d_sae" in row]
-    chapters = {chapter: _mean_stages(output, plan, chapter) for chapter in plan["chapters"]}
+    chapters = {chapter: _mean_stages(_records(output, plan, chapter)) for chapter in plan["chapters"]}
     loading = max(0.0, shared[first].get("seconds", 0.0) - sum(seconds[first].values()))
     return {
-        "device": _device(output, plan),
+        "device": _device(_records(output, plan, *plan["chapters"])),
         "fixed": {"shared": loading, "run": measured()["fixed"]["run"]},
         "basis": f"the sweep in {output.name}",
         "sizes": {**shared[first]["sizes"], "d_sae": sum(widths) // max(len(widths), 1) or 1},
@@ -119,10 +120,14 @@ def chapter_stages(record: Mapping[str, Any]) -> dict[str, float]:
     return {**stages, ELSE: record["seconds"] - sum(stages.values())}
 
 
-def _mean_stages(output: Path, plan: Mapping[str, Any], chapter: str) -> dict[str, float]:
+def _records(output: Path, plan: Mapping[str, Any], *chapters: str) -> list[dict[str, Any]]:
+    """Of the chapters' runs that there are."""
+    runs = (output / "runs" / sample / chapter for sample in plan["samples"] for chapter in chapters)
+    return [_read(run / "record.json") for run in runs if (run / "record.json").exists()]
+
+
+def _mean_stages(records: list[dict[str, Any]]) -> dict[str, float]:
     """Mean seconds of a chapter's stages over its runs; of those that are made once, all of them."""
-    paths = [output / "runs" / sample / chapter / "record.json" for sample in plan["samples"]]
-    records = [_read(path) for path in paths if path.exists()]
     totals: dict[str, float] = {}
     for record in records:
         for stage, value in chapter_stages(record).items():
@@ -130,15 +135,11 @@ def _mean_stages(output: Path, plan: Mapping[str, Any], chapter: str) -> dict[st
     return totals
 
 
-def _device(output: Path, plan: Mapping[str, Any]) -> str:
+def _device(records: list[dict[str, Any]]) -> str:
     """Where the sweep's models were: that of the first run that says so; else a CPU."""
-    runs = [(sample, chapter) for sample in plan["samples"] for chapter in plan["chapters"]]
-    paths = [output / "runs" / sample / chapter / "record.json" for sample, chapter in runs]
-    for path in paths:
-        loaded = _read(path).get("loaded", {}) if path.exists() else {}
-        if isinstance(model := loaded.get("model"), dict) and "device" in model:
-            return str(model["device"]).partition(":")[0]
-    return "cpu"
+    models_of_runs = (record.get("loaded", {}).get("model") for record in records)
+    devices = (model["device"] for model in models_of_runs if isinstance(model, dict) and "device" in model)
+    return str(next(devices, "cpu")).partition(":")[0]
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -156,12 +157,6 @@ def memory_gb(parameters: int, bytes_each: int, sizes: Sizes) -> float:
     acts = 4 * sizes.n_words * sizes.d_model * 4
     sae = 3 * sizes.d_model * sizes.d_sae * 4 + 4096 * sizes.d_sae * 4
     return (parameters * bytes_each + acts + sae) / 1e9 + 1
-
-
-def disk_gb(parameters: int, bytes_each: int, sizes: Sizes) -> float:
-    """Downloaded weights of model and SAE, and the activations in the cache."""
-    sae = 2 * sizes.d_model * sizes.d_sae * 4
-    return (parameters * bytes_each + sae + sizes.n_words * sizes.d_model * 4) / 1e9
 
 
 def estimate(plan: Any, basis: Mapping[str, Any] | None = None) -> pd.DataFrame:
@@ -225,16 +220,7 @@ def _sizes(row: Mapping[str, str], parameters: Mapping[str, Any], d_sae: str) ->
 
 def load_plan(config: Path, root: Path) -> Any:
     """The plan of a configuration file, by the code that Snakemake uses."""
-    import importlib.util
-
-    spec = importlib.util.spec_from_file_location("absorption_sweep_plan", root / "sweep" / "plan.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    import sys
-
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
+    make_plan = runpy.run_path(str(root / "sweep" / "plan.py"))["make_plan"]
     content = yaml.safe_load(config.read_text(encoding="utf-8"))
     content = {"parameters": {}, "chapter_parameters": {}, "resources": {}, **content}
-    return module.make_plan(content, config.resolve().parent / content["samples"], root / "notebooks")
+    return make_plan(content, config.resolve().parent / content["samples"], root / "notebooks")
