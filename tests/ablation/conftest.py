@@ -17,7 +17,7 @@ from absorption.models.language_model import LanguageModel
 from absorption.saes.loader import LoadedSae
 from absorption.spelling.prompts import SpellingPrompts, make_prompts
 
-WORDS = torch.tensor([3, 44, 45, 300, 301, 777])
+WORDS = torch.tensor([3, 42, 45, 300, 305, 776])
 """Some words of both example sets."""
 
 
@@ -40,6 +40,7 @@ def make_tiny(architecture: str, hook_name: str) -> Tiny:
     words = word_table()
     words["token_id"] = model.tokenizer.convert_tokens_to_ids(words["word"].tolist())
     prompts = make_prompts(model, words, n_examples=3, n_sets=2)
+    assert len(prompts.example_set[WORDS].unique()) == 2
     sae = random_sae(model, hook_name)
     engine = AblationEngine(model, sae, prompts, batch=16)
     csr = sae.encode(engine.states(torch.arange(len(words)))).to_sparse_csr()
