@@ -104,3 +104,10 @@ def test_a_room_lists_no_name_twice() -> None:
             assert len(names) == len(set(names)), name
             if name != "absorption.__init__":
                 assert "__all__" not in path.read_text(encoding="utf-8"), name
+
+
+def test_no_two_files_of_tests_have_one_name() -> None:
+    """pytest imports a file by its name alone, and stops at the second of a name before it runs a test."""
+    names = [path.name for path in Path(__file__).parent.rglob("test_*.py")]
+    assert Path(__file__).name in names
+    assert sorted({name for name in names if names.count(name) > 1}) == []
