@@ -19,8 +19,9 @@ from absorption.spelling.vocab import BY_WORD, split_words
 
 REFERENCE, CONVERGED, MEANS, PATTERN = "reference", "converged", "difference in means", "pattern"
 PROBES = (REFERENCE, CONVERGED, MEANS, PATTERN)
-"""``reference``: the published training. ``converged``: class-balanced logistic regression at its optimum.
-``difference in means``. ``pattern``: covariance of the activations times the converged probe's weights.
+"""``reference``: the published training. ``converged``: class-balanced logistic regression, solved up to
+``fit.TOLERANCE``. ``difference in means``. ``pattern``: covariance of the activations times the converged
+probe's weights.
 The first two say a letter where their logit is above 0, the other two where F1 on the training words is best."""
 VERSION = 3
 
