@@ -92,7 +92,7 @@ def scores_against_l0(points: pd.DataFrame) -> go.Figure:
         ):
             rows = rows.sort_values("l0_share")
             fig.add_scatter(
-                x=rows["l0_share"], y=rows[metric], mode="lines+markers", name=f"{width:,} latents",
+                x=rows["l0_share"], y=rows[metric], mode="lines+markers", name=f"{width:,.0f} latents",
                 error_y=theme.error_bars(rows, metric, f"{metric}_low", f"{metric}_high"),
                 line={"color": colour}, marker={"symbol": symbol, "size": 8}, showlegend=row == 1,
                 text=rows["sae"], hovertemplate="%{text}<br>L0 %{x:.1%} of d_model: %{y:.3f}<extra></extra>",

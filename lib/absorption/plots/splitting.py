@@ -72,7 +72,7 @@ def splits_against_l0(table: pd.DataFrame) -> go.Figure:
     ):
         rows = rows.sort_values("l0_share")
         fig.add_scatter(
-            x=rows["l0_share"], y=rows["splits"], mode="lines+markers", name=f"{width:,} latents",
+            x=rows["l0_share"], y=rows["splits"], mode="lines+markers", name=f"{width:,.0f} latents",
             error_y=theme.error_bars(rows, "splits", "splits_low", "splits_high"),
             line={"color": colour}, marker={"symbol": symbol, "size": 9}, text=rows["sae"],
             hovertemplate="%{text}<br>L0 %{x:.1%} of d_model: %{y:.2f}<extra></extra>",
