@@ -42,7 +42,7 @@ class Findings:
         """Write the tables, record the claims, and glue the numbers with each claim's verdict.
 
         A verdict's name is ``verdict_``, the claim and its part, with underscores for hyphens; without a part it is
-        the verdict on all parts of the claim that this step measured.
+        the verdict on the parts that this step measured, if there are several.
         """
         from myst_nb import glue  # a page's own need: the tables alone are had without it
 
@@ -51,7 +51,10 @@ class Findings:
         numbers = dict(self.numbers())
         for name, parts in self.claims().groupby("claim", sort=False):
             verdicts = record_table(settings, parts)
-            whole = {str(name).replace("-", "_"): combine(list(verdicts.values()))}
+            several = (
+                len(parts) > 1
+            )  # one part of several is not the claim, and another step may tell another
+            whole = {str(name).replace("-", "_"): combine(list(verdicts.values()))} if several else {}
             numbers |= {f"verdict_{part}": verdict for part, verdict in (whole | verdicts).items()}
         for name, value in numbers.items():
             glue(name, value, display=False)
