@@ -9,7 +9,7 @@ from tests.ablation.conftest import WORDS, Tiny, make_tiny, whole_pass_metric
 
 from absorption.ablation.effects import all_effects
 from absorption.ablation.engine import BATCH, FULL_PASSES, SHARED_PREFIX, AblationEngine, StateEngine
-from absorption.ablation.passes import FastPass
+from absorption.models.continuations import SharedPrefixModel
 from absorption.models.hooks import Site
 
 AGREE = 1e-5
@@ -99,9 +99,9 @@ def test_bfloat16_takes_the_fast_way_and_keeps_the_effects_order(llama: Tiny) ->
 
 
 def test_a_prefix_is_run_once_whatever_the_depth(llama: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
-    runs, run_prefix = [], FastPass._run_prefix
+    runs, run_prefix = [], SharedPrefixModel._run
     monkeypatch.setattr(
-        FastPass, "_run_prefix", lambda self, tokens: runs.append(1) or run_prefix(self, tokens)
+        SharedPrefixModel, "_run", lambda self, tokens: runs.append(1) or run_prefix(self, tokens)
     )
     llama.model.prefixes.clear()
     two = [int((llama.prompts.example_set == number).nonzero()[0]) for number in (0, 1)]
@@ -114,7 +114,7 @@ def test_a_model_that_cannot_take_the_fast_way_says_so(llama: Tiny, monkeypatch:
     def refuse(*_args: object) -> None:
         raise NotImplementedError("attention with s_aux")
 
-    monkeypatch.setattr("absorption.ablation.passes.plain_twin", refuse)
+    monkeypatch.setattr("absorption.models.continuations.plain_twin", refuse)
     engine = AblationEngine(llama.model, llama.sae, llama.prompts)
     assert engine.mode == FULL_PASSES
     assert engine.reason == "NotImplementedError: attention with s_aux"

@@ -14,12 +14,11 @@ from typing import Any, Protocol
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
-from transformers import DynamicCache
 
-from absorption.ablation.attention import NAME, SharedPrefix
-from absorption.ablation.plain import blocks_of, plain_twin, shorten
+from absorption.models.attention import SharedPrefix
+from absorption.models.continuations import SharedPrefixModel
 from absorption.models.language_model import LanguageModel
-from absorption.models.prefix import keep
+from absorption.models.plain import blocks_of, plain_twin, shorten
 from absorption.spelling.prompts import SpellingPrompts
 
 
@@ -100,9 +99,8 @@ class FastPass:
             ValueError: the model cannot be rebuilt from its configuration.
         """
         self.prompts, self.depth, self.device = prompts, depth, model.device
-        self._model, self.twin = model, plain_twin(model)
-        self.twin.set_attn_implementation(NAME)
-        self.blocks = blocks_of(model, self.twin)
+        self._shared = SharedPrefixModel(model)
+        self.twin, self.blocks = self._shared.hf, self._shared.blocks
         self._entry: Tensor | None = None
         self._returns_tuple = False
         self._prefixes: dict[int, SharedPrefix] = {}
@@ -169,15 +167,8 @@ class FastPass:
         number = int(sets)
         if number not in self._prefixes:
             tokens = self.prompts.prefixes[number]
-            key = (NAME, *tokens.tolist())
-            self._prefixes[number] = keep(self._model, key, lambda: self._run_prefix(tokens))
+            self._prefixes[number] = self._shared.prefix(tokens)
         return self._prefixes[number]
-
-    def _run_prefix(self, tokens: Int[Tensor, " position"]) -> SharedPrefix:
-        cache = DynamicCache()
-        with torch.inference_mode(False), torch.no_grad():
-            self.twin(tokens[None].to(self.device), past_key_values=cache, use_cache=True)
-        return SharedPrefix(cache)
 
     def _skippable(self, forward: Callable[..., Any]) -> Callable[..., Any]:
         """A block's forward that hands on the entry states, without computing, while there are some."""

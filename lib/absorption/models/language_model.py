@@ -24,12 +24,9 @@ from absorption.models.configuration import configuration, tokenizing
 from absorption.models.embedded import EMBEDDED, embedded_folder
 from absorption.models.hooks import Site, resolve_site
 from absorption.models.hub import explain, is_download
+from absorption.models.streams import residual_streams
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
-
-
-class _StopForward(Exception):
-    """Raised by a hook to leave the forward pass once what was wanted has been seen."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +101,6 @@ class LanguageModel:
         """The place on the residual stream that a hook name means (ValueError if there is none)."""
         return resolve_site(hook_name, self.n_layers)
 
-    @torch.inference_mode()
     def residual_streams(
         self, tokens: Int[Tensor, "batch position"], depths: list[int], **forward: Any
     ) -> dict[int, Float[Tensor, "batch position d_model"]]:
@@ -115,35 +111,7 @@ class LanguageModel:
             depths: blocks applied, 0 (embedding) to ``n_layers``.
             forward: passed to the Hugging Face model (``past_key_values``, say).
         """
-        seen: dict[int, Tensor] = {}
-        deepest = max(depths)
-
-        def before(_module: nn.Module, args: tuple, kwargs: dict) -> None:
-            seen[0] = _hidden_states(args, kwargs)
-            if deepest == 0:
-                raise _StopForward
-
-        def after(depth: int):
-            def hook(_module: nn.Module, _args: Any, output: Any) -> None:
-                seen[depth] = output[0] if isinstance(output, tuple) else output
-                if depth == deepest:
-                    raise _StopForward
-
-            return hook
-
-        handles = [self.blocks[depth - 1].register_forward_hook(after(depth)) for depth in depths if depth]
-        if 0 in depths:
-            handles.append(self.blocks[0].register_forward_pre_hook(before, with_kwargs=True))
-        try:
-            self.hf(tokens.to(self.device), **forward)
-        except _StopForward:
-            pass
-        finally:
-            for handle in handles:
-                handle.remove()
-        if missing := set(depths) - set(seen):
-            raise RuntimeError(f"No block reported the residual stream at depths {sorted(missing)}.")
-        return seen
+        return residual_streams(self.hf, self.blocks, tokens.to(self.device), depths, **forward)
 
     def residual_stream(
         self, tokens: Int[Tensor, "batch position"], hook_name: str
@@ -151,10 +119,6 @@ class LanguageModel:
         """Residual stream at one hook."""
         depth = self.site(hook_name).depth
         return self.residual_streams(tokens, [depth])[depth]
-
-
-def _hidden_states(args: tuple, kwargs: dict) -> Tensor:
-    return args[0] if args else kwargs["hidden_states"]
 
 
 def load_model(model: str = EMBEDDED, device: str = "auto", dtype: str = "float32") -> LanguageModel:

@@ -12,14 +12,11 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from absorption.base import batches, cache, timing
+from absorption.models.continuations import continuing
 from absorption.models.language_model import LanguageModel
-from absorption.models.prefix import shared_prefix
 from absorption.spelling.prompts import SpellingPrompts
 
-VERSION = 1
-BATCH = {"cpu": 64}
-"""Words at once, where not as ``batches`` says: a larger batch's copies of the prefix leave the processor's cache, and
-take twice the time to compute the same numbers."""
+VERSION = 2
 
 
 def word_activations(
@@ -50,7 +47,6 @@ def depth_activations(
         "version": VERSION,
     }
     missing = [d for d in depths if not cache.has_tensors("activations", {**inputs, "depth": d})]
-    batch = batch or batches.size(BATCH.get(model.device.type, batches.USUAL))
     fresh: dict[int, Tensor] = {}
     if missing:
         with timing.stage("activations"):  # all depths in one pass, before they are stored one by one
@@ -70,21 +66,18 @@ def depth_activations(
 
 
 def _compute(
-    model: LanguageModel, prompts: SpellingPrompts, depths: list[int], batch: int
+    model: LanguageModel, prompts: SpellingPrompts, depths: list[int], batch: int | None
 ) -> dict[int, Float[Tensor, "word d_model"]]:
     n_words = len(prompts.word_ids)
     out = {depth: torch.empty(n_words, model.d_model) for depth in depths}
     with tqdm(total=n_words, desc="Word activations", unit="word") as bar:
         for number, tokens in enumerate(prompts.prefixes):
             members = (prompts.example_set == number).nonzero()[:, 0]
-            prefix = shared_prefix(model, tokens, depth=max(depths))
-            for index in members.split(batch):
-                seen = model.residual_streams(
-                    prompts.word_ids[index, None],
-                    depths,
-                    past_key_values=prefix.expand(len(index)),
-                    use_cache=True,
-                )
+            if not len(members):
+                continue
+            way = continuing(model, tokens, prompts.word_ids[members[:2], None], max(depths))
+            for index in members.split(batch or batches.size(way.batch)):
+                seen = way.residual_streams(tokens, prompts.word_ids[index, None], depths)
                 for depth in depths:
                     out[depth][index] = seen[depth][:, -1].float().cpu()
                 bar.update(len(index))
