@@ -9,23 +9,22 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from absorption.base.quantities import METRICS, SPLITS, rate, score
 from absorption.base.statistics import interval
 from absorption.definitions.rates import mean_rate
 from absorption.definitions.rules import DEFINITIONS
 from absorption.latents.score import MeanSamples, latent_samples, probe_samples
 from absorption.one_sae.study import Study
 from absorption.one_sae.summary import Effects
-from absorption.several_saes.l0_trends import SPLITS, letters_split_share, split_samples
+from absorption.several_saes.l0_trends import SPLITS as MEAN_SPLITS
+from absorption.several_saes.l0_trends import letters_split_share, split_samples
 from absorption.spelling.vocab import BY_WORD
 
 RECALL, SPLITTING, ABSORPTION, MEDIATION = "recall gap", "splitting", "absorption", "mediation"
-METRICS = ("precision", "recall", "f1")
 NULL = ["null", "null_low", "null_high", "p"]
 COLUMNS = ["sae", "section", "quantity", "value", "low", "high", *NULL]
 """One row a number, with its 95% bootstrap interval over words; ``section`` is one of the four above. A rate also has
 its ``null`` and one-sided ``p`` (``definitions.absorption_rates``); for other numbers they are NaN."""
-UNGATED = ", all letters"
-"""Ends the name of a rate that is a mean over all letters, whether or not their main latents pass the gate."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +94,7 @@ def _sampled(section: str, quantity: str, value: float, samples: np.ndarray) -> 
 
 def _scores(name: str, samples: MeanSamples) -> list[Number]:
     return [
-        _sampled(RECALL, f"{metric}, {name}", samples.values[metric], samples.samples[metric])
+        _sampled(RECALL, score(metric, name), samples.values[metric], samples.samples[metric])
         for metric in METRICS
     ]
 
@@ -103,7 +102,7 @@ def _scores(name: str, samples: MeanSamples) -> list[Number]:
 def _splits(study: Study) -> list[Number]:
     splits, share = split_samples(study), letters_split_share(study)
     return [
-        _sampled(SPLITTING, "splits of a letter", splits.values[SPLITS], splits.samples[SPLITS]),
+        _sampled(SPLITTING, SPLITS, splits.values[MEAN_SPLITS], splits.samples[MEAN_SPLITS]),
         Number(SPLITTING, "share of letters that split", share.value, share.low, share.high),
     ]
 
@@ -112,13 +111,13 @@ def _rates(effects: Effects, seed: int) -> list[Number]:
     found = []
     for definition in DEFINITIONS:
         mine = effects.judged[effects.judged["definition"] == definition]
-        for valid, name in ((effects.valid, ""), (None, UNGATED)) if len(mine) else ():
-            rate = mean_rate(mine, effects.letters, valid=valid, null=effects.null, seed=seed)
-            row = rate.row()
-            named = f"rate, {definition}{name}"
+        for gated in (True, False) if len(mine) else ():
+            valid = effects.valid if gated else None
+            mean = mean_rate(mine, effects.letters, valid=valid, null=effects.null, seed=seed)
+            row, named = mean.row(), rate(definition, gated=gated)
             null = {key: row[key] for key in NULL}
             found.append(
-                Number(ABSORPTION, named, row["rate"], row["low"], row["high"], rate.samples, **null)
+                Number(ABSORPTION, named, row["rate"], row["low"], row["high"], mean.samples, **null)
             )
     return found
 

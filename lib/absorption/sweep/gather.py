@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 from absorption.base import cache
+from absorption.base.quantities import METRICS, rate, score
 
 PLAN = "sweep.json"
 """Beside the results: what the sweep was to run."""
@@ -22,7 +23,6 @@ STATUS = ["sample", "chapter", "status", "seconds", "peak_gb", "error"]
 """One row a run. ``status``: done, failed, or not run (its shared job failed, or the sweep stopped before)."""
 ROUNDED = "%.4g"
 """Digits for people; the parquet files have them all."""
-METRICS = ("precision", "recall", "f1")
 Number = tuple[str, float, float, float]
 """A quantity, its value, and its interval."""
 
@@ -132,7 +132,7 @@ def _recall_gap(table: pd.DataFrame) -> list[Number]:
     saes = [name for name in table["sae"].unique() if name != "LR probe"]
     rows: list[Any] = table[table["sae"].isin(["LR probe", *saes[:1]])].to_dict("records")
     return [
-        (f"{metric}, {row['selection']}", row[metric], row[f"{metric}_low"], row[f"{metric}_high"])
+        (score(metric, row["selection"]), row[metric], row[f"{metric}_low"], row[f"{metric}_high"])
         for row in rows
         for metric in METRICS
     ]
@@ -140,7 +140,7 @@ def _recall_gap(table: pd.DataFrame) -> list[Number]:
 
 def _rates(table: pd.DataFrame) -> list[Number]:
     rows: list[Any] = table[table["letter"] == "mean"].to_dict("records")
-    return [(f"absorption, {row['definition']}", row["rate"], row["low"], row["high"]) for row in rows]
+    return [(rate(row["definition"]), row["rate"], row["low"], row["high"]) for row in rows]
 
 
 def _summary(table: pd.DataFrame) -> list[Number]:

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from absorption.base.quantities import SPLITS, rate
 from absorption.definitions.rules import ABLATION, FULL_ABSORPTION, RELATIVE
 from absorption.several_saes.above_null import share_above
-from absorption.several_saes.quantities import CLAIMED, PRECISION, RECALL, SPLITS
+from absorption.several_saes.quantities import CLAIMED, PRECISION, RECALL
 from absorption.several_saes.seeds import PER_L0, PER_WIDTH, beside_seeds, changes, interval_with_seeds
 from absorption.several_saes.stored_numbers import SaeFamily
 
@@ -19,10 +20,10 @@ CHANGES = [
     ("pr-l0", "family-precision", PRECISION, PER_L0),
     ("pr-l0", "family-recall", RECALL, PER_L0),
     ("splits-l0", "family", SPLITS, PER_L0),
-    ("rate-l0-width", "family-l0", f"rate, {RELATIVE}", PER_L0),
-    ("rate-l0-width", "family-width", f"rate, {RELATIVE}", PER_WIDTH),
-    ("matryoshka", "ablation", f"rate, {RELATIVE}", REMEDY),
-    ("matryoshka", "projection", f"rate, {FULL_ABSORPTION}", REMEDY),
+    ("rate-l0-width", "family-l0", rate(RELATIVE), PER_L0),
+    ("rate-l0-width", "family-width", rate(RELATIVE), PER_WIDTH),
+    ("matryoshka", "ablation", rate(RELATIVE), REMEDY),
+    ("matryoshka", "projection", rate(FULL_ABSORPTION), REMEDY),
 ]
 """Claim, part, and the change that it is about."""
 
@@ -40,8 +41,8 @@ def claims_table(family: SaeFamily) -> pd.DataFrame:
     }
     rows = [_change(seeds, saes, *one) for one in CHANGES]
     rows += [
-        _above(family, "family-ablation", f"rate, {ABLATION}"),
-        _above(family, "family-projection", f"rate, {FULL_ABSORPTION}"),
+        _above(family, "family-ablation", rate(ABLATION)),
+        _above(family, "family-projection", rate(FULL_ABSORPTION)),
     ]
     return pd.DataFrame(rows, columns=["claim", "part", "value", "low", "high", "note"])
 

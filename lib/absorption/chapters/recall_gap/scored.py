@@ -7,13 +7,12 @@ from dataclasses import dataclass
 import pandas as pd
 from tqdm.auto import tqdm
 
+from absorption.base.quantities import METRICS
 from absorption.base.statistics import Estimate, interval
 from absorption.latents.score import MeanSamples, latent_samples, score_latents
 from absorption.latents.sparse import encode_words
 from absorption.probes.words import ProbedWords
 from absorption.saes.loader import LoadedSae
-
-METRICS = ("precision", "recall", "f1")
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from absorption.base.quantities import METRICS
 from absorption.base.statistics import Estimate, interval
-from absorption.chapters.recall_gap.scored import METRICS, ScoredSae
+from absorption.chapters.recall_gap.scored import ScoredSae
 from absorption.latents.score import MeanSamples, slope_per_doubling
 from absorption.several_saes.letter_trends import rows_of_one_width
 from absorption.several_saes.one_width import share_width
