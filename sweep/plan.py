@@ -1,7 +1,7 @@
 """The jobs of a sweep: which chapter runs on which SAE, and what they share.
 
-Only the standard library, because Snakemake lives in an environment of its own. ``Snakefile`` checks
-configuration and table against their schemas first.
+Only the standard library, because Snakemake lives in an environment of its own: the one file of the library that is
+needed here is loaded by its path. ``Snakefile`` checks configuration and table against their schemas first.
 """
 
 from __future__ import annotations
@@ -10,11 +10,15 @@ import csv
 import hashlib
 import json
 import re
+import runpy
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+PARAMETER_CELL = runpy.run_path(
+    str(Path(__file__).resolve().parents[1] / "lib/absorption/base/parameter_cell.py")
+)
 SAMPLE_PARAMETERS = ("model", "dtype", "sae_release", "sae_id", "sae_path", "hook_name")
 SHARED_PARAMETERS = ("model", "dtype", "device", "seed", "n_words", "n_sets")
 """On these and the place the activations and probes depend; chapters have the same defaults for them."""
@@ -145,7 +149,7 @@ def read_samples(table: Path) -> dict[str, dict[str, str]]:
 
 def choose_chapters(wanted: list[str] | str, notebooks: Path) -> list[str]:
     """The chapters asked for, each a notebook with the parameter ``sae_release``; all: those with a number."""
-    reads = {path.stem: "sae_release" in _parameter_cell(path) for path in sorted(notebooks.glob("*.ipynb"))}
+    reads = {path.stem: "sae_release" in _parameters(path) for path in sorted(notebooks.glob("*.ipynb"))}
     if wanted == "all":
         return [name for name, yes in reads.items() if yes and re.match(r"\d\d-", name)]
     for name in wanted:
@@ -179,10 +183,11 @@ def _text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def _parameter_cell(notebook: Path) -> str:
-    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
-    tagged = [cell for cell in cells if "parameters" in cell["metadata"].get("tags", [])]
-    return "".join("".join(cell["source"]) for cell in tagged)
+def _parameters(notebook: Path) -> dict[str, Any]:
+    try:
+        return PARAMETER_CELL["defaults"](json.loads(notebook.read_text(encoding="utf-8"))["cells"])
+    except ValueError as error:
+        raise PlanError(f"{notebook.name}: {error}") from None
 
 
 def _first(row: dict[Any, Any]) -> str:

@@ -6,6 +6,9 @@ import csv
 import dataclasses
 import json
 import math
+import runpy
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -120,6 +123,23 @@ def test_resources_are_the_samples_else_the_jobs_else_the_default(tmp_path: Path
     assert plan.resource("mem_mb", CHAPTER, "b") == 2000
     assert plan.resource("mem_mb", "shared") == 1000
     assert plan.resource("gpu", CHAPTER, "b") == 1
+
+
+def test_a_plan_needs_no_installed_package() -> None:
+    code = f"import runpy; print(runpy.run_path({str(ROOT / 'sweep' / 'plan.py')!r})['choose_chapters'])"
+    done = subprocess.run([sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True)
+    assert done.stdout.startswith("<function choose_chapters"), done.stderr
+
+
+def test_a_chapter_whose_parameters_are_no_literals_is_named(tmp_path: Path) -> None:
+    choose = runpy.run_path(str(ROOT / "sweep" / "plan.py"))["choose_chapters"]
+    cell = {"metadata": {"tags": ["parameters"]}, "source": ["seed = 0\n", "sae_release = pick()"]}
+    (tmp_path / "01-a.ipynb").write_text(json.dumps({"cells": [cell]}))
+    with pytest.raises(ValueError, match=r"01-a.ipynb: the cell tagged 'parameters' must hold only lines"):
+        choose("all", tmp_path)
+    cell["source"][1] = "sae_release = 'shipped'"
+    (tmp_path / "01-a.ipynb").write_text(json.dumps({"cells": [cell]}))
+    assert choose("all", tmp_path) == ["01-a"]
 
 
 def test_another_sweep_in_the_same_folder_is_noticed_but_more_saes_are_not(tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -13,6 +12,7 @@ import yaml
 from nbformat import NotebookNode
 from pydantic import BeforeValidator, FiniteFloat, TypeAdapter, ValidationError
 
+from absorption.base import parameter_cell
 from absorption.base.settings import SaeSettings
 
 ABOUT = "about"
@@ -50,26 +50,10 @@ def declared(notebook: NotebookNode) -> dict[str, Any]:
     Raises:
         ParameterError: no such cell, or one that holds more than assignments of literals.
     """
-    tagged = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
-    if len(tagged) != 1:
-        raise ParameterError(f"the notebook has {len(tagged)} cells tagged 'parameters'; it must have one.")
-    defaults: dict[str, Any] = {}
     try:
-        for statement in ast.parse(tagged[0].source).body:
-            name, value = _assignment(statement)
-            defaults[name] = ast.literal_eval(value)
-    except (SyntaxError, ValueError):
-        raise ParameterError("the cell tagged 'parameters' must hold only lines `name = literal`.") from None
-    return defaults
-
-
-def _assignment(statement: ast.stmt) -> tuple[str, ast.expr]:
-    match statement:
-        case ast.Assign(targets=[ast.Name(id=name)], value=value):
-            return name, value
-        case ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value):
-            return name, value
-    raise ValueError(ast.dump(statement))
+        return parameter_cell.defaults(notebook.cells)
+    except ValueError as error:
+        raise ParameterError(str(error)) from None
 
 
 def resolve(
