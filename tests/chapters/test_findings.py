@@ -56,3 +56,21 @@ def test_one_table_is_kept_under_its_name_and_its_numbers_are_told(
     assert glued == {"n": 2}
     (kept,) = tmp_path.rglob("*toy-worlds*")
     pd.testing.assert_frame_equal(pd.read_parquet(kept), found.table)
+
+
+def test_a_number_that_two_steps_of_a_page_tell_is_refused_where_it_happens(
+    tmp_path: Path, glued: dict[str, Any]
+) -> None:
+    page, another = Settings(results_dir=str(tmp_path)), Settings(results_dir=str(tmp_path))
+    first, second = OneTable("first", PARTS, {"n": 2}), OneTable("second", PARTS, {"n": 3})
+    first.tell(page)
+    first.tell(page)  # a cell that is run again
+    second.tell(another)
+    with pytest.raises(ValueError, match="number 'n' is told by OneTable first and by OneTable second"):
+        second.tell(page)
+    Measured().tell(page)
+    with pytest.raises(
+        ValueError, match="number 'verdict_toy_hierarchy' is told by Measured and by OneTable x"
+    ):
+        OneTable("x", PARTS, {"verdict_toy_hierarchy": "reproduced"}).tell(page)
+    assert glued["n"] == 3

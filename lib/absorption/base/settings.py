@@ -21,6 +21,7 @@ from pydantic import (
     ConfigDict,
     Field,
     NonNegativeInt,
+    PrivateAttr,
     ValidationError,
     model_validator,
 )
@@ -51,6 +52,7 @@ class Settings(BaseModel):
 
     results_dir: str = ""
     """Folder for tables (parquet) and claims; a notebook without this parameter writes nothing."""
+    _told: dict[str, str] = PrivateAttr(default_factory=dict)
 
     @classmethod
     def from_namespace(cls, namespace: Mapping[str, Any]) -> Self:
@@ -81,6 +83,16 @@ class Settings(BaseModel):
         path = Path(self.results_dir) / f"{name}.parquet"
         cache.write_table(path, table)
         return path
+
+    def note_told(self, number: str, step: str) -> None:
+        """Note which step of the page told a number for its text; the same step may tell it again.
+
+        Raises:
+            ValueError: another step told it. The book would refuse the page, but only after all pages ran.
+        """
+        first = self._told.setdefault(number, step)
+        if first != step:
+            raise ValueError(f"number {number!r} is told by {first} and by {step}; allowed: one step a page.")
 
 
 class ModelSettings(Settings):

@@ -43,20 +43,25 @@ class Findings:
 
         A verdict's name is ``verdict_``, the claim and its part, with underscores for hyphens; without a part it is
         the verdict on the parts that this step measured, if there are several.
+
+        Raises:
+            ValueError: another step of the page has told a number of this name.
         """
         from myst_nb import glue  # a page's own need: the tables alone are had without it
 
-        for name, table in self.tables().items():
+        tables = self.tables()
+        for name, table in tables.items():
             settings.write(name, table)
         numbers = dict(self.numbers())
         for name, parts in self.claims().groupby("claim", sort=False):
             verdicts = record_table(settings, parts)
-            several = (
-                len(parts) > 1
-            )  # one part of several is not the claim, and another step may tell another
+            # One part of several is not the claim, and another step may tell another.
+            several = len(parts) > 1
             whole = {str(name).replace("-", "_"): combine(list(verdicts.values()))} if several else {}
             numbers |= {f"verdict_{part}": verdict for part, verdict in (whole | verdicts).items()}
+        step = " ".join([type(self).__name__, *tables])
         for name, value in numbers.items():
+            settings.note_told(name, step)
             glue(name, value, display=False)
         return self
 
