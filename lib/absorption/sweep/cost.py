@@ -151,14 +151,6 @@ def scaled(seconds: Mapping[str, float], basis: Sizes, wanted: Sizes) -> dict[st
     return {stage: value * wanted.of(stage) / basis.of(stage) for stage, value in seconds.items()}
 
 
-def memory_gb(parameters: int, bytes_each: int, sizes: Sizes) -> float:
-    """Largest memory: weights, the words' activations four times over (raw, standardised, and copies that
-    scikit-learn makes), the SAE's weights and what it makes of a batch of words, and a gigabyte of libraries."""
-    acts = 4 * sizes.n_words * sizes.d_model * 4
-    sae = 3 * sizes.d_model * sizes.d_sae * 4 + 4096 * sizes.d_sae * 4
-    return (parameters * bytes_each + acts + sae) / 1e9 + 1
-
-
 def estimate(plan: Any, basis: Mapping[str, Any] | None = None) -> pd.DataFrame:
     """One row a kind of job: ``job, jobs, on, hours, longest_minutes``, and a last row ``all``; NaN for chapters
     that the basis did not measure and for jobs on a GPU that it measured on a CPU, which the last row leaves out.
