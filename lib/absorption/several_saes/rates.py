@@ -8,11 +8,9 @@ from dataclasses import dataclass
 import pandas as pd
 from tqdm.auto import tqdm
 
-from absorption.ablation.effects import kept_effects
 from absorption.ablation.engine import AblationEngine
-from absorption.ablation.remembered import RememberedEffects
 from absorption.base import timing
-from absorption.definitions.apply import apply_definitions, null_effects, null_of_definitions
+from absorption.definitions.beside_null import label_with_null
 from absorption.definitions.gate import valid_letters
 from absorption.definitions.nulls import Null
 from absorption.definitions.rates import absorption_rates
@@ -60,23 +58,8 @@ def label_saes(
         for study in tqdm(studies, desc="SAEs judged"):
             engine = AblationEngine(study.words.model, study.sae, study.words.prompts)
             evidence = study.evidence(selection)
-            null = null_of_definitions(engine, evidence, thresholds, mean_metric=mean_metric, seed=seed)
-            known = null_effects(engine, evidence, seed=seed)
-            remove = RememberedEffects()
-            remove.add(kept_effects(engine, evidence.csr))
-            table = apply_definitions(
-                engine,
-                evidence,
-                thresholds,
-                mean_metric=mean_metric,
-                seed=seed,
-                every_effect=False,
-                known=known,
-                remove=remove,
-            )
-            judged.append(
-                LabelledSae(study, table, null, gate_table(study, study.main[selection], thresholds))
-            )
+            table, null = label_with_null(engine, evidence, thresholds, mean_metric=mean_metric, seed=seed)
+            judged.append(LabelledSae(study, table, null, gate_table(study, evidence.main, thresholds)))
     return judged
 
 

@@ -15,7 +15,7 @@ from absorption.chapters.absorption.basis import Basis
 from absorption.chapters.absorption.tables import denominators, mean_rows
 from absorption.chapters.findings import Findings
 from absorption.chapters.settings import AbsorptionSettings
-from absorption.definitions.apply import apply_definitions, null_of_definitions
+from absorption.definitions.beside_null import apply_with_null
 from absorption.definitions.case import absorbed_words
 from absorption.definitions.nulls import Null
 from absorption.definitions.rates import absorption_rates
@@ -53,10 +53,8 @@ class Counted(Findings):
 def count(basis: Basis, settings: AbsorptionSettings) -> Counted:
     """Judge the words of the chapter's own SAE, and count."""
     engine, evidence, seed = basis.engine, basis.evidence, settings.seed
-    asked = {"mean_metric": basis.scale.value, "seed": seed}
-    words = apply_definitions(engine, evidence, basis.thresholds, **asked)
-    null = null_of_definitions(
-        engine, evidence, basis.thresholds, per_letter=settings.max_candidates, **asked
+    words, null = apply_with_null(
+        engine, evidence, basis.thresholds, mean_metric=basis.scale.value, seed=seed
     )
     rates = absorption_rates(
         words,

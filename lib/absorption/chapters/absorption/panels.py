@@ -12,10 +12,9 @@ from jaxtyping import Shaped
 from absorption.ablation.engine import AblationEngine
 from absorption.definitions.apply import (
     apply_ablation_rule,
-    apply_definitions,
     apply_projection_rules,
-    null_of_definitions,
 )
+from absorption.definitions.beside_null import apply_with_null
 from absorption.definitions.evidence import Evidence
 from absorption.definitions.gate import valid_letters
 from absorption.definitions.nulls import Null, null_by_effects, null_by_projection
@@ -121,16 +120,8 @@ def rates_by_jump(
     tables = []
     for jump in f1_jumps:
         evidence = study.evidence_under(study.k_sparse.main_latents(jump))
-        table = apply_definitions(engine, evidence, thresholds, mean_metric=mean_metric, seed=seed)
+        table, null = apply_with_null(engine, evidence, thresholds, mean_metric=mean_metric, seed=seed)
         valid = valid_letters(gate_table(study, evidence.main, thresholds))
-        null = null_of_definitions(
-            engine,
-            evidence,
-            thresholds,
-            mean_metric=mean_metric,
-            per_letter=thresholds.max_candidates,
-            seed=seed,
-        )
         rates = absorption_rates(
             table,
             letters=letters,

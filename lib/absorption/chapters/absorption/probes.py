@@ -17,7 +17,8 @@ from absorption.chapters.absorption.basis import Basis
 from absorption.chapters.absorption.tables import mean_rows
 from absorption.chapters.findings import Findings
 from absorption.chapters.settings import AbsorptionSettings
-from absorption.definitions.apply import apply_definitions, apply_projection_rules, null_of_definitions
+from absorption.definitions.apply import apply_projection_rules
+from absorption.definitions.beside_null import apply_with_null
 from absorption.definitions.evidence import Evidence
 from absorption.definitions.nulls import null_by_projection
 from absorption.definitions.rates import absorption_rates
@@ -117,15 +118,7 @@ def rates_by_probe(
     with timing.stage("probes compared"):
         for probe in tqdm(PROBES, desc="Probes"):
             evidence = study.under(probe).evidence_under(main)
-            raw = apply_definitions(engine, evidence, thresholds, mean_metric=mean_metric, seed=seed)
-            null = null_of_definitions(
-                engine,
-                evidence,
-                thresholds,
-                mean_metric=mean_metric,
-                per_letter=thresholds.max_candidates,
-                seed=seed,
-            )
+            raw, null = apply_with_null(engine, evidence, thresholds, mean_metric=mean_metric, seed=seed)
             less_mean = replace(evidence, centred=True)
             centred = apply_projection_rules(less_mean, thresholds)
             null_centred = null_by_projection(less_mean, thresholds, seed=seed)

@@ -9,7 +9,6 @@ from typing import Any
 import pandas as pd
 from tqdm.auto import tqdm
 
-from absorption.ablation.effects import kept_effects
 from absorption.ablation.engine import AblationEngine
 from absorption.ablation.remembered import RememberedEffects
 from absorption.base import timing
@@ -17,7 +16,7 @@ from absorption.chapters.absorption.basis import Basis
 from absorption.chapters.absorption.tables import mean_rows
 from absorption.chapters.findings import Findings
 from absorption.chapters.settings import AbsorptionSettings
-from absorption.definitions.apply import apply_definitions, null_of_definitions
+from absorption.definitions.beside_null import label_with_null
 from absorption.definitions.gate import valid_letters
 from absorption.definitions.rates import absorption_rates
 from absorption.definitions.thresholds import Thresholds
@@ -92,21 +91,17 @@ def rates_by_selection(
     """
     engine = AblationEngine(study.words.model, study.sae, study.words.prompts)
     by_selection = {name: study.evidence(name) for name in MAIN_SELECTIONS} | study.on_few_words()
-    tables, remove = [], RememberedEffects()
+    tables, remember = [], RememberedEffects()
     with timing.stage("selections"):
         for name, evidence in tqdm(by_selection.items(), desc="Selections"):
-            null = null_of_definitions(
-                engine, evidence, thresholds, mean_metric=mean_metric, per_letter=NULL_WORDS, seed=seed
-            )
-            remove.add(kept_effects(engine, evidence.csr))  # those of the null's words, and of earlier tables
-            table = apply_definitions(
+            table, null = label_with_null(
                 engine,
                 evidence,
                 thresholds,
                 mean_metric=mean_metric,
+                per_letter=NULL_WORDS,
                 seed=seed,
-                every_effect=False,
-                remove=remove,
+                remember=remember,
             )
             n_main = sum(len(evidence.main[letter]) for letter in letters) / len(letters)
             valid = valid_letters(gate_table(study, evidence.main, thresholds))
