@@ -28,7 +28,7 @@ def _rates() -> pd.DataFrame:
 @shows("absorbed.ablation_bars")
 def _():
     table = frame("name latent effect", ("short, Short", 4, -2.5), ("sea", 9, 0.3))
-    panel = Panel("change of the metric (logits)", "", order=["sea", "short, Short"])  # upwards
+    panel = Panel("change of the metric (logits)", "", order=["short, Short", "sea"])
     panel.series[""] = points(table, "effect", "name")
     return absorbed.ablation_bars(table, 4), [panel]
 
@@ -48,7 +48,7 @@ def _():
 def _():
     rates = _rates()
     mine = rates[rates["letter"] == "mean"]
-    panel = Panel("absorbed, mean over letters", "", order=["one SAE", "another"])
+    panel = Panel("absorbed, mean over letters", "SAE", order=["one SAE", "another"])
     for definition, rows in mine.groupby("definition"):
         panel.series[str(definition)] = points(rows, "rate", "sae", x_ends=ENDS)
     panel.series["null"] = points(mine, "null", "sae", x_ends=NULL_ENDS)
@@ -82,7 +82,8 @@ def _():
         (1, " sea", "absorbing", 4.0),
     )  # fmt: skip
     panel = Panel("words of one prompt, in order", "activation", ticks={0: "tartan", 1: "sea"})
-    for role, rows in table.groupby("role"):
+    beside = table.assign(place=table["place"] + table["role"].map({"main": -0.2, "absorbing": 0.2}))
+    for role, rows in beside.groupby("role"):
         panel.series[str(role)] = points(rows, "place", "activation")
     return case.prompt_activations(table, " sea"), [panel]
 
@@ -165,18 +166,15 @@ def _():
     return sae_family.against_setting(table, "l0_share", drawn, "L0", percent=True), expected
 
 
-def _places(table: pd.DataFrame, shifts: dict[str, float], rows: list[str]) -> pd.DataFrame:
-    """A row of the figure for each quantity, and in it the SAEs one below the other."""
-    return table.assign(place=table["quantity"].map(rows.index) + table["sae"].map(shifts))
-
-
 @shows("side_by_side.dots")
 def _():
     table = _numbers()
     drawn = {"scores": {"precision": "precision, a"}, "rate": {"": "rate, full"}}
-    shown = table[table["quantity"] != "recall, a"]
-    mine = _places(shown, {"x": -0.175, "y": 0.175}, ["precision, a", "rate, full"])
-    panel = Panel("value", "", ticks={0: "scores, precision", 1: "rate"})
+    mine = table.assign(
+        place=table["quantity"].map({"precision, a": "scores, precision", "rate, full": "rate"})
+    )
+    mine = mine.dropna(subset=["place"])
+    panel = Panel("value", "", order=["scores, precision", "rate"])
     for sae, rows in mine.groupby("sae"):
         panel.series[str(sae)] = points(rows, "value", "place", x_ends=ENDS)
     nulls = mine.dropna(subset=["null"])
@@ -187,8 +185,7 @@ def _():
 @shows("side_by_side.one_section")
 def _():
     table = _numbers()
-    mine = _places(table.iloc[:4], {"x": -0.175, "y": 0.175}, ["precision, a", "recall, a"])
-    panel = Panel("gap", "", ticks={0: "precision, a", 1: "recall, a"})
-    for sae, rows in mine.groupby("sae"):
-        panel.series[str(sae)] = points(rows, "value", "place", x_ends=ENDS)
+    panel = Panel("gap", "", order=["precision, a", "recall, a"])
+    for sae, rows in table.iloc[:4].groupby("sae"):
+        panel.series[str(sae)] = points(rows, "value", "quantity", x_ends=ENDS)
     return side_by_side.one_section(table, "gap"), [panel]

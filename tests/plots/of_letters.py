@@ -173,7 +173,7 @@ def _():
     expected = []
     for letter, rows in upper(table).groupby("letter"):
         panel = Panel("L0 on held-out text", "absorption rate", title=str(letter))
-        panel.series[str(letter)] = points(rows, "l0_text", "value", y_ends=ENDS)
+        panel.series[""] = points(rows, "l0_text", "value", y_ends=ENDS)
         panel.series["null"] = points(rows, "l0_text", "null", y_ends=("null_low", "null_high"))
         expected.append(panel)
     return letters.letters_against_l0(table, "absorption rate"), expected
@@ -224,7 +224,7 @@ def _():
 def _():
     table = frame("letter jump low high", ("a", 0.01, -0.01, 0.04), ("b", 0.2, 0.1, 0.25))
     panel = Panel("first letter", "F1 at k = 2 minus F1 at k = 1", lines=[("y", 0.03)], order=["B", "A"])
-    panel.series["letter"] = points(upper(table), "letter", "jump", y_ends=ENDS)
+    panel.series[""] = points(upper(table), "letter", "jump", y_ends=ENDS)
     return splitting.jump_at_two(table, 0.03), [panel]
 
 

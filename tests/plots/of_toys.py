@@ -26,7 +26,7 @@ def _():
     for world in ("a", "b"):
         for side in ("encoder", "decoder"):
             mine = table[(table["world"] == world) & (table["side"] == side)]
-            panel = Panel("feature", f"{world}: latent", title=side)
+            panel = Panel("feature", f"{world}: latent" if side == "encoder" else "", title=side)
             panel.cells = {(r["latent"], r["feature"]): r["cosine"] for r in mine.to_dict("records")}
             expected.append(panel)
     return toy.cosines(table), expected
@@ -158,6 +158,6 @@ def _():
         panel = Panel("", "", title=title)
         for world, rows in table.groupby("world"):
             ends = (f"{column}_low", f"{column}_high")
-            panel.series[str(world)] = points(rows, "remedy", column, y_ends=ends)
+            panel.series[str(world)] = points(rows, column, "remedy", x_ends=ends)
         expected.append(panel)
     return toy.remedies_side_by_side(table, {"absorbed": "absorbed share", "mcc": "MCC"}), expected

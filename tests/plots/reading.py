@@ -5,20 +5,24 @@ The one place of the tests on figures that knows with which library figures are 
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection, PathCollection, QuadMesh
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Rectangle
+from matplotlib.ticker import FixedFormatter
 
-OVERALL: dict[str, Callable[[Any], bool]] = {
-    "x": lambda note: note.y == 0 and note.yanchor == "top",
-    "y": lambda note: note.textangle == -90,
-}
-"""How a title of all panels together is told from a panel's own: by where it stands."""
+from absorption.plots.theme import Drawing, Names
+
+NAMELESS = "_nameless"
+INTERVAL = "_interval of "
 
 
 class Point(NamedTuple):
@@ -72,9 +76,16 @@ def points(
     ]  # fmt: skip
 
 
-def assert_shows(fig: Any, expected: list[Panel]) -> None:
-    """Every mark, bar, line, cell and title of the figure is an expected one, and none is missing."""
-    found = panels(fig)
+def assert_shows(drawn: Drawing, expected: list[Panel]) -> None:
+    """Every mark, bar, line, cell and title of the figure is an expected one, none is missing, none is cut off."""
+    assert isinstance(drawn, Drawing)
+    found = panels(drawn.figure)
+    names = dict.fromkeys(name for one in found for name in one.series if name)
+    assert legend(drawn.figure) == sorted(names, key="null".__eq__), (
+        "the order in which they are drawn, nulls last"
+    )
+    for ax in _axes(drawn.figure):
+        _assert_within(ax)
     assert [(one.x, one.y, one.title) for one in found] == [(one.x, one.y, one.title) for one in expected]
     for one, other in zip(found, expected, strict=True):
         assert set(one.series) == set(other.series)
@@ -104,119 +115,181 @@ def _rank(row: tuple) -> list:
     ]
 
 
-def panels(fig: Any) -> list[Panel]:
+def panels(fig: Figure) -> list[Panel]:
     """The figure's panels, row by row from the left."""
-    layout, grouped = fig.layout, defaultdict(list)
-    for trace in fig.data:
-        grouped[trace.xaxis or "x", trace.yaxis or "y"].append(trace)
-    ordered = sorted(grouped.items(), key=lambda item: int(item[0][0][1:] or 1))
-    return [_panel(layout, x, y, traces) for (x, y), traces in ordered]
+    return [_panel(fig, ax) for ax in _axes(fig)]
 
 
-def _axis(layout: Any, name: str) -> Any:
-    return layout[f"{name[0]}axis{name[1:]}"]
+def legend(fig: Figure) -> list[str]:
+    """Names in the legend, in order."""
+    return [text.get_text() for one in fig.legends for text in one.get_texts()]
 
 
-def _panel(layout: Any, x: str, y: str, traces: list[Any]) -> Panel:
-    axes = {"x": _axis(layout, x), "y": _axis(layout, y)}
-    found = Panel(_title(layout, axes, "x"), _title(layout, axes, "y"), title=_own_title(layout, axes))
-    for trace in traces:
-        if trace.type == "heatmap":
-            found.cells |= _cells(trace)
-        elif getattr(trace, "fill", None) == "toself":
-            found.bands += _band(trace)
-        else:
-            found.series.setdefault(trace.name or "", []).extend(_marks(trace))
-    for shape in layout.shapes:
-        if shape.type == "line" and _belongs(shape, x, y):
-            found.lines.append(("x", shape.x0) if shape.x0 == shape.x1 else ("y", shape.y0))
-        if shape.type == "rect" and _belongs(shape, x, y):
-            across = "x" if shape.yref.endswith("domain") else "y"
-            found.spans.append((across, shape[f"{across}0"], shape[f"{across}1"]))
-    names = [value for t in traces if t.type != "heatmap" for value in _column(t, "x") + _column(t, "y")]
-    found.order = list(dict.fromkeys(_plain(name) for name in names if isinstance(name, str)))
-    for axis in axes.values():
-        if axis.ticktext:
-            found.ticks = {at: _plain(text) for at, text in zip(axis.tickvals, axis.ticktext, strict=True)}
+def _axes(fig: Figure) -> list[Axes]:
+    """Panels, without the scales of heatmaps and without empty ones that are switched off."""
+    return [ax for ax in fig.axes if ax.get_label() != "<colorbar>" and ax.axison]
+
+
+def _panel(fig: Figure, ax: Axes) -> Panel:
+    found = Panel(_title(fig, ax, "x"), _title(fig, ax, "y"), title=_plain(ax.get_title()))
+    for name, marks in _series(ax):
+        found.series.setdefault(name, []).extend(marks)
+    for line in ax.lines:
+        if line.get_label() == "_rule":
+            (x, y), (other_x, _) = np.asarray(line.get_xydata())
+            found.lines.append(("x", float(x)) if x == other_x else ("y", float(y)))
+    for patch in ax.patches:
+        if isinstance(patch, Rectangle) and patch.get_label() == "_span":
+            found.spans.append(("x", patch.get_x(), patch.get_x() + patch.get_width()))
+    for one in ax.collections:
+        if one.get_label() == "_band":
+            found.bands += _band(one)
+        if isinstance(one, QuadMesh):
+            found.cells |= _cells(ax, one)
+    found.order, found.ticks = _names(ax), _ticks(ax)
     return found
 
 
-def _belongs(shape: Any, x: str, y: str) -> bool:
-    return shape.xref.split()[0] == x and shape.yref.split()[0] == y
+def _title(fig: Figure, ax: Axes, which: str) -> str:
+    """The axis's own title, or that of the panel below or to the left that shares it, or that of all panels."""
+    own = _axis_title(ax, which)
+    sharing = [other for other in _axes(fig) if _shares(ax, other, which)]
+    overall = fig.get_supxlabel() if which == "x" else fig.get_supylabel()
+    return _plain(next(filter(None, [own, *(_axis_title(other, which) for other in sharing), overall]), ""))
 
 
-def _title(layout: Any, axes: dict[str, Any], which: str) -> str:
-    """The axis's own title, or that of the panel which shares it (below, or to the left), or that of all panels."""
-    own = axes[which].title.text
-    if own:
-        return _plain(own)
-    other = "y" if which == "x" else "x"
-    for name in layout:
-        axis = layout[name]
-        if name.startswith(f"{which}axis") and axis.title.text and axis.domain == axes[which].domain:
-            partner = _axis(layout, axis.anchor or other)
-            if (partner.domain or (0, 1))[0] < (axes[other].domain or (0, 1))[0]:
-                return _plain(axis.title.text)
-    overall = [n.text for n in layout.annotations if n.xref == n.yref == "paper" and OVERALL[which](n)]
-    return _plain(overall[0]) if overall else ""
+def _axis_title(ax: Axes, which: str) -> str:
+    return ax.get_xlabel() if which == "x" else ax.get_ylabel()
 
 
-def _own_title(layout: Any, axes: dict[str, Any]) -> str:
-    if not axes["x"].domain or not axes["y"].domain:
-        return ""
-    middle, top = sum(axes["x"].domain) / 2, axes["y"].domain[1]
-    for note in layout.annotations:
-        here = note.xref == note.yref == "paper" and note.yanchor == "bottom"
-        if here and abs(note.x - middle) < 1e-6 and abs(note.y - top) < 1e-6:
-            return _plain(note.text)
-    return ""
+def _shares(ax: Axes, other: Axes, which: str) -> bool:
+    joined = ax.get_shared_x_axes() if which == "x" else ax.get_shared_y_axes()
+    mine, its = ax.get_subplotspec(), other.get_subplotspec()
+    if ax is other or mine is None or its is None or not joined.joined(ax, other):
+        return False
+    return mine.colspan == its.colspan if which == "x" else mine.rowspan == its.rowspan
+
+
+def _series(ax: Axes) -> Iterator[tuple[str, list[Point]]]:
+    """Marks of scatter plots, lines and bars, with the intervals that stand at them."""
+    names = {axis: _categories(ax, axis) for axis in ("x", "y")}
+    for label, places in _places(ax):
+        bars = [bar for one in ax.collections for bar in _intervals(one, label)]
+        yield (
+            "" if label == NAMELESS else label,
+            [
+                Point(
+                    _place_of(x, names["x"]),
+                    _place_of(y, names["y"]),
+                    *_ends(x, y, bars, 0),
+                    *_ends(x, y, bars, 1),
+                )
+                for x, y in places
+            ],
+        )
+
+
+def _places(ax: Axes) -> Iterator[tuple[str, list[tuple[float, float]]]]:
+    for one in ax.get_children():
+        if isinstance(one, Line2D) and _is_series(one.get_label()):
+            yield str(one.get_label()), _pairs(one.get_xydata())
+        if isinstance(one, PathCollection) and _is_series(one.get_label()):
+            yield str(one.get_label()), _pairs(one.get_offsets())
+    for bars in ax.containers:
+        label = str(bars.get_label())
+        sideways = getattr(bars, "orientation", "vertical") == "horizontal"
+        places = [
+            (bar.get_width(), bar.get_y() + bar.get_height() / 2) if sideways
+            else (bar.get_x() + bar.get_width() / 2, bar.get_height())
+            for bar in bars
+        ]  # fmt: skip
+        yield (label if _is_series(label) else NAMELESS), places
+
+
+def _is_series(label: object) -> bool:
+    return label == NAMELESS or not str(label).startswith("_")
+
+
+def _pairs(values: Any) -> list[tuple[float, float]]:
+    return [(float(x), float(y)) for x, y in np.asarray(values) if not np.isnan([x, y]).any()]
+
+
+def _intervals(one: Any, label: str) -> list[np.ndarray]:
+    name = "" if label == NAMELESS else label
+    if not isinstance(one, LineCollection) or one.get_label() != INTERVAL + name:
+        return []
+    return [np.asarray(segment) for segment in one.get_segments()]
+
+
+def _ends(x: float, y: float, bars: list[np.ndarray], along: int) -> tuple[float | None, float | None]:
+    """Ends along one axis of the interval that lies at the mark."""
+    at, other = ((x, y), (y, x))[along]
+    for bar in bars:
+        across = bar[:, 1 - along]
+        low, high = sorted(bar[:, along])
+        if np.ptp(across) < 1e-12 and abs(across[0] - other) < 1e-9 and low - 1e-9 <= at <= high + 1e-9:
+            return float(low), float(high)
+    return None, None
+
+
+def _place_of(value: float, names: list[str] | None) -> Any:
+    return names[round(value)] if names else value
+
+
+def _categories(ax: Axes, which: str) -> list[str] | None:
+    """Names of an axis of categories; they stand at 0, 1, 2, ...."""
+    formatter = (ax.xaxis if which == "x" else ax.yaxis).get_major_formatter()
+    return [_plain(name) for name in formatter.seq] if isinstance(formatter, Names) else None
+
+
+def _names(ax: Axes) -> list[str] | None:
+    """Categories from the left, or from the top."""
+    if names := _categories(ax, "x"):
+        return names
+    names = _categories(ax, "y")
+    return names if names is None or ax.yaxis_inverted() else names[::-1]
+
+
+def _ticks(ax: Axes) -> dict[float, str] | None:
+    for axis in (ax.xaxis, ax.yaxis):
+        formatter = axis.get_major_formatter()
+        if (
+            type(formatter) is FixedFormatter
+            and ax.axison
+            and not any(isinstance(c, QuadMesh) for c in ax.collections)
+        ):
+            places = [float(place) for place in axis.get_major_locator()()]
+            return dict(zip(places, map(_plain, formatter.seq), strict=True))
+    return None
+
+
+def _band(one: Any) -> list[tuple[float, float, float]]:
+    outline = pd.DataFrame(one.get_paths()[0].vertices, columns=["x", "y"]).groupby("x")["y"]
+    ends = outline.agg(["min", "max"]).reset_index()
+    return [(float(x), float(low), float(high)) for x, low, high in ends.to_numpy()]
+
+
+def _cells(ax: Axes, mesh: QuadMesh) -> dict[tuple[str, str], float]:
+    values = np.ma.filled(np.ma.asarray(mesh.get_array(), dtype=float), np.nan)
+    rows, columns = (
+        [label.get_text() for label in labels] for labels in (ax.get_yticklabels(), ax.get_xticklabels())
+    )
+    values = values.reshape(len(rows), len(columns))
+    assert ax.yaxis_inverted(), "rows run from the top, as in the table"
+    return {
+        (row, column): float(values[i, j]) for i, row in enumerate(rows) for j, column in enumerate(columns)
+    }
+
+
+def _assert_within(ax: Axes) -> None:
+    """No mark and no interval lies outside its axes, where it would be cut off."""
+    for which, (low, high) in enumerate((sorted(ax.get_xlim()), sorted(ax.get_ylim()))):
+        room = 1e-6 * (high - low)
+        for name, marks in _places(ax):
+            bars = [bar for one in ax.collections for bar in _intervals(one, name)]
+            reached = [pair[which] for pair in marks] + [float(end) for bar in bars for end in bar[:, which]]
+            assert all(low - room <= end <= high + room for end in reached), (name, reached, low, high)
 
 
 def _plain(text: Any) -> str:
-    for tag, by in (("<br>", " "), ("<b>", ""), ("</b>", "")):
-        text = str(text).replace(tag, by)
-    return text
-
-
-def _column(trace: Any, name: str) -> list[Any]:
-    return [] if trace[name] is None else list(trace[name])
-
-
-def _marks(trace: Any) -> list[Point]:
-    x, y = _column(trace, "x"), _column(trace, "y")
-    ends = [_ends(values, trace[f"error_{name}"]) for name, values in (("x", x), ("y", y))]
-    assert len(x) == len(y)
-    return [
-        Point(_place_of(a), _place_of(b), *along_x, *along_y)
-        for a, b, along_x, along_y in zip(x, y, *ends, strict=True)
-        if a is not None
-    ]
-
-
-def _place_of(value: Any) -> Any:
-    return _plain(value) if isinstance(value, str) else float(value)
-
-
-def _ends(values: list[Any], bars: Any) -> list[tuple[float | None, float | None]]:
-    if bars.array is None:
-        return [(None, None)] * len(values)
-    below = bars.array if bars.symmetric is not False else bars.arrayminus
-    return [
-        (float(value - low), float(value + high))
-        for value, low, high in zip(values, below, bars.array, strict=True)
-    ]
-
-
-def _band(trace: Any) -> list[tuple[float, float, float]]:
-    """The outline runs along the upper ends and back along the lower ones."""
-    n = len(trace.x) // 2
-    assert list(trace.x[:n]) == list(trace.x[n:])[::-1]
-    return list(zip(trace.x[:n], list(trace.y[n:])[::-1], trace.y[:n], strict=True))
-
-
-def _cells(trace: Any) -> dict[tuple[str, str], float]:
-    return {
-        (str(row), str(column)): float(trace.z[i][j])
-        for i, row in enumerate(trace.y)
-        for j, column in enumerate(trace.x)
-    }
+    return " ".join(str(text).split())

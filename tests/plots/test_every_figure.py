@@ -15,7 +15,7 @@ from tests.plots.tables import CASES
 from absorption import plots
 
 CASES_FROM = (of_absorption, of_letters, of_mediation, of_planted, of_toys)
-NO_FIGURE = {"show", "theme"}
+NO_FIGURE = {"marks", "show", "theme"}
 """Modules that put figures on pages, and what all figures share."""
 
 

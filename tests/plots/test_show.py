@@ -1,16 +1,19 @@
-"""What is put on a page: escaped cells, captions, alt text, and plotly's script once at most."""
+"""What is put on a page: escaped cells, captions, alt text, a drawing that needs no script."""
 
 from __future__ import annotations
 
 import importlib
 import re
+from base64 import b64decode
+from typing import Any
 
 import numpy as np
 import pandas as pd
-import plotly.graph_objects as go
 import pytest
 
-from absorption.plots.show import show, show_table
+from absorption.plots import mediation, splitting, theme
+from absorption.plots.show import MOST_VALUES, show, show_table, svg
+from absorption.plots.theme import Drawing
 
 module = importlib.import_module("absorption.plots.show")  # the package's ``show`` is the function
 NASTY = "<script>alert('x')</script> & \"q\""
@@ -25,8 +28,9 @@ def page(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return shown
 
 
-def _figure() -> go.Figure:
-    return go.Figure(go.Bar(x=["a", NASTY], y=[1, 2]))
+def _figure(name: str = NASTY) -> Drawing:
+    table = pd.DataFrame({"method": ["a", name], "sae": name, "value": [1.0, 2.0], "low": 0.5, "high": 2.5})
+    return mediation.edits(table)
 
 
 def test_a_figure_has_its_caption_and_its_alt_text(page: list[str]) -> None:
@@ -43,18 +47,63 @@ def test_captions_alt_texts_and_labels_are_never_html(page: list[str]) -> None:
     assert "<script>alert" not in page[0]
 
 
-def test_the_book_loads_plotly_itself_and_a_bare_notebook_gets_it_once(
-    page: list[str], monkeypatch: pytest.MonkeyPatch
+def test_a_figure_is_text_and_lines_in_the_ink_of_the_page(page: list[str]) -> None:
+    show(_figure("first"), caption="c", alt="a")
+    drawing = page[0][page[0].index("<svg") : page[0].index("</svg>")]
+    assert ">answers that become the target letter</text>" in drawing
+    assert "fill: currentColor" in drawing
+    assert theme.INK not in drawing
+    assert "<script" not in drawing
+    assert "<metadata" not in drawing
+    assert not re.search(r"""(src|href)=["']https?:""", page[0])
+
+
+def test_the_same_figure_gives_the_same_drawing() -> None:
+    assert svg(_figure()) == svg(_figure())
+
+
+def test_identifiers_of_two_figures_on_a_page_differ(page: list[str]) -> None:
+    for _ in range(2):
+        show(_figure(), caption="c", alt="a")
+    first, second = (set(re.findall(r'<(?:path|clipPath) id="([^"]+)"', html)) for html in page)
+    assert first
+    assert not first & second
+
+
+def test_a_figure_brings_its_values_in_a_fold_and_long_tables_are_cut(page: list[str]) -> None:
+    long = pd.DataFrame({"exact": np.arange(1.0, 500.0), "estimated": 0.25, "word": "x", "latent": 3})
+    show(mediation.estimates(long), caption="c", alt="a")
+    fold = page[0][page[0].index("<details") : page[0].index("</details>")]
+    assert fold.count("<tr>") == 1 + MOST_VALUES
+    assert f"the first {MOST_VALUES} of 499" in fold
+    assert '<button class="csv">' in fold
+    assert '<button class="svg">' in fold
+
+
+def test_values_without_an_interval_are_drawn_and_named(page: list[str]) -> None:
+    table = pd.DataFrame(
+        {"letter": ["a", "b"], "jump": [0.1, 0.2], "low": [0.0, np.nan], "high": [0.15, np.nan]}
+    )
+    show(splitting.jump_at_two(table, 0.03), caption="Jumps.", alt="a")
+    assert "<figcaption>Jumps. No interval is known for B.</figcaption>" in page[0]
+
+
+def test_an_empty_table_draws_a_frame_that_says_why(page: list[str]) -> None:
+    empty = pd.DataFrame({"letter": [], "jump": [], "low": [], "high": []})
+    show(splitting.jump_at_two(empty, 0.03), caption="c", alt="a")
+    assert "There is nothing to draw" in page[0]
+
+
+def test_outside_the_book_a_figure_is_a_picture_that_any_preview_shows(
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    show(_figure(), caption="c", alt="a")
-    monkeypatch.delenv(module.BOOK)
-    monkeypatch.setattr(module, "_script_shown", False)
-    show(_figure(), caption="c", alt="a")
-    show(_figure(), caption="c", alt="a")
-    in_book, first, second = (len(html) for html in page)
-    assert first > 1_000_000
-    assert max(in_book, second) < 100_000
-    assert not any(re.search(r"""(src|href)=["']https?:""", html) for html in (page[0], page[2]))
+    shown: list[Any] = []
+    monkeypatch.setattr(module, "display", lambda what, **_: shown.append(what))
+    monkeypatch.delenv(module.BOOK, raising=False)
+    show(_figure(), caption=NASTY, alt="a")
+    assert b64decode(shown[0]["image/png"])[1:4] == b"PNG"
+    assert shown[0]["text/plain"] == "a"
+    assert "<script>alert" not in shown[1].data
 
 
 def test_figures_and_tables_have_ids_of_their_own(page: list[str]) -> None:
@@ -62,8 +111,8 @@ def test_figures_and_tables_have_ids_of_their_own(page: list[str]) -> None:
         show(_figure(), caption="c", alt="a")
         show_table(pd.DataFrame({"a": [1]}), caption="c")
     ids = [identifier for html in page for identifier in re.findall(r'id="((?:figure|table)-\d+)"', html)]
-    assert len(ids) == len(set(ids)) == 4
-    assert all(f"getElementById('{name}')" in html for name, html in zip(ids[1::2], page[1::2], strict=True))
+    assert len(ids) == len(set(ids)) == 6  # two figures with a table each, two tables
+    assert all(f"getElementById('{name}')" in "".join(page) for name in ids)
 
 
 def test_tokens_that_look_like_html_are_shown_as_text(page: list[str]) -> None:

@@ -8,12 +8,14 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import nbformat
-import plotly.graph_objects as go
+import pandas as pd
 import pytest
 import yaml
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from absorption.base import repository
+from absorption.plots.show import figure_html
+from absorption.plots.spelling import accuracy_by_examples
 from absorption.runner import stage
 
 FIGURE, PLAIN = "notebooks/1-figure", "notebooks/2-plain"
@@ -51,8 +53,9 @@ def tiny_book(root: Path, intro: str = INTRO, address: str = "") -> Path:
 
 
 def executed_notebooks(folder: Path) -> Path:
-    """Two executed notebooks, one with a plotly figure, at their source paths."""
-    figure = go.Figure(go.Scatter(y=[1, 3, 2])).to_html(full_html=False, include_plotlyjs=False)
+    """Two executed notebooks, one with a figure, at their source paths."""
+    table = pd.DataFrame({"n_examples": [1, 3], "value": [0.5, 0.6], "low": [0.4, 0.5], "high": [0.6, 0.7]})
+    figure = figure_html(accuracy_by_examples(table), caption="Accuracy.", alt="It rises.")
     outputs = {FIGURE: {"text/html": figure}, PLAIN: {"text/plain": "forty-two words"}}
     for page, data in outputs.items():
         cells = [
@@ -154,11 +157,11 @@ def test_formulas_are_drawn_by_the_vendored_mathjax_without_its_menu(built: Path
     assert (built / "_static" / "mathjax" / "LICENSE").exists()
 
 
-def test_plotly_is_loaded_before_the_first_figure_and_only_where_there_is_one(built: Path) -> None:
+def test_a_figure_is_a_drawing_in_the_page_that_needs_no_script(built: Path) -> None:
     figure = (built / f"{FIGURE}.html").read_text()
-    assert figure.index(f"_static/{stage.PLOTLY_SCRIPT}") < figure.index("Plotly.newPlot")
-    assert not re.search(rf"<script[^>]*(async|defer)[^>]*{stage.PLOTLY_SCRIPT}", figure)
-    assert stage.PLOTLY_SCRIPT not in (built / f"{PLAIN}.html").read_text()
+    assert re.search(r'<div class="abs-drawing" role="img" aria-label="It rises."><svg', figure)
+    assert ">in-context examples</text>" in figure
+    assert "<svg" not in (built / f"{PLAIN}.html").read_text().split("<article")[1].split("</article>")[0]
 
 
 def test_links_between_pages_lead_somewhere(built: Path) -> None:

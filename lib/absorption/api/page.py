@@ -50,7 +50,7 @@ def _figures(result: Result) -> list[Any]:
     drawn = result.rates[result.rates["definition"] != FRACTION_UNTHRESHOLDED]
     if drawn.empty:
         return []
-    mean = absorbed.mean_rates(drawn.assign(sae=result.facts["sae"]), "sae", "SAE").update_layout(height=320)
+    mean = absorbed.mean_rates(drawn.assign(sae=result.facts["sae"]), "sae", "")
     letters = absorbed.rates_by_letter(drawn)
     grey = "Grey: the null, and 95% of its directions."
     return [

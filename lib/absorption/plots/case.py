@@ -3,90 +3,86 @@
 from __future__ import annotations
 
 import pandas as pd
-import plotly.graph_objects as go
+from matplotlib.figure import Figure
 
-from absorption.plots import theme
+from absorption.plots import marks, theme
+from absorption.plots.theme import drawing
 
-ROLES = {"main": (theme.BLUE, "circle"), "absorbing": (theme.RED, "diamond"), "other": (theme.GREY, "square")}
+ROLES = {"main": (theme.BLUE, "o"), "absorbing": (theme.RED, "D"), "other": (theme.GREY, "s")}
 """Colour and symbol of each role, the same in every figure."""
 
 
-def prompt_activations(table: pd.DataFrame, word: str) -> go.Figure:
+@drawing
+def prompt_activations(table: pd.DataFrame, word: str) -> Figure:
     """Bars a role over the words of one prompt; the absorbed word's label is bold.
 
     Args:
         table: ``place, word, role, activation``, as ``chapters.prompt_activations`` gives it.
         word: the absorbed word.
     """
-    fig = theme.figure("words of one prompt, in order", "activation", barmode="group")
-    for role, rows in table.groupby("role", sort=False):
-        fig.add_bar(
-            x=rows["place"], y=rows["activation"], name=str(role), marker={"color": ROLES[str(role)][0]},
-            customdata=rows["word"], hovertemplate="%{customdata}: %{y:.2f}<extra>" + str(role) + "</extra>",
-        )  # fmt: skip
-    words = table.drop_duplicates("place").sort_values("place")
-    labels = [f"<b>{name.strip()}</b>" if name == word else name.strip() for name in words["word"]]
-    fig.update_xaxes(tickvals=words["place"].tolist(), ticktext=labels, tickangle=-60)
-    fig.update_layout(legend_y=-0.42)
+    fig, ax = theme.axes("words of one prompt, in order", "activation", height=3.4)
+    roles = list(dict.fromkeys(table["role"]))
+    width = 0.8 / max(len(roles), 1)
+    for number, role in enumerate(roles):
+        rows = table[table["role"] == role]
+        shift = width * (number - (len(roles) - 1) / 2)
+        ax.bar(rows["place"] + shift, rows["activation"], width, color=ROLES[role][0], label=str(role))
+    words = table.drop_duplicates("place").set_index("place")["word"].sort_index()
+    theme.ticks(ax, dict(words.str.strip()), rotation=60, ha="right", rotation_mode="anchor", fontsize=6.5)
+    _bold(ax, [name.strip() for name in words if name == word])
     return fig
 
 
-def decoder_cosines(table: pd.DataFrame, letter: str) -> go.Figure:
+@drawing
+def decoder_cosines(table: pd.DataFrame, letter: str) -> Figure:
     """Decoder cosine of a few latents with every letter's probe; the word's letter is marked.
 
     Args:
         table: ``role, letter, cosine``, as ``latents.decoder_cosines`` gives it.
         letter: the absorbed word's letter.
     """
-    fig = theme.figure("probe of the letter", "decoder cosine")
-    for role, rows in table.groupby("role", sort=False):
-        colour, symbol = ROLES[str(role)]
-        fig.add_scatter(
-            x=rows["letter"].str.upper(), y=rows["cosine"], mode="markers", name=str(role),
-            marker={"color": colour, "symbol": symbol, "size": 9},
-            hovertemplate="%{x}: %{y:.3f}<extra>" + str(role) + "</extra>",
-        )  # fmt: skip
-    letters = sorted(table["letter"].str.upper().unique())
-    labels = [f"<b>{name}</b>" if name == letter.upper() else name for name in letters]
-    fig.update_xaxes(type="category", tickvals=letters, ticktext=labels, tickfont={"size": 10})
+    rows = theme.upper(table)
+    fig, ax = theme.axes("probe of the letter", "decoder cosine")
+    order = sorted(rows["letter"].unique())
+    marks.groups(ax, rows, "letter", "cosine", "role", order=order, ends=None, looks=ROLES)
+    _bold(ax, [letter.upper()])
     return fig
 
 
-def all_cosines(table: pd.DataFrame) -> go.Figure:
+@drawing
+def all_cosines(table: pd.DataFrame) -> Figure:
     """Encoder against decoder cosine of every latent with one probe.
 
     Args:
         table: ``latent, encoder_cosine, decoder_cosine, role``, as ``latents.all_cosines`` gives it.
     """
-    fig = theme.figure("encoder cosine with the probe", "decoder cosine with the probe")
-    for role, rows in table.groupby("role", sort=False):
-        colour, symbol = ROLES[str(role)]
-        fig.add_scatter(
-            x=rows["encoder_cosine"].round(4), y=rows["decoder_cosine"].round(4), mode="markers", name=str(role),
-            marker={"color": colour, "symbol": symbol, "size": 4 if role == "other" else 11},
-            opacity=0.4 if role == "other" else 1, customdata=rows["latent"],
-            hovertemplate="latent %{customdata}: encoder %{x:.3f}, decoder %{y:.3f}<extra></extra>",
-        )  # fmt: skip
+    fig, ax = theme.axes("encoder cosine with the probe", "decoder cosine with the probe", height=3.4)
+    for role in sorted(table["role"].unique(), key=["other", "main", "absorbing"].index):
+        colour, symbol = ROLES[role]
+        small = {"size": 2, "alpha": 0.4} if role == "other" else {"size": 5}
+        rows = table[table["role"] == role]
+        look = {"name": role, "colour": colour, "symbol": symbol, **small}
+        marks.points(ax, rows, "encoder_cosine", "decoder_cosine", **look)
     return fig
 
 
-def two_baselines(table: pd.DataFrame) -> go.Figure:
+@drawing
+def two_baselines(table: pd.DataFrame) -> Figure:
     """Each latent's effect under both metrics, with the line of equality.
 
     Args:
         table: ``latent, mean_effect, max_effect``, as ``ablation.effects_by_baseline`` gives it.
     """
-    fig = theme.figure(
-        "effect, right letter minus mean of the others", "effect, right letter minus best other"
+    fig, ax = theme.axes(
+        "effect, right letter minus mean of the others", "effect, right letter minus best other", height=3.4
     )
-    ends = [
-        float(table[["mean_effect", "max_effect"]].min().min()),
-        float(table[["mean_effect", "max_effect"]].max().max()),
-    ]
-    fig.add_scatter(x=ends, y=ends, mode="lines", name="equal", line={"color": theme.GREY, "dash": "dot"})
-    fig.add_scatter(
-        x=table["mean_effect"].round(4), y=table["max_effect"].round(4), mode="markers", name="a latent of a word",
-        marker={"color": theme.BLUE, "size": 6}, opacity=0.6, customdata=table["latent"],
-        hovertemplate="latent %{customdata}: %{x:.2f}, %{y:.2f}<extra></extra>",
-    )  # fmt: skip
+    both = table[["mean_effect", "max_effect"]]
+    marks.diagonal(ax, both)
+    marks.points(ax, table, "mean_effect", "max_effect", name="a latent of a word", size=3, alpha=0.6)
     return fig
+
+
+def _bold(ax: theme.Axes, names: list[str]) -> None:
+    for label in ax.get_xticklabels():
+        if label.get_text() in names:
+            label.set(fontweight="bold")

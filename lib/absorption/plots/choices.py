@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 import pandas as pd
-import plotly.graph_objects as go
+from matplotlib.figure import Figure
 
-from absorption.plots import theme
+from absorption.plots import marks, theme
+from absorption.plots.theme import drawing
+
+SAME = "same latent"
 
 
-def choices_by_layer(table: pd.DataFrame) -> go.Figure:
+@drawing
+def choices_by_layer(table: pd.DataFrame) -> Figure:
     """Mean F1 of either choice, and the share of letters with the same latent, against depth.
 
     Args:
         table: ``depth, what, value, low, high``, as ``recall_gap.choices_by_layer`` gives it.
     """
-    fig = theme.figure("blocks before the SAE", "mean F1, or share of letters", yaxis_range=[0, 1.02])
-    for (what, rows), colour, symbol, dash in zip(
-        table.groupby("what", sort=False), theme.PALETTE, theme.SYMBOLS, theme.DASHES, strict=False
-    ):
-        same = what == "same latent"
-        name = "letters with the same latent" if same else f"F1, latent by {what}"
-        fig.add_scatter(
-            x=rows["depth"], y=rows["value"], error_y=theme.error_bars(rows), mode="lines+markers", name=name,
-            line={"color": colour, "dash": dash}, marker={"symbol": symbol, "size": 8},
-            hovertemplate="after %{x} blocks: %{y:.3f}<extra>" + name + "</extra>",
-        )  # fmt: skip
+    fig, ax = theme.axes("blocks before the SAE", "mean F1, or share of letters")
+    marks.groups(
+        ax, table, "depth", "value", "what", line=True,
+        named=lambda what: "letters with the same latent" if what == SAME else f"F1, latent by {what}",
+    )  # fmt: skip
+    ax.set_ylim(0, 1.02)
     return fig

@@ -3,39 +3,36 @@
 from __future__ import annotations
 
 import pandas as pd
-import plotly.graph_objects as go
+from matplotlib.figure import Figure
 
-from absorption.plots import theme
+from absorption.plots import marks, theme
+from absorption.plots.theme import drawing
 
 LENGTH = 3.0
 """Arrows are drawn this many times as long as the unit vectors."""
+KINDS, ARROWS = (theme.BLUE, theme.GREY), (theme.RED, theme.GREEN, theme.ORANGE)
 
 
-def filter_and_pattern(points: pd.DataFrame, arrows: pd.DataFrame) -> go.Figure:
+@drawing
+def filter_and_pattern(points: pd.DataFrame, arrows: pd.DataFrame) -> Figure:
     """Two kinds of points in the plane, and the directions fitted to them as arrows from their middle.
 
     Args:
         points: ``x, y, kind``.
         arrows: ``name, x, y``, unit vectors.
     """
-    fig = theme.figure("x: along what the letter is written", "y: something that varies with x", height=460)
+    fig, ax = theme.axes("x: along what the letter is written", "y: something that varies with x", height=3.6)
     for (kind, rows), colour, symbol in zip(
-        points.groupby("kind", sort=False), (theme.BLUE, theme.GREY), theme.SYMBOLS, strict=False
+        points.groupby("kind", sort=False), KINDS, theme.SYMBOLS, strict=False
     ):
-        fig.add_scatter(
-            x=rows["x"], y=rows["y"], mode="markers", name=str(kind), hoverinfo="skip",
-            marker={"color": colour, "symbol": symbol, "size": 5, "opacity": 0.4},
-        )  # fmt: skip
+        marks.points(ax, rows, "x", "y", name=str(kind), colour=colour, symbol=symbol, size=2.5, alpha=0.4)
     middle = points[["x", "y"]].mean()
-    for arrow, colour, dash in zip(
-        arrows.itertuples(), (theme.RED, theme.GREEN, theme.ORANGE), theme.DASHES, strict=False
-    ):
-        ends = [[middle[axis], middle[axis] + LENGTH * getattr(arrow, axis)] for axis in ("x", "y")]
-        fig.add_scatter(
-            x=ends[0], y=ends[1], mode="lines+markers", name=str(arrow.name),
-            line={"color": colour, "width": 3, "dash": dash},
-            marker={"symbol": "arrow", "angleref": "previous", "size": [0, 16], "color": colour},
-            hovertemplate=f"{arrow.name}: ({arrow.x:.2f}, {arrow.y:.2f})<extra></extra>",
-        )  # fmt: skip
-    fig.update_yaxes(scaleanchor="x")
+    for (_, arrow), colour in zip(arrows.iterrows(), ARROWS, strict=False):
+        ends = pd.DataFrame([middle, middle + LENGTH * arrow[["x", "y"]].astype(float)])
+        look = {"colour": colour, "line": True, "ends": None, "linewidth": 2}
+        marks.series(ax, ends, "x", "y", name=str(arrow["name"]), symbol="", **look)
+        start, end = ((float(x), float(y)) for x, y in ends.to_numpy())
+        head = {"arrowstyle": "-|>", "color": colour, "linewidth": 2, "shrinkA": 0, "shrinkB": 0}
+        ax.annotate("", xy=end, xytext=start, arrowprops=head)
+    ax.set_aspect("equal", adjustable="datalim")
     return fig

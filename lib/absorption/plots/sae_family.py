@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import pandas as pd
-import plotly.graph_objects as go
-from plotly.subplots import make_subplots
+from matplotlib.figure import Figure
 
-from absorption.plots import theme
+from absorption.plots import marks, theme
+from absorption.plots.theme import drawing
+
+COLUMNS = 2
 
 
+@drawing
 def against_setting(
     table: pd.DataFrame,
     x: str,
@@ -19,7 +21,7 @@ def against_setting(
     axis: str,
     *,
     percent: bool = False,
-) -> go.Figure:
+) -> Figure:
     """Panels of values against a setting that doubles from SAE to SAE.
 
     Args:
@@ -29,37 +31,28 @@ def against_setting(
         axis: name of the setting.
         percent: the setting is a share, named in percent.
     """
-    columns = 2
-    lines = -(-len(panels) // columns)
-    fig = make_subplots(
-        rows=lines, cols=columns, subplot_titles=theme.wrapped(panels, 24), horizontal_spacing=0.14,
-        vertical_spacing=0.34 / lines,
-    )  # fmt: skip
-    ticks = sorted(set(table[x]) if percent else {round(value) for value in table[x]})
-    names = list(dict.fromkeys(name for drawn in panels.values() for name in drawn))
-    shown: set[str] = set()
-    for number, drawn in enumerate(panels.values()):
-        where: dict[str, Any] = {"row": number // columns + 1, "col": number % columns + 1}
-        for name, quantity in drawn.items():
-            rows, style = table[table["quantity"] == quantity].sort_values(x), names.index(name)
-            fig.add_scatter(
-                x=rows[x], y=rows["value"], error_y=theme.error_bars(rows), mode="lines+markers",
-                text=rows["sae"], line={"color": theme.PALETTE[style]}, name=name, legendgroup=name,
-                marker={"size": 8, "symbol": theme.SYMBOLS[style]}, hovertemplate="%{text}: %{y:.3f}",
-                showlegend=bool(name) and name not in shown, **where,
-            )  # fmt: skip
-            if "null" in rows and rows["null"].notna().any():
-                theme.add_null(
-                    fig, rows, "null", x=rows[x], y=rows["null"], text=rows["sae"],
-                    showlegend="null" not in shown, **where,
-                )  # fmt: skip
-                shown.add("null")
-            shown.add(name)
-        ticktext = [f"{tick:.1%}" if percent else f"{tick:,}" for tick in ticks]
-        fig.update_xaxes(type="log", tickvals=ticks, ticktext=ticktext, tickangle=0, **where)
-        fig.update_yaxes(rangemode="tozero", **where)
-    for column in range(1, columns + 1):
-        fig.update_xaxes(title=axis, row=lines, col=column)
-    fig.update_layout(template=theme.TEMPLATE, height=110 + 210 * lines, margin={"l": 44, "r": 8, "t": 48})
-    fig.update_annotations(font={"size": 13})
+    fig, grid = theme.panels(-(-len(panels) // COLUMNS), COLUMNS, height=1.75)
+    at = sorted(set(table[x]) if percent else {round(value) for value in table[x]})
+    looks = theme.looks(name for drawn in panels.values() for name in drawn)
+    for ax, (title, drawn) in zip(grid, panels.items(), strict=False):
+        ax.set_title(theme.wrapped([title], 30)[0], pad=3)
+        names = {quantity: name for name, quantity in drawn.items()}
+        rows = table[table["quantity"].isin(names)].assign(line=lambda part: part["quantity"].map(names))  # noqa: B023
+        rows = rows.sort_values("line", key=lambda lines: lines.map(list(looks).index), kind="stable")
+        marks.groups(ax, rows, x, "value", "line", line=True, null=True, looks=looks)
+        ax.set_xscale("log")
+        theme.ticks(ax, {tick: f"{tick:.1%}" if percent else f"{tick:,}" for tick in _apart(at)}, fontsize=6)
+        theme.from_zero(ax)
+    for ax in grid[len(panels) :]:
+        ax.set_axis_off()
+    fig.supxlabel(axis, fontsize=7.5)
     return fig
+
+
+def _apart(at: list[float], factor: float = 1.3) -> list[float]:
+    """Values to name on a narrow logarithmic axis: none closer to the one before than by ``factor``."""
+    kept: list[float] = []
+    for value in at:
+        if not kept or value >= factor * kept[-1]:
+            kept.append(value)
+    return kept

@@ -3,80 +3,55 @@
 from __future__ import annotations
 
 import pandas as pd
-import plotly.graph_objects as go
+from matplotlib.figure import Figure
 
-from absorption.plots import theme
+from absorption.plots import marks, theme
+from absorption.plots.theme import drawing
 
 
-def f1_against_k(scores: pd.DataFrame, split: list[str]) -> go.Figure:
+@drawing
+def f1_against_k(scores: pd.DataFrame, split: list[str]) -> Figure:
     """F1 of the k-sparse probe against k, a line a letter; letters that split are coloured.
 
     Args:
         scores: ``letter, k, f1``, as in ``latents.KSparse.scores``.
         split: letters with more than one main latent, the largest jump first.
     """
-    fig = theme.figure("k, number of latents", "F1 on test words", height=460)
+    fig, ax = theme.axes("k, number of latents", "F1 on test words", height=3.4)
     named = split[: len(theme.PALETTE) - 1]
+    thin = {"colour": theme.GREY, "symbol": "", "ends": None, "line": True, "linewidth": 0.6, "alpha": 0.5}
     for letter, rows in scores.groupby("letter"):
         if letter not in named:
-            fig.add_scatter(
-                x=rows["k"], y=rows["f1"], mode="lines", line={"color": "rgba(120,120,120,.35)", "width": 1},
-                name="other letters", legendgroup="other", showlegend=False,
-                hovertemplate=f"{str(letter).upper()}, k = %{{x}}: %{{y:.3f}}<extra></extra>",
-            )  # fmt: skip
-    fig.add_scatter(
-        x=[None], y=[None], mode="lines", line={"color": theme.GREY, "width": 1}, name="other letters"
-    )
-    for letter, colour, symbol in zip(named, theme.PALETTE, theme.SYMBOLS, strict=False):
-        rows = scores[scores["letter"] == letter]
-        fig.add_scatter(
-            x=rows["k"], y=rows["f1"], mode="lines+markers", name=letter.upper(),
-            line={"color": colour}, marker={"symbol": symbol, "size": 7},
-            hovertemplate=f"{letter.upper()}, k = %{{x}}: %{{y:.3f}}<extra></extra>",
-        )  # fmt: skip
+            marks.series(ax, rows.sort_values("k"), "k", "f1", name="other letters", **thin)
+    rows = scores[scores["letter"].isin(named)]
+    rows = rows.sort_values("letter", key=lambda letters: letters.map(named.index), kind="stable")
+    marks.groups(ax, rows, "k", "f1", "letter", ends=None, line=True, named=str.upper)
     return fig
 
 
-def jump_at_two(jumps: pd.DataFrame, f1_jump: float) -> go.Figure:
+@drawing
+def jump_at_two(jumps: pd.DataFrame, f1_jump: float) -> Figure:
     """Rise of F1 from one latent to two, letter by letter, with the line above which it counts as a split.
 
     Args:
         jumps: ``letter, jump, low, high``.
         f1_jump: the line.
     """
-    rows = jumps.sort_values("jump", ascending=False)
-    fig = theme.figure("first letter", "F1 at k = 2 minus F1 at k = 1")
-    fig.add_scatter(
-        x=rows["letter"].str.upper(), y=rows["jump"], error_y=theme.error_bars(rows, "jump"), mode="markers",
-        marker={"color": theme.BLUE, "size": 8}, name="letter", showlegend=False,
-        hovertemplate="%{x}: %{y:.3f}<extra></extra>",
-    )  # fmt: skip
-    fig.add_hline(y=f1_jump, line={"dash": "dash", "color": theme.RED, "width": 1})
-    fig.add_annotation(
-        x=1, y=f1_jump, xref="paper", text="counts as a split", showarrow=False, yanchor="bottom",
-        xanchor="right", font={"color": theme.RED, "size": 12},
-    )  # fmt: skip
-    fig.update_xaxes(type="category", tickfont={"size": 10})
+    rows = theme.upper(jumps.sort_values("jump", ascending=False))
+    fig, ax = theme.axes("first letter", "F1 at k = 2 minus F1 at k = 1")
+    marks.groups(ax, rows, "letter", "jump", order=list(rows["letter"]))
+    marks.rule(ax, y=f1_jump, text="counts as a split", colour=theme.RED, dash="--")
     return fig
 
 
-def splits_against_l0(table: pd.DataFrame) -> go.Figure:
+@drawing
+def splits_against_l0(table: pd.DataFrame) -> Figure:
     """Mean number of splits against L0 at the words over d_model, a line a width.
 
     Args:
         table: ``d_sae, l0_share, splits, splits_low, splits_high``, one row an SAE.
     """
-    fig = theme.figure(theme.L0_SHARE, "splits of a letter, mean over letters")
-    for (width, rows), colour, symbol in zip(
-        table.groupby("d_sae"), theme.PALETTE, theme.SYMBOLS, strict=False
-    ):
-        rows = rows.sort_values("l0_share")
-        fig.add_scatter(
-            x=rows["l0_share"], y=rows["splits"], mode="lines+markers", name=f"{width:,.0f} latents",
-            error_y=theme.error_bars(rows, "splits", "splits_low", "splits_high"),
-            line={"color": colour}, marker={"symbol": symbol, "size": 9}, text=rows["sae"],
-            hovertemplate="%{text}<br>L0 %{x:.1%} of d_model: %{y:.2f}<extra></extra>",
-        )  # fmt: skip
-    theme.share_axis(fig)
-    fig.update_yaxes(rangemode="tozero")
+    fig, ax = theme.axes(theme.L0_SHARE, "splits of a letter, mean over letters")
+    marks.against_l0(ax, table, "splits")
+    theme.from_zero(ax)
     return fig

@@ -1,97 +1,203 @@
-"""One look for all figures: quiet axes, a colour-blind-safe palette, legends below so that phones fit."""
+"""One look for all figures: quiet axes, a colour-blind-safe palette, a width that a phone shows without scrolling.
+
+A figure is drawn as wide as a phone's page and as high as it needs, and scales up on a desktop: one drawing, legible
+on both. Its ground is transparent and its ink is the page's (``show`` sees to that), so it fits light and dark pages.
+"""
 
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any, ParamSpec
 
-import plotly.graph_objects as go
+import matplotlib as mpl
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator, PercentFormatter
 
 BLUE, ORANGE, GREEN, PINK, SKY, RED, YELLOW, GREY = (
     "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#7a7a7a",
 )  # fmt: skip
 PALETTE = (BLUE, ORANGE, GREEN, PINK, SKY, RED, GREY)
 """Okabe and Ito's colours, told apart with every common colour blindness."""
-DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
-SYMBOLS = ("circle", "diamond", "square", "triangle-up", "x", "cross", "star")
-HEIGHT = 420
+SYMBOLS = ("o", "D", "s", "^", "X", "P", "*")
+DASHES = ("-", "--", ":", "-.", (0, (6, 2)))
+INK = "#1f2329"
+"""Text and axes; on a page its own colour of text takes this one's place."""
+WIDTH = 4.1
+"""Inches: 394 pixels, a phone's page."""
+HEIGHT = 3.1
 L0_SHARE = "L0 at the words, share of d_model"
 PUBLISHED_BEST = (25 / 2304, 50 / 2304)
 """Where the paper finds the best F1 in layers 0 to 12: L0 25 to 50 of Gemma-2-2B's 2,304 dimensions (section 5.1)."""
-
-_AXIS = {
-    "showline": True, "linecolor": "#888", "gridcolor": "rgba(128,128,128,.2)", "zeroline": False,
-    "ticks": "outside", "tickcolor": "#888", "title": {"standoff": 8}, "automargin": True,
+STYLE: dict[str, Any] = {
+    **sns.axes_style("ticks"),
+    "figure.facecolor": "none", "axes.facecolor": "none", "savefig.facecolor": "none",
+    "axes.edgecolor": "#888888", "xtick.color": "#888888", "ytick.color": "#888888",
+    "axes.labelcolor": INK, "text.color": INK, "xtick.labelcolor": INK, "ytick.labelcolor": INK,
+    "axes.grid": True, "grid.color": "#80808040", "grid.linewidth": 0.6, "axes.axisbelow": True,
+    "axes.spines.top": False, "axes.spines.right": False, "axes.linewidth": 0.6,
+    "xtick.major.width": 0.6, "ytick.major.width": 0.6, "xtick.major.size": 2.5, "ytick.major.size": 2.5,
+    "font.family": ["sans-serif"], "font.sans-serif": ["DejaVu Sans"], "font.size": 7.5,
+    "axes.labelsize": 7.5, "axes.titlesize": 7.5, "xtick.labelsize": 7, "ytick.labelsize": 7,
+    "legend.fontsize": 7, "legend.frameon": False, "lines.linewidth": 1.1, "lines.markersize": 3.6,
+    "svg.fonttype": "none", "svg.hashsalt": "absorption", "figure.constrained_layout.h_pad": 0.02,
+    "figure.constrained_layout.w_pad": 0.02,
 }  # fmt: skip
-TEMPLATE = go.layout.Template(
-    layout=go.Layout(
-        colorway=PALETTE,
-        font={"family": "system-ui, sans-serif", "size": 13, "color": "#222"},
-        paper_bgcolor="white",
-        plot_bgcolor="white",
-        xaxis=_AXIS,
-        yaxis=_AXIS,
-        margin={"l": 56, "r": 12, "t": 36, "b": 48},
-        legend={"orientation": "h", "x": 0, "y": -0.22, "yanchor": "top", "title": {"text": ""}},
-        hoverlabel={"font": {"family": "system-ui, sans-serif"}},
-    )
-)
+Built = ParamSpec("Built")
 
 
-def figure(x: str = "", y: str = "", *, height: int = HEIGHT, **layout) -> go.Figure:
-    """An empty figure in the house style with named axes."""
-    fig = go.Figure()
-    fig.update_layout(template=TEMPLATE, height=height, xaxis_title=x, yaxis_title=y, **layout)
+@dataclass(frozen=True)
+class Drawing:
+    """A figure with the tables that it shows."""
+
+    figure: Figure
+    values: tuple[pd.DataFrame, ...]
+
+    @property
+    def without_intervals(self) -> str:
+        """What the caption must say of values whose interval is not known; empty if all have one."""
+        found = getattr(self.figure, "without_intervals", [])
+        more = f" and {len(found) - 5} more" if len(found) > 5 else ""
+        return f"No interval is known for {', '.join(found[:5])}{more}." if found else ""
+
+
+def drawing(function: Callable[Built, Figure]) -> Callable[Built, Drawing]:
+    """Makes a function from tables to a figure draw in the house style, with a legend below, and keep its tables."""
+
+    @wraps(function)
+    def draw(*args: Built.args, **kwargs: Built.kwargs) -> Drawing:
+        tables = [value for value in (*args, *kwargs.values()) if isinstance(value, pd.DataFrame)]
+        with style():
+            if tables and tables[0].empty:
+                figure = empty("There is nothing to draw: the table of this figure has no rows.")
+            else:
+                figure = function(*args, **kwargs)
+            _legend(figure)
+        return Drawing(figure, tuple(tables))
+
+    return draw
+
+
+@contextmanager
+def style(more: Mapping[str, Any] | None = None) -> Iterator[None]:
+    """The house style, for drawing and for saving."""
+    settings: Any = {**STYLE, **(more or {})}
+    with mpl.rc_context(settings):
+        yield
+
+
+def empty(why: str) -> Figure:
+    """A frame without marks that says why."""
+    fig, ax = axes(height=1.2)
+    ax.set(xticks=[], yticks=[])
+    ax.text(0.5, 0.5, _lines(why, WIDTH / 1.4), ha="center", va="center", transform=ax.transAxes)
     return fig
 
 
-def error_bars(table, value: str = "value", low: str = "low", high: str = "high") -> dict:
-    """Plotly's asymmetric error bars from interval columns."""
+def axes(x: str = "", y: str = "", *, height: float = HEIGHT) -> tuple[Figure, Axes]:
+    """A figure with one panel and named axes; ``height`` in inches, legend and all."""
+    fig, grid = panels(1, 1, height=height)
+    grid[0].set(xlabel=_lines(x, WIDTH), ylabel=_lines(y, height))
+    return fig, grid[0]
+
+
+def panels(rows: int, columns: int = 1, *, height: float = 1.6, **share: Any) -> tuple[Figure, list[Axes]]:
+    """Panels row by row; ``height`` in inches of one row; ``share``: ``sharex`` and ``sharey``."""
+    fig = Figure(figsize=(WIDTH, height * rows), layout="constrained")
+    grid = fig.subplots(rows, columns, squeeze=False, **share)
+    return fig, list(grid.flat)
+
+
+def looks(names: Iterable[Any]) -> dict[Any, tuple[str, str]]:
+    """A colour and a symbol for each name, in order; after the last colour they begin again with another symbol."""
     return {
-        "type": "data", "symmetric": False, "thickness": 1.2, "width": 3,
-        "array": (table[high] - table[value]).clip(lower=0),
-        "arrayminus": (table[value] - table[low]).clip(lower=0),
-    }  # fmt: skip
+        name: (PALETTE[i % len(PALETTE)], SYMBOLS[(i + i // len(PALETTE)) % len(SYMBOLS)])
+        for i, name in enumerate(dict.fromkeys(names))
+    }
 
 
-def share_axis(fig: go.Figure) -> None:
+class Names(FixedFormatter):
+    """Names of categories, which stand at 0, 1, 2, ...."""
+
+
+def categories(ax: Axes, names: Sequence[str], *, sideways: bool = False, width: int = 18) -> dict[str, int]:
+    """Name the places of an axis; along y the first is at the top. Returns each name's place."""
+    axis = ax.yaxis if sideways else ax.xaxis
+    axis.set_major_locator(FixedLocator(list(range(len(names)))))
+    axis.set_major_formatter(Names(wrapped(names, width)))
+    ends = (-0.6, len(names) - 0.4)
+    if sideways:
+        ax.set_ylim(ends[1], ends[0])
+    else:
+        ax.set_xlim(*ends)
+        if all(len(name) == 1 for name in names):
+            ax.tick_params(axis="x", labelsize=6.5, length=1.5)
+    return {name: place for place, name in enumerate(names)}
+
+
+def ticks(ax: Axes, names: dict[float, str], *, which: str = "x", **text: Any) -> None:
+    """Name some values of a numeric axis, and no others."""
+    axis = ax.xaxis if which == "x" else ax.yaxis
+    axis.set_major_locator(FixedLocator(list(names)))
+    axis.set_major_formatter(FixedFormatter(list(names.values())))
+    axis.set_minor_locator(NullLocator())
+    for label in axis.get_ticklabels():
+        label.set(**text)
+
+
+def percent(ax: Axes, which: str = "y", decimals: int = 0) -> None:
+    """Write an axis of shares in percent."""
+    (ax.xaxis if which == "x" else ax.yaxis).set_major_formatter(PercentFormatter(1, decimals))
+
+
+def from_zero(ax: Axes, which: str = "y") -> None:
+    """Begin an axis of shares at zero, and leave room above the highest mark."""
+    low, high = ax.get_ylim() if which == "y" else ax.get_xlim()
+    (ax.set_ylim if which == "y" else ax.set_xlim)(min(0.0, low), high)
+
+
+def share_axis(ax: Axes) -> None:
     """L0 over d_model on a logarithmic axis, with the range in which the paper finds the best F1 shaded."""
-    fig.update_xaxes(type="log", tickformat=".1%", tickvals=[0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1])
-    fig.add_vrect(
-        x0=PUBLISHED_BEST[0], x1=PUBLISHED_BEST[1], fillcolor=GREY, opacity=0.15, line_width=0, layer="below"
-    )
+    ax.set_xscale("log")
+    low, high = ax.get_xlim()
+    ax.axvspan(*PUBLISHED_BEST, color=GREY, alpha=0.2, lw=0, label="_span")
+    ax.set_xlim(min(low, PUBLISHED_BEST[0] / 1.2), high)
+    places = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1)
+    ticks(ax, {place: f"{place:.1%}".replace(".0", "") for place in places})
 
 
-NULL = ("null", "null_low", "null_high")
-"""Columns of a rate's null: what the definition finds under directions that are not the letter's."""
+def wrapped(names: Iterable[Any], width: int = 18) -> list[str]:
+    """Names in lines of at most about ``width`` characters, so that a phone leaves room for the plot."""
+    return ["\n".join(textwrap.wrap(str(name), width, break_long_words=False)) for name in names]
 
 
-def add_null(fig: go.Figure, rows, name: str, **where) -> None:
-    """The nulls of some rates in grey, behind them in the legend once: a mark at the mean, a bar over 95% of draws.
+def _lines(title: str, inches: float) -> str:
+    return "\n".join(textwrap.wrap(title, max(12, int(inches * 14))))
 
-    Args:
-        fig: the figure.
-        rows: table with the columns ``NULL``.
-        name: shown on hovering.
-        where: ``x, y`` and whatever else the rates' own trace is given; ``orientation`` h for rates along x.
-    """
-    along = "x" if where.get("orientation") == "h" else "y"
-    bars = {**error_bars(rows, *NULL), "thickness": 5, "width": 0, "color": "rgba(120, 120, 120, 0.45)"}
-    symbol = "line-ns-open" if along == "x" else "line-ew-open"
-    fig.add_scatter(
-        mode="markers", name="null", marker={"color": GREY, "symbol": symbol, "size": 9}, legendgroup="null",
-        hovertemplate=f"{name}: %{{{along}:.3f}}<extra></extra>", **{f"error_{along}": bars}, **where,
+
+def _legend(fig: Figure) -> None:
+    """One legend below all panels; each name once, in the order in which it was drawn."""
+    named: dict[str, Any] = {}
+    for ax in fig.axes:
+        for handle, name in zip(*ax.get_legend_handles_labels(), strict=True):
+            named.setdefault(name, handle)
+    if not named:
+        return
+    named |= {"null": named.pop("null")} if "null" in named else {}  # last
+    longest = max(map(len, named))
+    columns = max(1, min(len(named), int(WIDTH * 17 / (longest + 5))))
+    fig.legend(
+        list(named.values()), list(named), loc="outside lower left", ncols=columns, handletextpad=0.4,
+        columnspacing=1.2, borderpad=0.2,
     )  # fmt: skip
 
 
-def wrapped(names, width: int = 18) -> list[str]:
-    """Category names in lines of at most about ``width`` characters, so that a phone leaves room for the plot."""
-    return ["<br>".join(textwrap.wrap(str(name), width, break_long_words=False)) for name in names]
-
-
-def band(fig: go.Figure, x, low, high, colour: str, **where) -> None:
-    """A shaded interval."""
-    fill = f"rgba({int(colour[1:3], 16)},{int(colour[3:5], 16)},{int(colour[5:7], 16)},.15)"
-    fig.add_scatter(
-        x=[*x, *list(x)[::-1]], y=[*high, *list(low)[::-1]], fill="toself", fillcolor=fill,
-        mode="lines", line={"width": 0}, hoverinfo="skip", showlegend=False, **where,
-    )  # fmt: skip
+def upper(table: pd.DataFrame, column: str = "letter") -> pd.DataFrame:
+    """Letters as figures write them."""
+    return table.assign(**{column: table[column].str.upper()})

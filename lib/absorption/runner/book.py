@@ -129,7 +129,7 @@ def _run(root: Path, folders: Folders, name: str, key: str) -> str:
     try:
         defaults = parameters.declared(parameters.read_notebook(source))
         values = {"results_dir": _as_seen_from_here(folders.results)} if "results_dir" in defaults else {}
-        # In the book a page's figures share one copy of plotly's script; see plots.show.
+        # In the book figures are drawings in the page; see plots.show.
         outcome = execute.run(source, folders.page(name), values, variables={BOOK: "1"})
     except parameters.ParameterError as error:
         return f"{name}: {error}"

@@ -192,7 +192,7 @@ def environment(added: Mapping[str, str]) -> Iterator[None]:
 
 
 def _of_format(out: Path) -> dict[str, str]:
-    """Environment of a page of this format: in one HTML file the figures share one copy of plotly's script."""
+    """Environment of a page of this format: in one HTML file figures are drawings in the page."""
     if out.suffix != HTML:
         return {}
     from absorption.plots.show import BOOK

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from html import escape
-from importlib import resources
 from typing import Any
 
 from markdown_it import MarkdownIt
@@ -31,23 +30,18 @@ def to_html(page: NotebookNode, title: str) -> str:
     """The page's text and results, without its code.
 
     Args:
-        page: executed by the runner with ``plots.show.BOOK`` set, so that no figure brings plotly's script.
+        page: executed by the runner with ``plots.show.BOOK`` set, so that its figures are drawings.
         title: of the file; escaped.
     """
     known = glued.values(page)
     body = "\n".join(part for cell in page.cells for part in _cell(cell, known))
-    scripts = [_plotly()] if "Plotly.newPlot" in body else []
-    scripts += _mathjax() if FORMULA in body else []
+    scripts = _mathjax() if FORMULA in body else []
     script = "".join(f"<script>{text}</script>" for text in scripts)
     return (
         f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
         f'<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{escape(title)}</title><style>{STYLE}</style>{script}</head><body>\n{body}\n</body></html>\n"
     )
-
-
-def _plotly() -> str:
-    return (resources.files("plotly") / "package_data" / "plotly.min.js").read_text(encoding="utf-8")
 
 
 def _mathjax() -> list[str]:

@@ -11,14 +11,12 @@ import re
 import shutil
 import subprocess
 import sys
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from absorption.base import repository
-from absorption.runner.page_scripts import PLOTLY_SCRIPT
 
 BUTTONS = ("use_repository_button", "use_edit_page_button", "use_issues_button")
 """Jupyter Book's switches that need the repository's address."""
@@ -84,7 +82,6 @@ def stage(root: Path, executed: Path, source: Path) -> Path:
                 f"_toc.yml names {page!r}, which is neither a page ({page}.md in {root}) "
                 f"nor an executed notebook ({notebook} in {executed})."
             )
-    _vendor_plotly(source / "book" / "_static")
     return source
 
 
@@ -127,19 +124,13 @@ def staged_config(config: dict[str, Any]) -> dict[str, Any]:
     return config
 
 
-def _vendor_plotly(static: Path) -> None:
-    script = resources.files("plotly") / "package_data" / "plotly.min.js"
-    static.mkdir(parents=True, exist_ok=True)
-    (static / PLOTLY_SCRIPT).write_bytes(script.read_bytes())
-
-
 def _key(source: Path, *others: Path) -> str:
     """Hash of every staged file, of the code that builds from them, and of ``others`` that exist."""
     digest = hashlib.sha256()
     here = Path(__file__).parent
     staged = sorted(path for path in source.rglob("*") if path.is_file())
     documented = [repository.package() / name for name in API_SOURCES]
-    for path in [*staged, here / "stage.py", here / "page_scripts.py", *documented, *others]:
+    for path in [*staged, here / "stage.py", *documented, *others]:
         if path.exists():
             name = path.relative_to(source) if path.is_relative_to(source) else path.name
             digest.update(f"{name}\0{path.stat().st_size}\0".encode() + path.read_bytes())
