@@ -39,20 +39,35 @@ WIDE = replace(SHORT, d_sae=16_384, lr=8e-4, aux_stride=8)
 FALLING = {"first_k": 64, "k_warm_up_steps": 600}
 """Active latents fall from 64 to k over the first steps, so that latents are born before they must compete."""
 
+TOPK = replace(SHORT, architecture="topk")
+"""The fittest of the architectures at L0 8: exactly k latents at every token, words too."""
+
 EXPLORATION: tuple[Recipe, ...] = (
     SHORT,
     replace(SHORT, k=4),
     replace(SHORT, k=16),
     replace(SHORT, **FALLING),
     JUMPRELU,
-    replace(SHORT, architecture="topk"),
+    TOPK,
     replace(SHORT, k=12),
-    replace(SHORT, d_sae=8192, **FALLING),
-    replace(SHORT, k=6),
-    replace(SHORT, k=32),
+    replace(TOPK, k=12),
+    replace(TOPK, n_passes=6),
+    replace(TOPK, d_sae=8192, lr=1e-3),
+    replace(TOPK, k=16),
+    replace(TOPK, hook_name="blocks.6.hook_resid_post"),
+    replace(TOPK, hook_name="blocks.10.hook_resid_post"),
+    replace(TOPK, d_sae=16_384, lr=8e-4, aux_stride=8),
+    replace(TOPK, k=6),
+    replace(TOPK, seed=1),
     STANDARD,
     MATRYOSHKA,
+    replace(SHORT, d_sae=8192, **FALLING),
     replace(WIDE, **FALLING),
+    replace(TOPK, k=4),
+    replace(TOPK, k=32),
+    replace(TOPK, hook_name="blocks.4.hook_resid_post"),
+    replace(SHORT, k=6),
+    replace(SHORT, k=32),
     replace(SHORT, seed=1),
     replace(JUMPRELU, d_sae=8192),
     WIDE,
@@ -61,7 +76,7 @@ EXPLORATION: tuple[Recipe, ...] = (
     replace(JUMPRELU, k=12),
     replace(JUMPRELU, d_sae=16_384, lr=8e-4),
 )
-"""One axis at a time from ``SHORT``, in the order in which they are trained."""
+"""One axis at a time from ``SHORT``, then from ``TOPK``, in the order in which they are trained."""
 
 
 def explored_id(recipe: Recipe) -> str:
