@@ -1,6 +1,5 @@
-"""The short step is SAELens' own, an SAE does not depend on what learns beside it, and workers stay."""
+"""The short step is SAELens' own, and an SAE does not depend on what learns beside it."""
 
-import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,7 +8,7 @@ import torch
 from sae_lens.synthetic import ActivationGenerator, train_toy_sae
 from torch import Tensor
 
-from absorption.toy import pool, trainer
+from absorption.toy import trainer
 from absorption.toy.recipes import BATCH_SIZE, Recipe, fast
 from absorption.toy.worlds import four_features
 
@@ -89,25 +88,3 @@ def test_training_leaves_the_callers_random_state_and_threads_alone() -> None:
     trainer.fit_together(WORLD, [recipe("standard")], 1)
     assert torch.equal(torch.rand(3), expected)
     assert torch.get_num_threads() == threads
-
-
-def test_workers_stay_and_follow_a_change_of_the_cache_folder(monkeypatch: pytest.MonkeyPatch) -> None:
-    first = {result for _, result in pool.run_all(where, [0.0, 0.1], 1)}
-    monkeypatch.setenv("ABSORPTION_CACHE", "/elsewhere")
-    second = {result for _, result in pool.run_all(where, [0.2], 1)}
-    assert {pid for pid, _ in first} == {pid for pid, _ in second} != {os.getpid()}
-    assert {root for _, root in second} == {"/elsewhere"}
-
-
-def test_after_an_error_the_next_call_has_new_workers() -> None:
-    with pytest.raises(ZeroDivisionError):
-        list(pool.run_all(fail, [1], 1))
-    assert len(list(pool.run_all(where, [0.0], 1))) == 1
-
-
-def where(_: float) -> tuple[int, str]:
-    return os.getpid(), os.environ["ABSORPTION_CACHE"]
-
-
-def fail(number: int) -> float:
-    return number / 0

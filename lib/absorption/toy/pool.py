@@ -1,21 +1,20 @@
-"""Worker processes that stay: to start one takes as long as to train a toy SAE, so a chapter starts them once."""
+"""Worker processes for toy SAEs: joblib's, which stay from one call to the next, since to start one takes as long as
+to train a toy SAE."""
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from typing import TypeVar
+from typing import TypeVar, cast
+
+from joblib import Parallel, delayed
 
 from absorption.base import cache
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
-
-_POOLS: dict[int, ProcessPoolExecutor] = {}
-"""The pool in use, by its number of workers: one at a time."""
 
 
 def run_all(
@@ -28,47 +27,32 @@ def run_all(
     Args:
         function: a module's function (workers import it).
         tasks: what to call it on.
-        workers: processes.
+        workers: processes; with one, the work is done in this process.
 
     Raises:
         Exception: whatever the function raised; tasks that have not begun are dropped.
     """
-    pool, root = _pool(workers), str(cache.root())
-    waiting = {pool.submit(_call, function, task, root): task for task in tasks}
-    try:
-        for done in as_completed(waiting):
-            yield waiting[done], done.result()
-    except BaseException:
-        close()  # a broken pool, or one with work that nobody waits for, is no good to the next caller
-        raise
-
-
-def close() -> None:
-    """End the workers; the next call starts new ones."""
-    while _POOLS:
-        _POOLS.popitem()[1].shutdown(wait=False, cancel_futures=True)
-
-
-def _pool(workers: int) -> ProcessPoolExecutor:
-    if workers not in _POOLS:
-        close()
-        # Forking a process that has used torch's threads can hang, so workers are spawned.
-        context = multiprocessing.get_context("spawn")
-        _POOLS[workers] = ProcessPoolExecutor(workers, context, _end_with_parent)
-    return _POOLS[workers]
+    calls = (delayed(_call)(function, task, str(cache.root())) for task in tasks)
+    parallel = Parallel(
+        workers,
+        backend="loky",
+        return_as="generator_unordered",
+        initializer=_end_with_parent,
+    )
+    return cast(Iterator[tuple[Task, Result]], parallel(calls))
 
 
 def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    assert parent is not None
+    parent = os.getppid()
 
     def watch() -> None:
-        parent.join()
+        while os.getppid() == parent:
+            time.sleep(1)
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()  # a killed parent cannot end its workers itself
 
 
-def _call(function: Callable[[Task], Result], task: Task, cache_root: str) -> Result:
+def _call(function: Callable[[Task], Result], task: Task, cache_root: str) -> tuple[Task, Result]:
     os.environ["ABSORPTION_CACHE"] = cache_root  # it may have changed since the worker was started
-    return function(task)
+    return task, function(task)
