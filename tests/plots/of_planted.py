@@ -72,6 +72,7 @@ def _():
         "score false_rate true_rate", ("x", 1e-6, 0.1), ("x", 0.01, 0.4), ("x", 0.5, 0.9), ("y", 0.2, 0.3)
     )
     panel = Panel("share of the other pairs ranked as high", "share of the absorbing pairs found")
+    panel.ticks = {1e-5: "1e-05", 1e-4: "0.0001", 1e-3: "0.001", 1e-2: "0.01", 0.1: "0.1", 1: "1"}
     panel.series["x"] = points(table.iloc[1:3], "false_rate", "true_rate")  # 1e-6 is left of the axis
     panel.series["y"] = points(table.iloc[3:], "false_rate", "true_rate")
     at = [1e-5, 1e-4, 1e-3, 1e-2, 0.1, 0.3, 1]

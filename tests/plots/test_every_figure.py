@@ -2,36 +2,19 @@
 
 from __future__ import annotations
 
-import importlib
-import inspect
-import pkgutil
-from types import ModuleType
-
 import pytest
 from tests.plots import of_absorption, of_letters, of_mediation, of_planted, of_toys
 from tests.plots.reading import assert_shows
 from tests.plots.tables import CASES
 
-from absorption import plots
+from absorption.plots import named
 
 CASES_FROM = (of_absorption, of_letters, of_mediation, of_planted, of_toys)
-NO_FIGURE = {"marks", "show", "theme"}
-"""Modules that put figures on pages, and what all figures share."""
-
-
-def public_functions() -> set[str]:
-    found = set()
-    for info in pkgutil.iter_modules(plots.__path__):
-        module: ModuleType = importlib.import_module(f"absorption.plots.{info.name}")
-        own = {name for name, what in vars(module).items() if inspect.isfunction(what) and name[0] != "_"}
-        if info.name not in NO_FIGURE:
-            found |= {f"{info.name}.{n}" for n in own if getattr(module, n).__module__ == module.__name__}
-    return found
 
 
 def test_every_plot_function_has_a_case() -> None:
-    assert len(public_functions()) > 40
-    assert set(CASES) == public_functions()
+    assert len(named.functions()) > 40
+    assert set(CASES) == set(named.functions())
 
 
 @pytest.mark.parametrize("name", sorted(CASES))

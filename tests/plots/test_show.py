@@ -58,6 +58,14 @@ def test_a_figure_is_text_and_lines_in_the_ink_of_the_page(page: list[str]) -> N
     assert not re.search(r"""(src|href)=["']https?:""", page[0])
 
 
+def test_tokens_of_any_script_and_dollar_signs_are_written_as_they_are(
+    page: list[str], recwarn: pytest.WarningsRecorder
+) -> None:
+    show(_figure("_日本 $a_b$ %"), caption="c", alt="a")
+    assert page[0].count("_日本 $a_b$ %</text>") == 2, "on the axis and in the legend"
+    assert not [str(warning.message) for warning in recwarn if "Glyph" in str(warning.message)]
+
+
 def test_the_same_figure_gives_the_same_drawing() -> None:
     assert svg(_figure()) == svg(_figure())
 

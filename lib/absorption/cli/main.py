@@ -43,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    from absorption.cli import report, sweep
+    from absorption.cli import figure, report, sweep
 
     parser = _Parser(prog="absorption", description="The runnable companion to 'A is for Absorption'.")
     parser.set_defaults(takes_rest=False)
@@ -74,6 +74,7 @@ def _parser() -> argparse.ArgumentParser:
     convert.set_defaults(command=_convert)
     sweep.add_commands(commands)
     report.add_commands(commands)
+    figure.add_commands(commands)
     return parser
 
 

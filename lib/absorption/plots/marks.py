@@ -106,7 +106,8 @@ def series(
     x, y = (value, at) if sideways else (at, value)
     if ends and len(rows):
         _bars(ax, rows, at, value, ends, sideways, INTERVAL + name, color=colour, linewidth=0.8)
-    label = name or "_nameless"
+    hidden = "\u200b" if name.startswith("_") else ""  # matplotlib leaves names with "_" out of legends
+    label = hidden + name or "_nameless"
     shared = {"x": x, "y": y, "ax": ax, "color": colour, "label": label, "legend": False}
     with _titles_of(ax):
         if line:

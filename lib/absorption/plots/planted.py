@@ -96,6 +96,7 @@ def roc(table: pd.DataFrame, *, log: bool = False) -> Figure:
     marks.series(ax, chance, "x", "y", name="chance", **dotted)
     if log:
         ax.set_xscale("log")
+        theme.ticks(ax, {place: f"{place:g}" for place in (LOG_FROM, 1e-4, 1e-3, 1e-2, 0.1, 1)})
     ax.set_ylim(-0.02, 1.02)
     return fig
 

@@ -19,6 +19,8 @@ BOOK = "ABSORPTION_BOOK"
 """Set by the runner: figures are drawings in the page; elsewhere they are pictures, which every preview shows."""
 MOST_VALUES = 400
 """Rows of a figure's table that its page holds."""
+KINDS = ("svg", "png", "pdf")
+"""Files that ``save`` writes."""
 PICTURE_DPI = 200
 _numbers = count(1)
 

@@ -7,6 +7,7 @@ on both. Its ground is transparent and its ink is the page's (``show`` sees to t
 from __future__ import annotations
 
 import textwrap
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -46,8 +47,8 @@ STYLE: dict[str, Any] = {
     "font.family": ["sans-serif"], "font.sans-serif": ["DejaVu Sans"], "font.size": 7.5,
     "axes.labelsize": 7.5, "axes.titlesize": 7.5, "xtick.labelsize": 7, "ytick.labelsize": 7,
     "legend.fontsize": 7, "legend.frameon": False, "lines.linewidth": 1.1, "lines.markersize": 3.6,
-    "svg.fonttype": "none", "svg.hashsalt": "absorption", "figure.constrained_layout.h_pad": 0.02,
-    "figure.constrained_layout.w_pad": 0.02,
+    "svg.fonttype": "none", "text.parse_math": False, "svg.hashsalt": "absorption",
+    "figure.constrained_layout.h_pad": 0.02, "figure.constrained_layout.w_pad": 0.02,
 }  # fmt: skip
 Built = ParamSpec("Built")
 
@@ -88,7 +89,8 @@ def drawing(function: Callable[Built, Figure]) -> Callable[Built, Drawing]:
 def style(more: Mapping[str, Any] | None = None) -> Iterator[None]:
     """The house style, for drawing and for saving."""
     settings: Any = {**STYLE, **(more or {})}
-    with mpl.rc_context(settings):
+    with mpl.rc_context(settings), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from")  # the reader's fonts draw it
         yield
 
 
