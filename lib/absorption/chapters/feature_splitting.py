@@ -11,12 +11,12 @@ import pandas as pd
 from absorption.base.statistics import Estimate
 from absorption.chapters.findings import Findings, claim
 from absorption.chapters.loading import load_with_companions as load_with_companions
+from absorption.chapters.loading import words_of
 from absorption.chapters.settings import SplittingSettings
 from absorption.latents.describe import describe_main, split_contrast
 from absorption.latents.main import K_SPARSE, count_table, split_counts, split_letters
 from absorption.models.language_model import LanguageModel
 from absorption.one_sae.study import Study, study_saes
-from absorption.one_sae.words import prepare_words
 from absorption.saes.loader import LoadedSae
 from absorption.several_saes import l0_trends
 
@@ -45,9 +45,7 @@ class Studied(Findings):
 
 def study(model: LanguageModel, saes: Sequence[LoadedSae], settings: SplittingSettings) -> Studied:
     """Words, k-sparse probing and main latents of every SAE."""
-    words = prepare_words(
-        model, saes[0].hook_name, n_words=settings.n_words, n_sets=settings.n_sets, seed=settings.seed
-    )
+    words = words_of(model, saes[0], settings)
     return Studied(study_saes(words, list(saes), f1_jump=settings.f1_jump, max_k=settings.max_k))
 
 

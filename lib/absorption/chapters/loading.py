@@ -1,12 +1,15 @@
-"""The model of a chapter, alone or with its SAE, in the order in which little is lost if one is refused."""
+"""The model of a chapter, alone or with its SAE, in the order in which little is lost if one is refused; its words."""
 
 from __future__ import annotations
 
+from typing import Any
+
 from absorption.base.devices import resolve_device
 from absorption.base.settings import ModelSettings, SaeSettings
-from absorption.chapters.settings import ComparedSettings
+from absorption.chapters.settings import ComparedSettings, WithoutProbeSettings
 from absorption.models.before_loading import model_size
 from absorption.models.language_model import LanguageModel, load_model
+from absorption.one_sae.words import StudyWords, prepare_words
 from absorption.saes import preflight
 from absorption.saes.loader import LoadedSae, load_sae
 from absorption.several_saes.comparison import companions
@@ -49,3 +52,12 @@ def load_alone(settings: ModelSettings) -> LanguageModel:
     """
     preflight.check(settings)
     return load_model(settings.model, settings.device, settings.dtype)
+
+
+def words_of(
+    model: LanguageModel, sae: LoadedSae, settings: ComparedSettings | WithoutProbeSettings, **more: Any
+) -> StudyWords:
+    """The chapter's words where the SAE reads, with their probes; ``more``: what else ``prepare_words`` takes."""
+    return prepare_words(
+        model, sae.hook_name, n_words=settings.n_words, n_sets=settings.n_sets, seed=settings.seed, **more
+    )

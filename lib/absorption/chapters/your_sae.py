@@ -10,6 +10,7 @@ import pandas as pd
 
 from absorption.chapters.findings import Findings
 from absorption.chapters.loading import load_with_companions as load_with_companions
+from absorption.chapters.loading import words_of
 from absorption.chapters.settings import ReportSettings
 from absorption.definitions.thresholds import Thresholds
 from absorption.latents.main import K_SPARSE
@@ -18,7 +19,6 @@ from absorption.models.language_model import LanguageModel
 from absorption.one_sae.gate import failing, in_words
 from absorption.one_sae.study import Study, study_saes
 from absorption.one_sae.summary import Effects, measure_effects
-from absorption.one_sae.words import prepare_words
 from absorption.saes.loader import LoadedSae
 from absorption.several_saes.numbers import (
     numbers,
@@ -30,10 +30,7 @@ from absorption.several_saes.side_by_side import wide_table
 
 def study(model: LanguageModel, saes: Sequence[LoadedSae], settings: ReportSettings) -> list[Study]:
     """Every SAE on the same words; the first is the page's own."""
-    words = prepare_words(
-        model, saes[0].hook_name, n_words=settings.n_words, n_sets=settings.n_sets, seed=settings.seed
-    )
-    return study_saes(words, list(saes))
+    return study_saes(words_of(model, saes[0], settings), list(saes))
 
 
 @dataclass(frozen=True)

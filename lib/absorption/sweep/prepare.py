@@ -54,22 +54,18 @@ def prepare(settings: PrepareSettings) -> dict[str, Any]:
 
 
 def _compute(settings: PrepareSettings) -> dict[str, int]:
-    """The same calls as in the chapters, so that they find what this leaves in the cache."""
+    """The same call as in the chapters, so that they find what this leaves in the cache."""
     from absorption.models.language_model import load_model
-    from absorption.probes.words import probe_words
-    from absorption.spelling.activations import word_activations
-    from absorption.spelling.prompts import make_prompts
-    from absorption.spelling.vocab import load_vocab, sample_words
+    from absorption.one_sae.words import prepare_words
 
     model = load_model(settings.model, settings.device, settings.dtype)
     site = model.site(settings.hook_name)
-    words = sample_words(load_vocab(model.tokenizer), settings.n_words, settings.seed)
-    prompts = make_prompts(model, words, n_sets=settings.n_sets, seed=settings.seed)
-    acts = word_activations(model, prompts, [site.name])[site.name]
-    probe_words(words, acts, seed=settings.seed)
+    words = prepare_words(
+        model, site.name, n_words=settings.n_words, n_sets=settings.n_sets, seed=settings.seed
+    )
     block_parameters = sum(parameter.numel() for parameter in model.blocks.parameters())
     return {
-        "n_words": len(words),
+        "n_words": len(words.table),
         "d_model": model.d_model,
         "n_layers": model.n_layers,
         "depth": site.depth,

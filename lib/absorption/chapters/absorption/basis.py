@@ -11,6 +11,7 @@ import pandas as pd
 from absorption.ablation.engine import AblationEngine
 from absorption.base.statistics import Estimate
 from absorption.chapters.findings import Findings
+from absorption.chapters.loading import words_of
 from absorption.chapters.settings import AbsorptionSettings
 from absorption.definitions.apply import model_accuracy, model_scale
 from absorption.definitions.evidence import Evidence
@@ -19,21 +20,12 @@ from absorption.definitions.thresholds import Thresholds
 from absorption.models.language_model import LanguageModel
 from absorption.one_sae.gate import failing, gate_table, in_words
 from absorption.one_sae.study import Study, study_saes
-from absorption.one_sae.words import prepare_words
 from absorption.saes.loader import LoadedSae
 
 
 def study(model: LanguageModel, saes: Sequence[LoadedSae], settings: AbsorptionSettings) -> list[Study]:
     """Words, probes and main latents of every SAE; the first is the chapter's own."""
-    words = prepare_words(
-        model,
-        saes[0].hook_name,
-        n_words=settings.n_words,
-        n_sets=settings.n_sets,
-        seed=settings.seed,
-        probe=settings.probe,
-        split=settings.split,
-    )
+    words = words_of(model, saes[0], settings, probe=settings.probe, split=settings.split)
     return study_saes(words, list(saes), f1_jump=settings.f1_jump)
 
 

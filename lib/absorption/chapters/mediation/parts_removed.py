@@ -12,12 +12,12 @@ from torch import Tensor
 
 from absorption.ablation.engine import AblationEngine
 from absorption.chapters.findings import Findings
+from absorption.chapters.loading import words_of
 from absorption.chapters.settings import MediationSettings
 from absorption.definitions.evidence import Evidence
 from absorption.mediation import removed_parts as parts
 from absorption.models.language_model import LanguageModel
 from absorption.one_sae.study import Study, study_saes
-from absorption.one_sae.words import prepare_words
 from absorption.saes.loader import LoadedSae
 
 LETTER_PARTS = [parts.BOTH, parts.PATTERN, parts.FILTER, parts.RANDOM]
@@ -45,9 +45,7 @@ class Studied(Findings):
 
 def study(model: LanguageModel, sae: LoadedSae, settings: MediationSettings) -> Studied:
     """Words, main latents and engine of one SAE; the SAEs beside it only edit, which takes no main latents."""
-    words = prepare_words(
-        model, sae.hook_name, n_words=settings.n_words, n_sets=settings.n_sets, seed=settings.seed
-    )
+    words = words_of(model, sae, settings)
     (mine,) = study_saes(words, [sae], f1_jump=settings.f1_jump)
     return Studied(mine, mine.evidence(settings.selection), AblationEngine(model, sae, words.prompts))
 

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from absorption.base.statistics import Estimate
 from absorption.chapters.findings import Findings, claim
+from absorption.chapters.loading import words_of
 from absorption.chapters.recall_gap.by_split import f1_by_split, splits_in_words
 from absorption.chapters.recall_gap.scored import ScoredSae, score_saes, smallest_gap
 from absorption.chapters.settings import RecallGapSettings
@@ -20,11 +21,9 @@ from absorption.latents.sparse import encode_words
 from absorption.latents.words import missed_words, top_words
 from absorption.models.language_model import LanguageModel
 from absorption.probes.scores import letter_scores
-from absorption.probes.words import ProbedWords, probe_words
+from absorption.probes.words import ProbedWords
 from absorption.saes.loader import LoadedSae
-from absorption.spelling.activations import word_activations
-from absorption.spelling.prompts import make_prompts
-from absorption.spelling.vocab import load_vocab, sample_words, stems
+from absorption.spelling.vocab import stems
 
 NAMED = 400
 """Latents that carry missed words and are named, those with most words first."""
@@ -51,10 +50,7 @@ class Scored(Findings):
 
 def score(model: LanguageModel, saes: Sequence[LoadedSae], settings: RecallGapSettings) -> Scored:
     """Fit the probe and score every SAE's latents on the same words."""
-    words = sample_words(load_vocab(model.tokenizer), settings.n_words, settings.seed)
-    prompts = make_prompts(model, words, n_sets=settings.n_sets, seed=settings.seed)
-    hook = saes[0].hook_name
-    probed = probe_words(words, word_activations(model, prompts, [hook])[hook], seed=settings.seed)
+    probed = words_of(model, saes[0], settings).probed
     probe = probe_samples(probed, seed=settings.seed)
     return Scored(probed, probe, score_saes(list(saes), probed, seed=settings.seed))
 

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from absorption.chapters.findings import Findings
+from absorption.chapters.loading import words_of
 from absorption.chapters.settings import WithoutProbeSettings
 from absorption.chapters.without_a_probe.planted_pairs import RankedPairs
 from absorption.definitions.apply import apply_projection_rules
@@ -20,7 +21,6 @@ from absorption.latents.sparse import SparseActs
 from absorption.latents.unlabelled import SCORES, SaeView
 from absorption.models.language_model import LanguageModel
 from absorption.one_sae.study import Study, study_saes
-from absorption.one_sae.words import prepare_words
 from absorption.probes.l1 import to_scipy
 from absorption.saes.loader import LoadedSae
 from absorption.toy import roc
@@ -50,9 +50,7 @@ class Labelled:
 
 def label_pairs(model: LanguageModel, sae: LoadedSae, settings: WithoutProbeSettings) -> Labelled:
     """Pairs of a language model's SAE, labelled on the words of the vocabulary."""
-    words = prepare_words(
-        model, sae.hook_name, n_words=settings.n_words, n_sets=settings.n_sets, seed=settings.seed
-    )
+    words = words_of(model, sae, settings)
     (mine,) = study_saes(words, [sae], f1_jump=settings.f1_jump)
     found = labelled_pairs(sae, mine.evidence(), mine.acts, words.good_letters(MIN_PROBE_F1))
     return replace(found, top_words=top_words(mine))
