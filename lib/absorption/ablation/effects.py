@@ -47,9 +47,7 @@ def all_effects(
     """
     rows = active_pairs(csr, words)
     metrics = clean_metrics(engine, words)
-    place = torch.full((len(engine.prompts.letters),), -1)
-    place[words] = torch.arange(len(words))
-    before = metrics[place[rows.words]]
+    before = metrics[rows.places_in(words)]
     return effect_table(engine, rows, before, removal_effects(engine, rows, before, progress=progress))
 
 
@@ -147,8 +145,6 @@ def set_effects(
     rows: WordLatentPairs,
     group: Int[Tensor, " row"],
     words: Int[Tensor, " group"],
-    *,
-    spare: Float[Tensor, "group d_model"] | None = None,
 ) -> Float[Tensor, " group"]:
     """Effect of removing several latents of a word together.
 
@@ -157,7 +153,6 @@ def set_effects(
         rows: words and latents.
         group: which set each row belongs to, ``0`` to ``len(words) - 1``.
         words: each set's word; the rows of a set must be of this word. A set may be empty (no effect).
-        spare: as in ``removal_effects``, one direction a set.
 
     Raises:
         ValueError: a row's word is not its set's.
@@ -168,8 +163,6 @@ def set_effects(
     for start in range(0, len(rows), CHUNK):
         part = slice(start, start + CHUNK)
         removed.index_add_(0, group[part], rows[part].contributions(engine.sae))
-    if spare is not None:
-        removed = reject(removed, spare)
     return shift_effects(engine, words, removed)
 
 

@@ -42,9 +42,7 @@ def integrated_gradients(
         computed.
     """
     rows = active_pairs(csr, words)
-    place = torch.full((len(engine.prompts.word_ids),), -1)
-    place[words] = torch.arange(len(words))
-    where = place[rows.words]
+    where = rows.places_in(words)
     written = torch.zeros(len(words), engine.model.d_model)
     contributions = rows.contributions(engine.sae)
     written.index_add_(0, where, contributions)

@@ -77,9 +77,7 @@ def label_words(
             f"min_lead is {rule.min_lead}; above 0 is needed, or the order of passes could decide."
         )
     rows = active_pairs(csr, words)
-    place = torch.full((len(engine.prompts.word_ids),), -1)
-    place[words] = torch.arange(len(words))
-    where = place[rows.words]
+    where = rows.places_in(words)
     before = clean_metrics(engine, words)
     eligible = rule.aligned(cosines[engine.prompts.letters[rows.words], rows.latents])
     effects = remove(engine, rows[eligible], before[where[eligible]])

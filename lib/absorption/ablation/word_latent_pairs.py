@@ -27,6 +27,11 @@ class WordLatentPairs:
     def __getitem__(self, pick: Tensor | slice) -> WordLatentPairs:
         return WordLatentPairs(self.words[pick], self.latents[pick], self.activations[pick])
 
+    def places_in(self, words: Int[Tensor, " word"]) -> Int[Tensor, " row"]:
+        """Where each row's word stands in ``words``, which holds each of them once."""
+        order = words.argsort()
+        return order[torch.searchsorted(words[order], self.words)]
+
     def contributions(self, sae: LoadedSae) -> Float[Tensor, "row d_model"]:
         """What each latent adds to the residual stream: activation times decoder row, float32 on the
         CPU."""

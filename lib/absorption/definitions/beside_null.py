@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
 
 from absorption.ablation.effects import kept_effects
@@ -28,21 +30,12 @@ def apply_with_null(
 ) -> tuple[pd.DataFrame, Null]:
     """All definitions from all effects, kept on disk; the null rests on the same candidates.
 
-    Args:
-        engine: the ablation engine, whose prompts are the words of the evidence.
-        evidence: words and latents.
-        thresholds: of all definitions; ``max_candidates`` caps the ablations.
-        mean_metric: the model's own scale, from ``definitions.model_scale``.
-        seed: of the choice among too many candidates, and of the null's random directions.
-
-    Returns:
-        What ``apply_definitions`` and ``null_of_definitions`` give.
+    Arguments and results are those of ``apply_definitions`` and ``null_of_definitions``.
     """
-    table = apply_definitions(engine, evidence, thresholds, mean_metric=mean_metric, seed=seed)
-    per_letter = thresholds.max_candidates
-    return table, null_of_definitions(
-        engine, evidence, thresholds, mean_metric=mean_metric, per_letter=per_letter, seed=seed
-    )
+    asked: Any = {"mean_metric": mean_metric, "seed": seed}
+    table = apply_definitions(engine, evidence, thresholds, **asked)
+    null = null_of_definitions(engine, evidence, thresholds, per_letter=thresholds.max_candidates, **asked)
+    return table, null
 
 
 def label_with_null(
@@ -57,31 +50,14 @@ def label_with_null(
 ) -> tuple[pd.DataFrame, Null]:
     """The same labels in far fewer passes, and a null that rests on some candidates only.
 
-    The null comes first: no pass is made again for a label of a word whose effects it computed.
-
-    Args:
-        engine: the ablation engine, whose prompts are the words of the evidence.
-        evidence: words and latents.
-        thresholds: of all definitions; ``max_candidates`` caps the ablations.
-        mean_metric: the model's own scale, from ``definitions.model_scale``.
-        per_letter: candidates of a letter on which the ablation metric's null rests.
-        seed: of the choice among too many candidates, and of the null's random directions.
-        remember: effects of earlier calls of the same engine, to which this one adds its own; default none.
+    The null comes first: no pass is made again for a label of a word whose effects it computed. Arguments and results
+    are those of ``apply_definitions`` and ``null_of_definitions``, and ``remember``: effects of earlier calls of the
+    same engine, to which this one adds its own; default none.
     """
-    remember = RememberedEffects() if remember is None else remember
-    null = null_of_definitions(
-        engine, evidence, thresholds, mean_metric=mean_metric, per_letter=per_letter, seed=seed
-    )
+    asked: Any = {"mean_metric": mean_metric, "seed": seed}
+    null = null_of_definitions(engine, evidence, thresholds, per_letter=per_letter, **asked)
     known = null_effects(engine, evidence, per_letter=per_letter, seed=seed)
+    remember = RememberedEffects() if remember is None else remember
     remember.add(kept_effects(engine, evidence.csr))
-    table = apply_definitions(
-        engine,
-        evidence,
-        thresholds,
-        mean_metric=mean_metric,
-        seed=seed,
-        every_effect=False,
-        known=known,
-        remove=remember,
-    )
-    return table, null
+    how: Any = {"every_effect": False, "known": known, "remove": remember}
+    return apply_definitions(engine, evidence, thresholds, **asked, **how), null

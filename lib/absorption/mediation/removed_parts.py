@@ -107,9 +107,7 @@ def part_sets(
 ) -> PartSets:
     """Main, absorbing and matched random latents among the active latents of each word."""
     rows = active_pairs(evidence.csr, words)
-    place = torch.full((len(evidence.letters),), -1)
-    place[words] = torch.arange(len(words))
-    where = place[rows.words]
+    where = rows.places_in(words)
     letters = evidence.letters[rows.words]
     contributions = rows.contributions(engine.sae)
     along = (contributions * evidence.directions[letters].float()).sum(dim=1)
