@@ -15,6 +15,7 @@ from absorption.base import batches, repository
 from absorption.base.data import data_root
 from absorption.base.settings import SaeSettings
 from absorption.cli.main import main
+from absorption.models.before_loading import known_models
 from absorption.models.hooks import resolve_site
 from absorption.runner import parameters, presets
 from absorption.runner.parameters import ParameterError
@@ -94,7 +95,7 @@ def test_the_hook_is_the_one_that_the_sae_states(preset: Preset) -> None:
         assert "hook_name" not in preset.parameters  # the folder's own metadata says it
         return
     hook = preset.parameters["hook_name"]
-    assert resolve_site(hook, cost.models()[preset.parameters["model"]]["n_layers"]).depth >= 0
+    assert resolve_site(hook, known_models()[preset.parameters["model"]]["n_layers"]).depth >= 0
     if release == SHIPPED:
         card = yaml.safe_load((data_root() / "saes" / sae_id / "card.json").read_text())
         assert hook == card["hook_name"]
@@ -103,7 +104,7 @@ def test_the_hook_is_the_one_that_the_sae_states(preset: Preset) -> None:
     about = get_pretrained_saes_directory()[release]
     if about.conversion_func == "gemma_2":
         config = get_gemma_2_config_from_hf(about.repo_id, about.saes_map[sae_id], "cpu")
-        assert (config["hook_name"], config["d_in"]) == (hook, cost.models()["google/gemma-2-2b"]["d_model"])
+        assert (config["hook_name"], config["d_in"]) == (hook, known_models()["google/gemma-2-2b"]["d_model"])
 
 
 @each_preset
@@ -111,7 +112,7 @@ def test_costs_are_stated_with_how_they_are_known_and_agree_with_the_estimate(pr
     assert preset.about is not None
     stated = preset.about.cost
     assert stated is not None
-    known = cost.models()[preset.parameters["model"]]
+    known = known_models()[preset.parameters["model"]]
     weights = known["parameters"] * (2 if preset.parameters["dtype"] == "bfloat16" else 4) / 1e9
     assert stated.memory_gb > weights
     assert stated.disk_gb > weights
@@ -126,7 +127,7 @@ def test_costs_are_stated_with_how_they_are_known_and_agree_with_the_estimate(pr
 def test_the_estimates_of_gemma_3_are_for_the_words_of_its_tokenizer() -> None:
     """139,533 of its 262,144 tokens are words; the stated costs are what the estimate gives for those."""
     (preset,) = [preset for preset in PRESETS if preset.name == "gemma-3-270m"]
-    known, basis = cost.models()["google/gemma-3-270m"], cost.measured()
+    known, basis = known_models()["google/gemma-3-270m"], cost.measured()
     assert known["n_words"] == 139_533
     wanted = cost.Sizes(
         known["n_words"], known["d_model"], 13, known["n_layers"], known["block_parameters"], 16_384

@@ -10,12 +10,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from scipy.sparse import csr_matrix
 from sklearn.metrics import average_precision_score
 
 from absorption.chapters.is_the_metric_right import split_share
 from absorption.chapters.remedies import WORLDS, scores
-from absorption.chapters.without_a_probe.planted_pairs import planted_truth
+from absorption.chapters.without_a_probe.planted_pairs import planted_truth, planted_view
 from absorption.latents.sparse import ACTIVE
 from absorption.latents.unlabelled import SaeView
 from absorption.planted.alphabet import Alphabet
@@ -148,10 +147,7 @@ def check_score(score: Callable[[SaeView], np.ndarray] | None) -> Feedback:
     if score is None:
         return NOT_ANSWERED
     case = absorbing(Alphabet(n_words=80, families=(3,) * 4, seed=5), 1.0, hole=1.5)
-    sae = case.sae()
-    acts = csr_matrix(sae.encode(case.alphabet.acts).numpy())
-    view = SaeView(sae.W_enc.T.numpy(), sae.W_dec.numpy(), acts)
-    truth = planted_truth(case)
+    view, truth = planted_view(case), planted_truth(case)
     given = np.asarray(score(view), dtype=np.float64)
     if given.shape != truth.shape:
         return Feedback(False, f"Give one number a pair, shape {truth.shape}; yours is {given.shape}.")

@@ -8,7 +8,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from absorption.base.data import data_root
-from absorption.claims.rules import Rule
+from absorption.claims.rules import Rule, first_problem
 
 
 class Part(BaseModel):
@@ -97,7 +97,5 @@ def _claim(entry: object, path: Path) -> Claim:
     try:
         return Claim.model_validate(entry)
     except ValidationError as error:
-        problem = error.errors(include_url=False)[0]
-        place = ".".join(str(step) for step in problem["loc"])
         name = entry.get("id", entry) if isinstance(entry, dict) else entry
-        raise ValueError(f"{path.name}: claim {name!r}, {place}: {problem['msg']}.") from None
+        raise ValueError(f"{path.name}: claim {name!r}, {first_problem(error)}.") from None

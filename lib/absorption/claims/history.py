@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from absorption.claims import catalogue
 from absorption.claims.catalogue import Claim, Part
-from absorption.claims.rules import Rule
+from absorption.claims.rules import Rule, first_problem
 
 Seen = Literal["no", "yes", "unrecorded"]
 """Whether the part's number had been seen on some SAE when the rule was set; ``unrecorded``: rule and first
@@ -127,9 +127,7 @@ def _entries(key: str, entries: object, path: Path) -> tuple[Entry, ...]:
     try:
         found = tuple(Entry.model_validate(entry) for entry in entries)
     except ValidationError as error:
-        problem = error.errors(include_url=False)[0]
-        place = ".".join(str(step) for step in problem["loc"])
-        raise ValueError(f"{path.name}: {key}, {place}: {problem['msg']}.") from None
+        raise ValueError(f"{path.name}: {key}, {first_problem(error)}.") from None
     if any(later.set_on < earlier.set_on for earlier, later in pairwise(found)):
         raise ValueError(f"{path.name}: {key}: the dates do not ascend.")
     if not all(entry.why for entry in found[1:]):

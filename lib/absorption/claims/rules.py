@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 Verdict = Literal["reproduced", "not reproduced", "unclear", "not measured"]
 
@@ -114,3 +114,9 @@ def combine(parts: list[Verdict]) -> Verdict:
         if verdict in parts:
             return verdict
     return "reproduced"
+
+
+def first_problem(error: ValidationError) -> str:
+    """Where an entry of a file is wrong first, and how."""
+    problem = error.errors(include_url=False)[0]
+    return f"{'.'.join(str(step) for step in problem['loc'])}: {problem['msg']}"

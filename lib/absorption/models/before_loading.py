@@ -57,7 +57,10 @@ def model_size(model: str, device: torch.device | str = "cpu") -> ModelSize:
 
 
 def known_models() -> dict[str, dict[str, int]]:
-    """Sizes of models in ``data/models.yaml``: ``n_layers, d_model, parameters, n_words`` and more, by name."""
+    """Published sizes of models: ``n_layers, d_model, block_parameters, parameters, n_words``, by Hugging Face id.
+
+    ``n_words`` is counted for two of them, see ``data/models.yaml``; for the others the vocabulary, an upper bound.
+    """
     return yaml.safe_load((data_root() / "models.yaml").read_text(encoding="utf-8"))
 
 

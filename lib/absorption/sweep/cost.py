@@ -24,6 +24,7 @@ import pandas as pd
 import yaml
 
 from absorption.base.data import data_root
+from absorption.models.before_loading import known_models
 from absorption.sweep import gather
 
 ACTIVATIONS, PROBES, ENCODING = "activations", "probes", "latent-activations"
@@ -64,14 +65,6 @@ class Sizes:
             "toy.train": 1.0,
         }
         return sizes.get(stage, float(self.n_words))
-
-
-def models() -> dict[str, dict[str, int]]:
-    """Published sizes of models: ``n_layers, d_model, block_parameters, parameters, n_words``, by Hugging Face id.
-
-    ``n_words`` is counted for two of them, see the file; for the others it is the vocabulary, an upper bound.
-    """
-    return yaml.safe_load((data_root() / "models.yaml").read_text(encoding="utf-8"))
 
 
 def measured() -> dict[str, Any]:
@@ -198,7 +191,7 @@ def _by_kind(jobs: pd.DataFrame, places: Mapping[str, str]) -> pd.DataFrame:
 
 
 def _sizes(row: Mapping[str, str], parameters: Mapping[str, Any], d_sae: str) -> Sizes:
-    known = models()
+    known = known_models()
     if row["model"] not in known:
         raise ValueError(f"model {row['model']!r} has no sizes in models.yaml; known: {', '.join(known)}.")
     if "hook_name" not in row or not d_sae:

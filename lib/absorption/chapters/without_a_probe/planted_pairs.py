@@ -110,11 +110,17 @@ def look_alike_pairs(settings: WithoutProbeSettings) -> RankedPairs:
     tables = []
     for case in cases(four_word_families(seed=settings.seed)):
         if case.name in PLANTED:
-            sae = case.sae()
-            acts = csr_matrix(sae.encode(case.alphabet.acts).numpy())
-            view = SaeView(sae.W_enc.T.numpy(), sae.W_dec.numpy(), acts)
-            tables.append(_pairs(view, planted_truth(case)).assign(source=case.name, sae=case.name))
+            tables.append(
+                _pairs(planted_view(case), planted_truth(case)).assign(source=case.name, sae=case.name)
+            )
     return _ranked("planted", tables, "i", settings)
+
+
+def planted_view(case: Case) -> SaeView:
+    """What scores see of a planted alphabet's SAE: weights, and which latents fire together on its words."""
+    sae = case.sae()
+    acts = csr_matrix(sae.encode(case.alphabet.acts).numpy())
+    return SaeView(sae.W_enc.T.numpy(), sae.W_dec.numpy(), acts)
 
 
 def planted_truth(case: Case) -> np.ndarray:
