@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import csv
 import dataclasses
 import json
@@ -344,3 +345,16 @@ def test_the_command_says_why_a_job_has_no_number(capsys: pytest.CaptureFixture)
     assert "jobs on a GPU: that was measured on a CPU" in said
     assert main(["estimate", str(ROOT / "sweep" / "shipped.yaml")]) == 0
     assert "?" not in capsys.readouterr().out
+
+
+def test_every_stage_that_grows_in_a_way_of_its_own_is_one_that_the_library_reports() -> None:
+    """A stage under another name would count as growing with the words, and nothing would say so."""
+    reported = {
+        node.args[0].value
+        for path in (ROOT / "lib" / "absorption").rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant)
+        if getattr(node.func, "attr", "") in ("stage", "cached_tensors")
+    }
+    named = {cost.ACTIVATIONS, cost.PROBES, cost.ENCODING, *cost.ABLATIONS, *cost.ONCE}
+    assert named - set(cost.AT_ALL_DEPTHS.values()) <= reported
