@@ -26,18 +26,21 @@ def _error(found: Tensor, expected: Tensor) -> float:
     return float(((found - expected).norm(dim=-1) / expected.norm(dim=-1)).max())
 
 
+def _texts() -> Tensor:
+    return torch.cat([PREFIX.expand(len(TOKENS), -1), TOKENS], dim=1)
+
+
 def _whole(model: LanguageModel) -> dict[int, Tensor]:
-    texts = torch.cat([PREFIX.expand(len(TOKENS), -1), TOKENS], dim=1)
     return {
         depth: seen[:, len(PREFIX) :]
-        for depth, seen in model.residual_streams(texts, DEPTHS, use_cache=False).items()
+        for depth, seen in model.residual_streams(_texts(), DEPTHS, use_cache=False).items()
     }
 
 
 @pytest.mark.parametrize("architecture", CONFIGS)
 def test_both_ways_give_the_states_of_whole_texts(architecture: str) -> None:
     model = tiny_model(architecture)[0]
-    expected = _whole(model)
+    expected, answers = _whole(model), model.hf(_texts(), use_cache=False).logits[:, -1]
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         chosen = continuing(model, PREFIX, TOKENS, 4)
@@ -47,6 +50,7 @@ def test_both_ways_give_the_states_of_whole_texts(architecture: str) -> None:
         assert sorted(found) == DEPTHS
         for depth in DEPTHS:
             assert _error(found[depth], expected[depth]) < FLOAT32
+        assert _error(way.logits(PREFIX, TOKENS), answers) < FLOAT32
 
 
 def test_a_model_that_cannot_be_rebuilt_is_used_as_it_is_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ import warnings
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
-from transformers import DynamicCache
+from transformers import Cache, DynamicCache, PreTrainedModel
 
 from absorption.base import batches
 from absorption.models.attention import NAME, SharedPrefix
@@ -27,6 +27,10 @@ float32 in every type; the order of sums alone gives 2e-6 in float32 on a model 
 
 COPIES = {"cpu": 64}
 """Rows at once: more copies of the prefix leave the processor's cache, and take twice the time."""
+
+LAST = torch.tensor([-1])
+"""Only the last position's logits. As an index, not as the number 1: a slice is not contiguous, and PyTorch
+then copies the whole unembedding once a row (nine tenths of the time, and gigabytes)."""
 
 
 class SharedPrefixModel:
@@ -60,6 +64,14 @@ class SharedPrefixModel:
                 self.hf, self.blocks, tokens, depths, past_key_values=shared, use_cache=True
             )
 
+    def logits(
+        self, prefix: Int[Tensor, " before"], tokens: Int[Tensor, "row position"]
+    ) -> Float[Tensor, "row vocabulary"]:
+        """Logits at the last of the tokens that follow the prefix."""
+        shared = self.prefix(prefix)
+        with shared.active(), torch.inference_mode():
+            return _last_logits(self.hf, tokens.to(self._model.device), shared)
+
     def _run(self, tokens: Int[Tensor, " before"]) -> SharedPrefix:
         cache = DynamicCache()
         with torch.inference_mode(False), torch.no_grad():  # gradients may be taken behind it
@@ -82,6 +94,18 @@ class CopiedPrefixModel:
         copies = shared_prefix(self._model, prefix, depth=self._depth).expand(len(tokens))
         return self._model.residual_streams(tokens, depths, past_key_values=copies, use_cache=True)
 
+    def logits(
+        self, prefix: Int[Tensor, " before"], tokens: Int[Tensor, "row position"]
+    ) -> Float[Tensor, "row vocabulary"]:
+        """Logits at the last of the tokens that follow the prefix."""
+        copies = shared_prefix(self._model, prefix).expand(len(tokens))
+        with torch.inference_mode():
+            return _last_logits(self._model.hf, tokens.to(self._model.device), copies)
+
+
+def _last_logits(hf: PreTrainedModel, tokens: Tensor, past: Cache) -> Tensor:
+    return hf(tokens, past_key_values=past, use_cache=True, logits_to_keep=LAST).logits[:, -1]
+
 
 def continuing(
     model: LanguageModel, prefix: Int[Tensor, " before"], tokens: Int[Tensor, "row position"], depth: int
@@ -103,7 +127,8 @@ def _choose(
     usual = CopiedPrefixModel(model, depth)
     expected = usual.residual_streams(prefix, tokens, [depth])[depth].double()
     try:
-        fast = SharedPrefixModel(model)
+        with torch.inference_mode(False):  # it outlives the caller's mode
+            fast = SharedPrefixModel(model)
         found = fast.residual_streams(prefix, tokens, [depth])[depth].double()
         difference = float(((found - expected).norm(dim=-1) / expected.norm(dim=-1)).max())
         reason = (

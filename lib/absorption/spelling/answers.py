@@ -11,15 +11,12 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from absorption.base import batches, cache
+from absorption.models.continuations import continuing
 from absorption.models.language_model import LanguageModel
-from absorption.models.prefix import shared_prefix
 from absorption.spelling.prompts import SpellingPrompts, make_prompts
 from absorption.spelling.vocab import LETTERS
 
-VERSION = 1
-LAST = torch.tensor([-1])
-"""Only the answer position's logits. As an index, not as the number 1: a slice is not contiguous, and PyTorch
-then copies the whole unembedding once a row (nine tenths of the time, and gigabytes)."""
+VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -54,19 +51,16 @@ def ask(
     """
     batch = batch or batches.size(64)
     index = torch.arange(len(prompts.word_ids)) if index is None else index
+    texts = torch.cat([prompts.word_ids[index, None], prompts.suffix.expand(len(index), -1)], dim=1)
     logits = torch.empty(len(index), len(LETTERS))
     top = torch.empty(len(index), dtype=torch.long)
     for number, tokens in enumerate(prompts.prefixes):
         mine = (prompts.example_set[index] == number).nonzero()[:, 0]
-        prefix = shared_prefix(model, tokens) if len(mine) else None
+        if not len(mine):
+            continue
+        way = continuing(model, tokens, texts[mine[:2]], model.n_layers)
         for rows in mine.split(batch):
-            words = index[rows]
-            suffix = prompts.suffix.expand(len(rows), -1)
-            ids = torch.cat([prompts.word_ids[words, None], suffix], dim=1).to(model.device)
-            assert prefix is not None
-            out = model.hf(
-                ids, past_key_values=prefix.expand(len(rows)), use_cache=True, logits_to_keep=LAST
-            ).logits[:, -1]
+            out = way.logits(tokens, texts[rows])
             logits[rows] = out[:, prompts.answer_ids.to(out.device)].float().cpu()
             top[rows] = out.argmax(-1).cpu()
     return Answers(logits, top)
