@@ -163,6 +163,22 @@ def _():
     return latents.scores_against_l0(table), expected
 
 
+@shows("latents.activation_shares")
+def _():
+    table = frame(
+        "letter latent words share activation",
+        ("s", 7, "own", 0.0, 0.1), ("s", 7, "own", 1.0, 3.0), ("s", 7, "others", 0.0, 0.0),
+        ("s", 7, "others", 1.0, 0.5), ("c", 1200, "own", 0.5, 2.0), ("c", 1200, "others", 0.5, 0.25),
+    )  # fmt: skip
+    expected = []
+    for name, rows in (("S, latent 7", table.iloc[:4]), ("C, latent 1,200", table.iloc[4:])):
+        panel = Panel("activation", "share of words with at most this", title=name)
+        for words, mine in rows.groupby("words"):
+            panel.series[str(words)] = points(mine, "activation", "share")
+        expected.append(panel)
+    return latents.activation_shares(table), expected
+
+
 @shows("letters.letters_against_l0")
 def _():
     table = frame(

@@ -69,3 +69,36 @@ def scores_against_l0(points: pd.DataFrame) -> Figure:
         marks.against_l0(ax, points, metric)
     grid[-1].set(xlabel=theme.L0_SHARE)
     return fig
+
+
+@drawing
+def activation_shares(table: pd.DataFrame) -> Figure:
+    """Distribution functions of latents' activations, a panel a letter; where a curve begins is the share silent.
+
+    Args:
+        table: ``letter, latent, words, share, activation``, as ``recall_gap.activations`` gives it.
+    """
+    by_letter = list(theme.upper(table).groupby("letter", sort=False))
+    fig, grid = theme.panels(-(-len(by_letter) // 2), 2, height=1.6, sharey=True)
+    for ax, (letter, rows) in zip(grid, by_letter, strict=False):
+        ax.set_title(f"{letter}, latent {rows['latent'].iloc[0]:,}", pad=3)
+        for (words, mine), dash in zip(rows.groupby("words", sort=False), theme.DASHES, strict=False):
+            look = {"colour": theme.BLUE if dash == "-" else theme.ORANGE, "drawstyle": "steps-post"}
+            marks.series(
+                ax,
+                mine,
+                "activation",
+                "share",
+                name=str(words),
+                symbol="",
+                ends=None,
+                line=True,
+                dash=dash,
+                **look,
+            )
+        ax.set_ylim(0, 1.02)
+    for ax in grid[len(by_letter) :]:
+        ax.set_axis_off()
+    fig.supxlabel("activation", fontsize=7.5)
+    fig.supylabel("share of words with at most this", fontsize=7.5)
+    return fig

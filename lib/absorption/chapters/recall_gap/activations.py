@@ -1,0 +1,62 @@
+"""How strongly a letter's latent is on, for words with the letter and for others: where a threshold would help."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import torch
+
+from absorption.chapters.findings import Findings
+from absorption.chapters.recall_gap.gap import Scored
+from absorption.chapters.settings import RecallGapSettings
+from absorption.latents.sparse import encode_words
+
+N_LETTERS = 4
+"""Letters drawn: those with most test words."""
+SHARES = np.linspace(0, 1, 101)
+OWN, OTHERS = "words with the letter", "other words"
+
+
+@dataclass(frozen=True)
+class Activations(Findings):
+    """Distribution functions of the latents' activations on test words."""
+
+    table: pd.DataFrame
+    """``letter, latent, words, share, activation``: ``share`` of the words have at most this activation."""
+    silent: Mapping[str, str]
+    """Share of a letter's own words on which its latent is off, in words."""
+
+    def tables(self) -> Mapping[str, pd.DataFrame]:
+        """The curves."""
+        return {"latent-activations": self.table}
+
+    def numbers(self) -> Mapping[str, str]:
+        """Letters with the share of their words on which their latent is silent."""
+        return {"silent_letters": ", ".join(f"{letter} {share}" for letter, share in self.silent.items())}
+
+
+def activations(scored: Scored, settings: RecallGapSettings) -> Activations:
+    """Read off each letter's latent on the test words with the letter and on the others."""
+    probed, scores = scored.probed, scored.mine.scores
+    acts = encode_words(scored.mine.sae, scored.acts)
+    letters = probed.words["letter"].to_numpy()[probed.test]
+    chosen = scores[(scores["selection"] == settings.selection) & (scores["metric"] == "f1")].set_index(
+        "letter"
+    )
+    drawn = [letter for letter in pd.Series(letters).value_counts().index if letter in chosen.index][
+        :N_LETTERS
+    ]
+    parts, silent = [], {}
+    for letter in drawn:
+        latent = int(chosen.loc[letter, "latent"])
+        values = acts.dense(torch.tensor([latent]))[:, 0].numpy()[probed.test]
+        own = letters == letter
+        silent[letter.upper()] = f"{(values[own] == 0).mean():.0%}"
+        for words, mine in ((OWN, values[own]), (OTHERS, values[~own])):
+            levels = np.quantile(mine, SHARES, method="inverted_cdf")
+            row = {"letter": letter, "latent": latent, "words": words, "share": SHARES, "activation": levels}
+            parts.append(pd.DataFrame(row))
+    return Activations(pd.concat(parts, ignore_index=True), silent)
