@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
 from matplotlib.figure import Figure
 
@@ -83,7 +85,10 @@ def activation_shares(table: pd.DataFrame) -> Figure:
     for ax, (letter, rows) in zip(grid, by_letter, strict=False):
         ax.set_title(f"{letter}, latent {rows['latent'].iloc[0]:,}", pad=3)
         for (words, mine), dash in zip(rows.groupby("words", sort=False), theme.DASHES, strict=False):
-            look = {"colour": theme.BLUE if dash == "-" else theme.ORANGE, "drawstyle": "steps-post"}
+            look: dict[str, Any] = {
+                "colour": theme.BLUE if dash == "-" else theme.ORANGE,
+                "drawstyle": "steps-post",
+            }
             marks.series(
                 ax,
                 mine,

@@ -61,7 +61,8 @@ def draw(function: Callable[..., Drawing], paths: Sequence[Path], others: Mappin
         return function(*tables, **values)
     except KeyError as error:
         columns = "; ".join(
-            f"{path.name} has {', '.join(table)}" for path, table in zip(paths, tables, strict=True)
+            f"{path.name} has {', '.join(map(str, table.columns))}"
+            for path, table in zip(paths, tables, strict=True)
         )
         raise FigureError(f"column {error} is missing; {columns}.") from None
 

@@ -48,7 +48,7 @@ STYLE: dict[str, Any] = {
     "axes.labelsize": 7.5, "axes.titlesize": 7.5, "xtick.labelsize": 7, "ytick.labelsize": 7,
     "legend.fontsize": 7, "legend.frameon": False, "lines.linewidth": 1.1, "lines.markersize": 3.6,
     "svg.fonttype": "none", "text.parse_math": False, "svg.hashsalt": "absorption",
-    "figure.constrained_layout.h_pad": 0.02, "figure.constrained_layout.w_pad": 0.02,
+    "figure.constrained_layout.h_pad": 0.04, "figure.constrained_layout.w_pad": 0.02,
 }  # fmt: skip
 Built = ParamSpec("Built")
 

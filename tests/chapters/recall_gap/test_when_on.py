@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -11,17 +10,15 @@ import pandas as pd
 import pytest
 import torch
 
+from absorption.chapters.recall_gap import when_on as module
 from absorption.latents.sparse import SparseActs
 
-module = importlib.import_module(
-    "absorption.chapters.recall_gap.activations"
-)  # the package's name is the function
 VALUES = [0.0, 0.0, 1.0, 4.0, 0.0, 0.5, 0.0, 9.0]
 """Of latent 1: four words with S, three with C, and one training word that must not be counted."""
 
 
 @pytest.fixture
-def found(monkeypatch: pytest.MonkeyPatch) -> Any:
+def found(monkeypatch: pytest.MonkeyPatch) -> module.Activations:
     dense = torch.zeros(8, 3)
     dense[:, 1] = torch.tensor(VALUES)
     monkeypatch.setattr(module, "encode_words", lambda *_: SparseActs(dense.to_sparse_csr()))
@@ -37,7 +34,9 @@ def found(monkeypatch: pytest.MonkeyPatch) -> Any:
     return module.activations(cast(Any, scored), cast(Any, SimpleNamespace(selection="best F1")))
 
 
-def test_a_curve_begins_at_the_share_of_words_on_which_the_latent_is_silent(found: Any) -> None:
+def test_a_curve_begins_at_the_share_of_words_on_which_the_latent_is_silent(
+    found: module.Activations,
+) -> None:
     assert found.silent == {"S": "50%", "C": "67%"}
     assert found.numbers() == {"silent_letters": "S 50%, C 67%"}
     own = found.table.query("letter == 's' and words == 'words with the letter'")
@@ -45,7 +44,9 @@ def test_a_curve_begins_at_the_share_of_words_on_which_the_latent_is_silent(foun
     assert own["activation"].max() == 4.0
 
 
-def test_other_words_are_those_of_all_other_letters_and_training_words_are_left_out(found: Any) -> None:
+def test_other_words_are_those_of_all_other_letters_and_training_words_are_left_out(
+    found: module.Activations,
+) -> None:
     others = found.table.query("letter == 'c' and words == 'other words'").set_index("share")["activation"]
     assert [others.iloc[at] for at in (0, 50, 51, 75, 76, 100)] == [0, 0, 1, 1, 4, 4]
     assert set(found.table["latent"]) == {1}

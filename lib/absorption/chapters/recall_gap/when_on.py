@@ -43,15 +43,14 @@ def activations(scored: Scored, settings: RecallGapSettings) -> Activations:
     probed, scores = scored.probed, scored.mine.scores
     acts = encode_words(scored.mine.sae, scored.acts)
     letters = probed.words["letter"].to_numpy()[probed.test]
-    chosen = scores[(scores["selection"] == settings.selection) & (scores["metric"] == "f1")].set_index(
-        "letter"
-    )
-    drawn = [letter for letter in pd.Series(letters).value_counts().index if letter in chosen.index][
-        :N_LETTERS
-    ]
+    chosen = scores[(scores["selection"] == settings.selection) & (scores["metric"] == "f1")]
+    latents = {
+        str(letter): int(latent) for letter, latent in zip(chosen["letter"], chosen["latent"], strict=True)
+    }
+    drawn = [letter for letter in pd.Series(letters).value_counts().index if letter in latents][:N_LETTERS]
     parts, silent = [], {}
     for letter in drawn:
-        latent = int(chosen.loc[letter, "latent"])
+        latent = latents[letter]
         values = acts.dense(torch.tensor([latent]))[:, 0].numpy()[probed.test]
         own = letters == letter
         silent[letter.upper()] = f"{(values[own] == 0).mean():.0%}"
