@@ -10,6 +10,7 @@ from absorption.plots import absorbed, case, filters, sae_family, side_by_side
 
 ENDS, NULL_ENDS = ("low", "high"), ("null_low", "null_high")
 NULL = "null null_low null_high"
+PAPERS_BEST = [("x", 25 / 2304, 50 / 2304)]
 
 
 def _rates() -> pd.DataFrame:
@@ -164,6 +165,32 @@ def _():
         expected.append(panel)
     expected[1].series["null"] = points(table.iloc[4:], "l0_share", "null", y_ends=NULL_ENDS)
     return sae_family.against_setting(table, "l0_share", drawn, "L0", percent=True), expected
+
+
+@shows("sae_family.beside_published")
+def _():
+    published = frame(
+        "panel series l0_share value",
+        ("full", "another, old", 0.01, 0.36), ("full", "another, old", 0.3, 0.02), ("full", "a third", 0.05, 0.07),
+        ("fraction", "another, new", 0.02, 0.12),
+    )  # fmt: skip
+    ours = frame(
+        "panel series l0_share l0_share_low l0_share_high value value_low value_high",
+        ("full", "ours", 0.06, 0.06, 0.14, 0.05, 0.03, 0.09),
+        ("full", "ours", 0.03, 0.03, 0.065, 0.04, 0.02, 0.08),
+        ("fraction", "ours", 0.055, 0.055, 0.13, 0.16, 0.15, 0.2),
+    )
+    expected = []
+    for title, rows in published.groupby("panel", sort=False):
+        panel = Panel("L0, share of d_model", "mean over letters", title=str(title), spans=PAPERS_BEST)
+        for name, mine in rows.groupby("series"):
+            panel.series[str(name)] = points(mine, "l0_share", "value")
+        mine, x_ends = ours[ours["panel"] == title], ("l0_share_low", "l0_share_high")
+        panel.series["ours"] = points(
+            mine, "l0_share", "value", x_ends=x_ends, y_ends=("value_low", "value_high")
+        )
+        expected.append(panel)
+    return sae_family.beside_published(published, ours), expected
 
 
 @shows("side_by_side.dots")

@@ -11,6 +11,7 @@ from absorption.plots import marks, theme
 from absorption.plots.theme import drawing
 
 COLUMNS = 2
+SHARE = "L0, share of d_model"
 
 
 @drawing
@@ -56,3 +57,31 @@ def _apart(at: list[float], factor: float = 1.3) -> list[float]:
         if not kept or value >= factor * kept[-1]:
             kept.append(value)
     return kept
+
+
+@drawing
+def beside_published(published: pd.DataFrame, ours: pd.DataFrame) -> Figure:
+    """Absorption that others published and ours against L0 over d_model, a panel a definition.
+
+    Args:
+        published: ``panel, series, l0_share, value``.
+        ours: the same with ``_low`` and ``_high`` of the last two columns.
+    """
+    titles = list(dict.fromkeys(published["panel"]))
+    fig, grid = theme.panels(len(titles), height=1.75, sharex=True)
+    looks = theme.looks([*ours["series"], *published["series"]])
+    for ax, title in zip(grid, titles, strict=True):
+        ax.set_title(title, pad=3)
+        for name, rows in published[published["panel"] == title].groupby("series", sort=False):
+            colour, symbol = looks[name]
+            marks.points(
+                ax, rows, "l0_share", "value", name=str(name), colour=colour, symbol=symbol, alpha=0.8
+            )
+        for name, rows in ours[ours["panel"] == title].groupby("series", sort=False):
+            marks.cross(ax, rows, "l0_share", "value", name=str(name), look=looks[name])
+        theme.from_zero(ax)
+    for ax in grid:  # all share one axis
+        theme.share_axis(ax)
+    grid[-1].set_xlabel(SHARE)
+    fig.supylabel("mean over letters", fontsize=7.5)
+    return fig
