@@ -2,8 +2,11 @@
 
 import pandas as pd
 import pytest
+import torch
 
+from absorption.chapters import probe_baselines as chapter
 from absorption.chapters.probe_baselines import LR, ByDepth, ByLetter, BySplit, letter_table
+from absorption.probes.fit import ProbeSet
 from absorption.probes.scores import METRICS
 
 COLUMNS = ["depth", "seed", "method", "letter", "metric", "value", "low", "high"]
@@ -59,3 +62,24 @@ def test_the_text_takes_the_converged_probe_of_each_split() -> None:
     ]  # fmt: skip
     found = BySplit(pd.DataFrame(rows, columns=["probe", "split", "variants", "value"]))
     assert dict(found.numbers()) == {"variants": 0.4, "f1_by_word": 0.8, "f1_by_stem": 0.7}
+
+
+def test_directions_are_compared_letter_by_letter_and_alike_letters_stand_side_by_side() -> None:
+    weights = torch.eye(26) * 3  # lengths do not matter
+    patterns = torch.eye(26)
+    patterns[7] = 0  # no word with H
+    patterns[25] = torch.nn.functional.normalize(
+        patterns[0] + 0.1 * patterns[25], dim=0
+    )  # Z is written like A
+    bias = torch.zeros(26)
+    found = chapter.direction_cosines(
+        {"weights": ProbeSet(weights, bias), "patterns": ProbeSet(patterns, bias)}
+    )
+    pair = found[(found["letter"] == "a") & (found["other"] == "z")].set_index("direction")["cosine"]
+    assert pair["weights"] == pytest.approx(0)
+    assert pair["patterns"] == pytest.approx(1 / 1.01**0.5)
+    order = list(dict.fromkeys(found["letter"]))
+    assert abs(order.index("a") - order.index("z")) == 1
+    assert list(dict.fromkeys(found["other"])) == order
+    assert found.loc[(found["direction"] == "patterns") & (found["letter"] == "h"), "cosine"].isna().all()
+    assert chapter.Directions(found).numbers()["alike_patterns"] == "A and Z (1.00)"

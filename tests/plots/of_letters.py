@@ -102,6 +102,24 @@ def _():
     return probes.scores_by_depth(table), [panel]
 
 
+@shows("probes.direction_cosines")
+def _():
+    pairs = [("b", "b", 1.0), ("b", "a", 0.25), ("a", "b", 0.25), ("a", "a", 1.0)]
+    table = frame(
+        "direction letter other cosine",
+        *(("weights", *pair) for pair in pairs),
+        *(("patterns", one, other, -value) for one, other, value in pairs),
+    )
+    expected = []
+    for kind, rows in table.groupby("direction", sort=False):
+        panel = Panel("", "", title=str(kind))
+        panel.cells = {
+            (r["letter"].upper(), r["other"].upper()): r["cosine"] for r in rows.to_dict("records")
+        }
+        expected.append(panel)
+    return probes.direction_cosines(table), expected
+
+
 @shows("latents.probe_against_latents")
 def _():
     found = pd.concat([

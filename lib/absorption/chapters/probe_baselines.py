@@ -6,8 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from jaxtyping import Float
+from scipy.cluster.hierarchy import leaves_list, linkage
+from scipy.spatial.distance import squareform
 from torch import Tensor
 
 from absorption.base.statistics import Estimate
@@ -15,15 +18,17 @@ from absorption.chapters.findings import Findings, claim
 from absorption.chapters.settings import ProbeSettings, every_depth
 from absorption.models.hooks import Site
 from absorption.models.language_model import LanguageModel
-from absorption.probes.fit import one_hot
+from absorption.probes.fit import ProbeSet, one_hot
 from absorption.probes.scores import METRICS, mean_scores, prevalence_f1, score_layers, score_splits
-from absorption.probes.words import CONVERGED, probe_words
+from absorption.probes.words import CONVERGED, PATTERN, probe_words
 from absorption.spelling.activations import word_activations
 from absorption.spelling.prompts import make_prompts
-from absorption.spelling.vocab import BY_STEM, BY_WORD, load_vocab, sample_words
+from absorption.spelling.vocab import BY_STEM, BY_WORD, LETTERS, load_vocab, sample_words
 
 LR = "LR probe"
 """What scores call the converged probe."""
+DIRECTIONS = {"weights": CONVERGED, "patterns": PATTERN}
+"""Which probe each kind of direction is of."""
 
 
 @dataclass(frozen=True)
@@ -102,6 +107,56 @@ def letter_table(scores: pd.DataFrame, words: pd.DataFrame, method: str = LR) ->
     n_test = words.loc[words["split"] == "test", "letter"].value_counts()
     counted = wide[list(METRICS)].assign(**{"test words": n_test.reindex(wide.index).astype(int)})
     return counted.reset_index().rename_axis(columns=None)
+
+
+@dataclass(frozen=True)
+class Directions(Findings):
+    """How alike the letters' directions are: of the probes' weights, and of the patterns they are written along."""
+
+    cosines: pd.DataFrame
+    """``direction, letter, other, cosine``; letters in the order of a clustering of the patterns."""
+
+    def tables(self) -> Mapping[str, pd.DataFrame]:
+        """Every pair's cosine."""
+        return {"direction-cosines": self.cosines}
+
+    def numbers(self) -> Mapping[str, Any]:
+        """The most alike pair of either kind of direction."""
+        rows = self.cosines[self.cosines["letter"] < self.cosines["other"]].dropna().sort_values("cosine")
+        most = rows.groupby("direction").last()
+        return {
+            f"alike_{kind}": f"{row['letter'].upper()} and {row['other'].upper()} ({row['cosine']:.2f})"
+            for kind, row in most.iterrows()
+        }
+
+
+def compare_directions(words: Words, settings: ProbeSettings) -> Directions:
+    """Cosines between the 26 probes' weights, and between their patterns, of the first split."""
+    filters = probe_words(words.table, words.acts, seed=settings.seed)
+    return Directions(
+        direction_cosines({kind: filters.under(name).probes for kind, name in DIRECTIONS.items()})
+    )
+
+
+def direction_cosines(probes: Mapping[str, ProbeSet]) -> pd.DataFrame:
+    """Cosine of every pair of letters, by kind of direction.
+
+    Args:
+        probes: by kind; the last one's clustering (average linkage of 1 - cosine, alike letters side by side) orders
+            the letters of all.
+    """
+    found = {kind: (one.directions @ one.directions.T).double().numpy() for kind, one in probes.items()}
+    alike = np.nan_to_num(list(found.values())[-1])  # a letter without words has no direction
+    distances = squareform(np.clip(1 - alike, 0, None), checks=False)
+    order = leaves_list(linkage(distances, "average", optimal_ordering=True))
+    return pd.DataFrame(
+        [
+            {"direction": kind, "letter": LETTERS[i], "other": LETTERS[j], "cosine": cosines[i, j]}
+            for kind, cosines in found.items()
+            for i in order
+            for j in order
+        ]
+    )
 
 
 @dataclass(frozen=True)

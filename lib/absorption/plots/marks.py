@@ -171,12 +171,15 @@ def diagonal(ax: Axes, values: pd.DataFrame, name: str = "equal") -> None:
     series(ax, pd.DataFrame({"x": ends, "y": ends}), "x", "y", name=name, ends=None, **look)
 
 
-def heatmap(ax: Axes, wide: pd.DataFrame, *, low: float, high: float, colours: Any, title: str) -> None:
-    """Cells with their values written in; rows from the top, as in the table; missing cells stay empty."""
+def heatmap(
+    ax: Axes, wide: pd.DataFrame, *, low: float, high: float, colours: Any, title: str, written: bool = True
+) -> None:
+    """Cells, with their values written in or not; rows from the top, as in the table; missing cells stay empty."""
     values = wide.where(wide.abs() >= 0.005, wide * 0)  # no "-0.00"
     sns.heatmap(
-        values, ax=ax, vmin=low, vmax=high, cmap=colours, annot=True, fmt=".2f", annot_kws={"size": 6},
-        xticklabels=True, yticklabels=True, cbar_kws={"label": title, "shrink": 0.8, "aspect": 25},
+        values, ax=ax, vmin=low, vmax=high, cmap=colours, annot=written, fmt=".2f", annot_kws={"size": 6},
+        xticklabels=True, yticklabels=True, rasterized=wide.size > 200,
+        cbar_kws={"label": title, "shrink": 0.8, "aspect": 25},
     )  # fmt: skip
     ax.grid(visible=False)
     ax.tick_params(length=0)

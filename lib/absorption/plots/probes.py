@@ -35,3 +35,22 @@ def scores_by_depth(table: pd.DataFrame, metrics: tuple[str, ...] = ("f1", "auro
         )  # fmt: skip
     ax.set_ylim(0, 1.02)
     return fig
+
+
+@drawing
+def direction_cosines(table: pd.DataFrame) -> Figure:
+    """How alike the letters' directions are, a heatmap a kind of direction; letters in the table's order.
+
+    Args:
+        table: ``direction, letter, other, cosine``, as ``probe_baselines.direction_cosines`` gives it.
+    """
+    rows = theme.upper(theme.upper(table), "other")
+    kinds, order = list(dict.fromkeys(rows["direction"])), list(dict.fromkeys(rows["letter"]))
+    fig, grid = theme.panels(len(kinds), height=3.2)
+    for ax, kind in zip(grid, kinds, strict=True):
+        wide = rows[rows["direction"] == kind].pivot(index="letter", columns="other", values="cosine")
+        look = {"low": -1.0, "high": 1.0, "colours": theme.DIVERGING, "title": "cosine", "written": False}
+        marks.heatmap(ax, wide.loc[order, order], **look)
+        ax.set_title(kind, pad=3)
+        ax.tick_params(labelsize=5.5, rotation=0)
+    return fig

@@ -18,6 +18,7 @@ import matplotlib as mpl
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator, PercentFormatter
 
@@ -26,6 +27,7 @@ BLUE, ORANGE, GREEN, PINK, SKY, RED, YELLOW, GREY = (
 )  # fmt: skip
 PALETTE = (BLUE, ORANGE, GREEN, PINK, SKY, RED, GREY)
 """Okabe and Ito's colours, told apart with every common colour blindness."""
+DIVERGING = LinearSegmentedColormap.from_list("orange to blue", [ORANGE, "#ffffff", BLUE])
 SYMBOLS = ("o", "D", "s", "^", "X", "P", "*")
 DASHES = ("-", "--", ":", "-.", (0, (6, 2)))
 INK = "#1f2329"

@@ -11,7 +11,6 @@ from matplotlib.figure import Figure
 from absorption.plots import marks, theme
 from absorption.plots.theme import BLUE, GREEN, GREY, ORANGE, drawing
 
-DIVERGING = LinearSegmentedColormap.from_list("orange to blue", [ORANGE, "#ffffff", BLUE])
 RISING = LinearSegmentedColormap.from_list("white to blue", ["#ffffff", BLUE])
 SEQUENTIAL = "cividis"
 
@@ -29,7 +28,7 @@ def cosines(table: pd.DataFrame) -> Figure:
         world, side = worlds[place // 2], sides[place % 2]
         part = table[(table["world"] == world) & (table["side"] == side)]
         wide = part.pivot(index="latent", columns="feature", values="cosine")
-        scale = {"low": -1.0, "high": 1.0, "colours": DIVERGING, "title": "cosine" if place % 2 else ""}
+        scale = {"low": -1.0, "high": 1.0, "colours": theme.DIVERGING, "title": "cosine" if place % 2 else ""}
         marks.heatmap(ax, wide, **scale)
         ax.set_title(side, pad=3)
         ax.set(xlabel="feature", ylabel="" if place % 2 else f"{world}: latent")
