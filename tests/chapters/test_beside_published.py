@@ -9,9 +9,13 @@ import pandas as pd
 import pytest
 from tests.several_saes.made_up import MEMBERS, value_of
 
-from absorption import several_saes
+from absorption import claims, several_saes
 from absorption.base.data import data_root
-from absorption.chapters.hyper_parameters.beside_published import BesidePublished, set_beside_published
+from absorption.chapters.hyper_parameters.beside_published import (
+    BesidePublished,
+    set_beside_published,
+    slopes,
+)
 
 PUBLISHED = data_root() / "published"
 FULL = "full absorption"
@@ -27,7 +31,7 @@ def test_a_panel_shows_the_published_and_the_measured_rates_of_its_definition(
     beside: BesidePublished,
 ) -> None:
     def drawn(table: pd.DataFrame) -> dict[str, int]:
-        return table.groupby("panel").size().to_dict()
+        return {str(panel): len(rows) for panel, rows in table.groupby("panel")}
 
     assert drawn(beside.published) == {
         FULL: 42 + 6,
@@ -82,3 +86,26 @@ def test_the_text_counts_series_that_fall_with_l0(beside: BesidePublished) -> No
     assert (told["fraction_old"], told["fraction_new"]) == ("0.284", "0.153")
     beside.published.loc[:, "value"] = beside.published["l0"] / 1000
     assert beside.numbers()["n_falling_full"] == 0
+
+
+def test_a_series_falls_by_its_least_squares_slope_over_doublings(beside: BesidePublished) -> None:
+    """By hand for Gemma's JumpReLU, whose L0 nearly doubles from SAE to SAE: slope over 0, 1, ..., 5 doublings.
+
+    Rates .364, .256, .109, .064, .027, .014 with weights -2.5, -1.5, -.5, .5, 1.5, 2.5 over 17.5: -1.241 / 17.5.
+    """
+    found = slopes(beside.published)
+    assert len(found) == 7 + 1 + 1
+    mine = found[(found["model"] == "Gemma-2-2B") & (found["definition"] == FULL)]["slope"].item()
+    assert mine == pytest.approx(-1.241 / 17.5, rel=0.02)
+
+
+def test_published_rates_are_judged_apart_from_ours(beside: BesidePublished) -> None:
+    (row,) = beside.claims().to_dict("records")
+    assert (row["claim"], row["part"]) == ("rate-l0-width", "published-l0")
+    assert row["value"] == pytest.approx(slopes(beside.published)["slope"].mean())
+    assert row["note"].startswith("9 series")
+    rule = claims.load()["rate-l0-width"].part("published-l0").rule
+    assert claims.judge(rule, row["low"], row["high"]) == "reproduced"
+    beside.published.loc[:, "value"] = beside.published["l0"] / 1000
+    (rising,) = beside.claims().to_dict("records")
+    assert claims.judge(rule, rising["low"], rising["high"]) == "not reproduced"

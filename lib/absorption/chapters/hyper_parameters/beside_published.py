@@ -9,11 +9,13 @@ from typing import Any
 import pandas as pd
 
 from absorption.base.quantities import rate
-from absorption.chapters.findings import Findings
+from absorption.base.statistics import Estimate, mean_interval
+from absorption.chapters.findings import Findings, claim
 from absorption.definitions.rules import ABLATION, FRACTION, FULL_ABSORPTION
 from absorption.definitions.versions import FRACTION_UNTHRESHOLDED
+from absorption.latents.score import doubling_weights
 from absorption.models.before_loading import model_size
-from absorption.several_saes.published import mean_published
+from absorption.several_saes.published import TARGETS, mean_published
 from absorption.several_saes.stored_numbers import SaeFamily, along, members
 
 PANELS = {
@@ -46,6 +48,15 @@ class BesidePublished(Findings):
         """Both."""
         return {"published-rates": self.published, "family-beside-published": self.ours}
 
+    def claims(self) -> pd.DataFrame:
+        """Whether published rates fall with L0; no null is published, so that "every SAE" cannot be judged."""
+        note = f"{len(slopes(self.published))} series of published SAEs, interval over series; first letters only"
+        return claim("rate-l0-width", self._slope, part="published-l0", note=note)
+
+    @property
+    def _slope(self) -> Estimate:
+        return mean_interval(slopes(self.published)["slope"].to_numpy())
+
     def numbers(self) -> Mapping[str, Any]:
         """Where published absorption is large, whether it falls with L0, and where ours lies."""
         full = self.published[self.published["panel"] == PANELS[FULL_ABSORPTION]]
@@ -56,6 +67,8 @@ class BesidePublished(Findings):
             **_falling(self.published, FULL_ABSORPTION, "full"),
             **_falling(self.published, ABLATION, "ablation"),
             **_falling(self.published, FRACTION_UNTHRESHOLDED, "fraction"),
+            "published_slope": str(self._slope),
+            "n_series": len(slopes(self.published)),
             "large": LARGE,
             "large_up_to": _percent(large),
             "n_with_rate": len(mine),
@@ -94,13 +107,27 @@ def _ours(family: SaeFamily) -> pd.DataFrame:
     )  # fmt: skip
 
 
+def slopes(published: pd.DataFrame) -> pd.DataFrame:
+    """Each published series by full absorption or by ablation, of first letters: change of the rate by L0.
+
+    Returns:
+        Columns as in ``LINE`` and ``slope``: least-squares change each time L0 doubles.
+    """
+    mine = published["definition"].isin([FULL_ABSORPTION, ABLATION]) & (published["target"] == TARGETS[0])
+    rows = [
+        (*key, float(doubling_weights(list(rows["l0"])) @ rows["value"]))
+        for key, rows in published[mine].groupby(LINE, sort=False)
+    ]  # fmt: skip
+    return pd.DataFrame(rows, columns=[*LINE, "slope"])
+
+
 def _falling(published: pd.DataFrame, definition: str, name: str) -> dict[str, Any]:
     """Of the series of SAEs that differ in L0 alone, how many absorb less at their highest L0 than at their lowest."""
     lines = [
         rows.sort_values("l0") for _, rows in published[published["definition"] == definition].groupby(LINE)
     ]
-    falls = sum(rows["value"].iloc[-1] < rows["value"].iloc[0] for rows in lines)
-    return {f"n_lines_{name}": len(lines), f"n_falling_{name}": int(falls)}
+    falling = sum(rows["value"].iloc[-1] < rows["value"].iloc[0] for rows in lines)
+    return {f"n_lines_{name}": len(lines), f"n_falling_{name}": int(falling)}
 
 
 def _fractions(published: pd.DataFrame) -> dict[str, str]:
