@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -11,6 +10,7 @@ import pytest
 import torch
 from tests.planted_model import GAIN, planted
 from tests.planted_model import planted_engine as engine
+from tests.plots.reading import drawn_series
 
 from absorption import ablation, latents, one_sae
 from absorption.chapters.absorption.one_prompt import letter_words, prompt_activations
@@ -105,10 +105,10 @@ def test_each_letter_s_largest_cosines_are_sorted_and_drawn() -> None:
         expected = sorted(cosines[:, LETTERS.index(str(letter))].tolist(), reverse=True)[:3]
         assert rows["cosine"].tolist() == pytest.approx(expected, abs=1e-6)
         assert rows["rank"].tolist() == [1, 2, 3]
-    first, rest = cast(Any, letter_figures.cosines_by_letter(found)).data
-    assert list(first.x) == [letter.upper() for letter in LETTERS]
-    assert list(first.y) == found[found["rank"] == 1]["cosine"].tolist()
-    assert list(rest.y) == found[found["rank"] > 1]["cosine"].tolist()
+    drawn = drawn_series(letter_figures.cosines_by_letter(found))
+    assert drawn["the largest"][0] == [letter.upper() for letter in LETTERS]
+    assert drawn["the largest"][1] == found[found["rank"] == 1]["cosine"].tolist()
+    assert drawn["the next"][1] == found[found["rank"] > 1]["cosine"].tolist()
 
 
 def test_a_main_latent_stays_main_and_other_letters_absorbers_are_not_marked() -> None:
@@ -163,45 +163,39 @@ def test_the_share_of_words_with_one_strongest_latent_is_counted_by_word() -> No
 
 
 def test_the_prompt_s_figure_draws_each_role_s_activations_at_its_words() -> None:
-    fig = cast(Any, figures.prompt_activations(prompt(), planted().words["word"].iloc[child_word("m", 1)]))
-    assert [trace.name for trace in fig.data] == ["main", "absorbing"]
-    for trace in fig.data:
-        drawn = prompt()[prompt()["role"] == trace.name]
-        assert list(trace.x) == drawn["place"].tolist()
-        assert list(trace.y) == drawn["activation"].tolist()
-    labels = fig.layout.xaxis.ticktext
-    assert labels[3].startswith("<b>")
-    assert not any(label.startswith("<b>") for number, label in enumerate(labels) if number != 3)
-    assert fig.layout.yaxis.title.text == "activation"
+    fig = figures.prompt_activations(prompt(), planted().words["word"].iloc[child_word("m", 1)])
+    drawn = drawn_series(fig)
+    assert list(drawn) == ["main", "absorbing"]
+    for role, (places, activations) in drawn.items():
+        rows = prompt()[prompt()["role"] == role]
+        assert [round(place) for place in places] == rows["place"].tolist()
+        assert activations == rows["activation"].tolist()
+    bold = [label.get_fontweight() == "bold" for label in fig.figure.axes[0].get_xticklabels()]
+    assert [number for number, one in enumerate(bold) if one] == [3]
 
 
 def test_the_cosine_figures_draw_the_tables() -> None:
     truth = planted()
     few = latents.decoder_cosines(truth.sae, truth.directions, roles("m", 1))
-    fig = cast(Any, figures.decoder_cosines(few, "m"))
-    assert [list(trace.y) for trace in fig.data] == [
-        few[few["role"] == role]["cosine"].tolist() for role in ("main", "absorbing")
-    ]
-    assert list(fig.data[0].x) == [letter.upper() for letter in LETTERS]
-    assert "<b>M</b>" in fig.layout.xaxis.ticktext
-    assert (fig.layout.xaxis.title.text, fig.layout.yaxis.title.text) == (
-        "probe of the letter",
-        "decoder cosine",
-    )
+    fig = figures.decoder_cosines(few, "m")
+    upper = [letter.upper() for letter in LETTERS]
+    assert drawn_series(fig) == {
+        role: (upper, few[few["role"] == role]["cosine"].tolist()) for role in ("main", "absorbing")
+    }
+    labels = fig.figure.axes[0].get_xticklabels()
+    assert [label.get_text() for label in labels if label.get_fontweight() == "bold"] == ["M"]
     table = pd.DataFrame(
         {"latent": [0, 1, 2], "encoder_cosine": [0.1, 0.2, 0.3], "decoder_cosine": [0.4, 0.5, 0.6],
          "role": ["other", "main", "absorbing"]}
     )  # fmt: skip
-    fig = cast(Any, figures.all_cosines(table))
-    assert [(trace.name, list(trace.x), list(trace.y)) for trace in fig.data] == [
-        ("other", [0.1], [0.4]), ("main", [0.2], [0.5]), ("absorbing", [0.3], [0.6]),
-    ]  # fmt: skip
-    assert fig.layout.xaxis.title.text.startswith("encoder cosine")
-    assert fig.layout.yaxis.title.text.startswith("decoder cosine")
+    assert drawn_series(figures.all_cosines(table)) == {
+        "other": ([0.1], [0.4]), "main": ([0.2], [0.5]), "absorbing": ([0.3], [0.6]),
+    }  # fmt: skip
 
 
 def test_the_figure_of_both_metrics_draws_every_effect_and_the_line_of_equality() -> None:
     table = pd.DataFrame({"latent": [1, 2], "mean_effect": [-3.0, 0.5], "max_effect": [-2.0, 1.0]})
-    line, points = cast(Any, figures.two_baselines(table)).data
-    assert list(line.x) == list(line.y) == [-3.0, 1.0]
-    assert (list(points.x), list(points.y)) == ([-3.0, 0.5], [-2.0, 1.0])
+    assert drawn_series(figures.two_baselines(table)) == {
+        "equal": ([-3.0, 1.0], [-3.0, 1.0]),
+        "a latent of a word": ([-3.0, 0.5], [-2.0, 1.0]),
+    }

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
-import pandas as pd
 import pytest
+from tests.plots.reading import panels
 from tests.settings_of import settings_of
 
 from absorption.chapters import co_occurrence
@@ -47,8 +47,9 @@ def test_the_saes_are_those_of_the_two_tables(
 def test_the_figure_draws_each_world_s_cosines_latent_by_feature(plant) -> None:
     world = experiments.partial_experiment().world
     table = measure.cosines(plant(world, 0.5), world).assign(world="w")
-    encoder, decoder = cast(Any, figures.cosines(pd.concat([table]))).data
+    encoder, decoder = (panel.cells for panel in panels(figures.cosines(table)))
     # encoder of f0's latent: (1, -d) / sqrt(1 + d^2), decoder of f1's: (d, 1) / sqrt(1 + d^2), d = .5
-    assert encoder.z[0].tolist() == pytest.approx([0.894427, -0.447214, 0, 0], abs=1e-5)
-    assert decoder.z[1].tolist() == pytest.approx([0.447214, 0.894427, 0, 0], abs=1e-5)
-    assert list(encoder.x) == list(encoder.y) == ["f0", "f1", "f2", "f3"]
+    names = ["f0", "f1", "f2", "f3"]
+    assert [encoder["f0", name] for name in names] == pytest.approx([0.894427, -0.447214, 0, 0], abs=1e-5)
+    assert [decoder["f1", name] for name in names] == pytest.approx([0.447214, 0.894427, 0, 0], abs=1e-5)
+    assert list(encoder) == [(latent, feature) for latent in names for feature in names]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,6 +9,7 @@ from tests.mediation.planted_letters import found, of_kind, probed
 from tests.planted_model import planted
 from tests.planted_model import planted_engine as engine
 from tests.planted_model import planted_evidence as evidence
+from tests.plots.reading import drawn_series
 
 from absorption import plots
 from absorption.ablation.effects import all_effects
@@ -135,13 +134,13 @@ def test_the_figures_show_every_sae_strength_and_letter() -> None:
     chosen = words_a_letter(words.right, words.letters, 1, 0)
     table = set_by_sae(words, [planted().sae], chosen)
     rates = set_rates(table)
-    drawn: Any = plots.mediation.set_edits(rates).data
+    drawn = drawn_series(plots.mediation.set_edits(rates))
     assert len(drawn) == 3 * len(STRENGTHS)
-    shown = {trace.name: float(trace.x[0]) for trace in drawn}
+    shown = {name: values[0] for name, (values, _) in drawn.items()}
     wanted = rates[(rates["quantity"] == "p_new") & (rates["strength"] == 3)]["value"].iloc[0]
     assert shown["P(new letter), 3 times the mean"] == pytest.approx(wanted)
-    points: Any = plots.mediation.edited_by_f1(edited_by_letter(table, 1.0)).data
-    assert sum(len(trace.x) for trace in points) == table["new"].nunique()
+    points = drawn_series(plots.mediation.edited_by_f1(edited_by_letter(table, 1.0)))
+    assert sum(len(f1) for f1, _ in points.values()) == table["new"].nunique()
     texts = rate_texts(rates)
     assert texts["strength"].tolist() == [1.0, 3.0]
     assert texts["p_new"].iloc[1].startswith(f"{wanted:.2f} [")

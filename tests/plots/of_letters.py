@@ -200,15 +200,15 @@ def _():
 @shows("letters.letters_against_l0")
 def _():
     table = frame(
-        "letter l0_text value low high null null_low null_high",
-        ("a", 32, 0.4, 0.3, 0.6, 0.05, 0.01, 0.07), ("a", 16, 0.7, 0.6, 0.75, 0.06, 0.02, 0.08),
-        ("b", 16, 0.2, 0.1, 0.35, 0.04, 0.0, 0.05), ("b", 32, 0.5, 0.4, 0.9, 0.03, 0.02, 0.09),
+        "letter l0_share value low high null null_low null_high",
+        ("a", 0.14, 0.4, 0.3, 0.6, 0.05, 0.01, 0.07), ("a", 0.06, 0.7, 0.6, 0.75, 0.06, 0.02, 0.08),
+        ("b", 0.06, 0.2, 0.1, 0.35, 0.04, 0.0, 0.05), ("b", 0.14, 0.5, 0.4, 0.9, 0.03, 0.02, 0.09),
     )  # fmt: skip
     expected = []
     for letter, rows in upper(table).groupby("letter"):
-        panel = Panel("L0 on held-out text", "absorption rate", title=str(letter))
-        panel.series[""] = points(rows, "l0_text", "value", y_ends=ENDS)
-        panel.series["null"] = points(rows, "l0_text", "null", y_ends=("null_low", "null_high"))
+        panel = Panel(L0, "absorption rate", title=str(letter))
+        panel.series[""] = points(rows, "l0_share", "value", y_ends=ENDS)
+        panel.series["null"] = points(rows, "l0_share", "null", y_ends=("null_low", "null_high"))
         expected.append(panel)
     return letters.letters_against_l0(table, "absorption rate"), expected
 

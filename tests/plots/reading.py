@@ -115,9 +115,18 @@ def _rank(row: tuple) -> list:
     ]
 
 
-def panels(fig: Figure) -> list[Panel]:
+def panels(drawn: Drawing | Figure) -> list[Panel]:
     """The figure's panels, row by row from the left."""
+    fig = drawn.figure if isinstance(drawn, Drawing) else drawn
     return [_panel(fig, ax) for ax in _axes(fig)]
+
+
+def drawn_series(drawn: Drawing) -> dict[str, tuple[list[Any], list[Any]]]:
+    """Places along x and y of every series of a figure with one panel, by name."""
+    (panel,) = panels(drawn)
+    return {
+        name: ([mark.x for mark in marks], [mark.y for mark in marks]) for name, marks in panel.series.items()
+    }
 
 
 def legend(fig: Figure) -> list[str]:

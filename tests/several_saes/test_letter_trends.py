@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
-
 import pandas as pd
+from tests.plots.reading import panels
 
 from absorption.plots import letters as figures
 from absorption.several_saes import letter_trends
@@ -13,7 +12,7 @@ from absorption.several_saes import letter_trends
 def test_rates_by_letter_take_one_definition_and_leave_out_the_mean() -> None:
     rates = pd.DataFrame(
         [
-            (sae, 4096, l0, definition, letter, rate, 0.0, 1.0, rate / 2, 0.0, 0.5, 0.01, "yes")
+            (sae, 4096, l0, l0 / 200, definition, letter, rate, 0.0, 1.0, rate / 2, 0.0, 0.5, 0.01, "yes")
             for sae, l0 in (("low", 16.0), ("mid", 32.0))
             for definition in ("x", "y")
             for letter, rate in (("a", l0 / 100), ("mean", 0.5))
@@ -22,6 +21,7 @@ def test_rates_by_letter_take_one_definition_and_leave_out_the_mean() -> None:
             "sae",
             "d_sae",
             "l0_text",
+            "l0_share",
             "definition",
             "letter",
             "rate",
@@ -35,8 +35,6 @@ def test_rates_by_letter_take_one_definition_and_leave_out_the_mean() -> None:
         ["a", 16.0, 0.16, 1.0], ["a", 32.0, 0.32, 1.0],
     ]  # fmt: skip
     assert found["null"].tolist() == [0.08, 0.16]
-    fig = cast(Any, figures.letters_against_l0(found, "absorbed"))
-    assert [list(trace.y) for trace in fig.data] == [
-        [0.16, 0.32],
-        [0.08, 0.16],
-    ]  # the rates, then their nulls
+    (panel,) = panels(figures.letters_against_l0(found, "absorbed"))
+    assert [(mark.x, mark.y) for mark in panel.series[""]] == [(0.08, 0.16), (0.16, 0.32)]
+    assert [(mark.x, mark.y) for mark in panel.series["null"]] == [(0.08, 0.08), (0.16, 0.16)]

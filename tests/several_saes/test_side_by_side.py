@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from tests.plots.reading import drawn_series
 
 from absorption.plots import side_by_side as figures
 from absorption.runner import stage
@@ -44,8 +45,8 @@ def test_a_folder_without_reports_is_named(tmp_path: Path) -> None:
 
 def test_the_figure_has_a_dot_for_every_number(tmp_path: Path) -> None:
     folders = [write(tmp_path / "a", "first", f1=0.5, recall=0.6), write(tmp_path / "b", "second", f1=0.7)]
-    fig = figures.one_section(read_reports(folders), "recall gap")
-    assert {trace.name: list(trace.x) for trace in fig.data} == {"first": [0.5, 0.6], "second": [0.7]}  # type: ignore[attr-defined]
+    drawn = drawn_series(figures.one_section(read_reports(folders), "recall gap"))
+    assert {name: values for name, (values, _) in drawn.items()} == {"first": [0.5, 0.6], "second": [0.7]}
 
 
 def test_pages_on_other_saes_become_a_part_of_the_book(tmp_path: Path) -> None:

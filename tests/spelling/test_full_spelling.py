@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
-
 import pandas as pd
 import pytest
 import torch
 from tests.ablation.architectures import CONFIGS, tiny_model
 from tests.planted_model import word_table
+from tests.plots.reading import drawn_series
 
 from absorption.models.language_model import LanguageModel
 from absorption.plots import spelling
@@ -93,9 +92,7 @@ def test_both_tasks_are_scored_on_the_same_words_and_long_words_are_pooled() -> 
 
 
 def test_the_figure_draws_each_task_s_shares_against_length() -> None:
-    fig = cast(Any, spelling.accuracy_by_task(table()))
-    assert [trace.name for trace in fig.data] == [FIRST_LETTER, FULL_SPELLING]
-    assert [list(trace.x) for trace in fig.data] == [[2, 3, 12]] * 2
-    assert [list(trace.y) for trace in fig.data] == [[0.5, 1.0, 1.0], [1.0, 1.0, 0.0]]
-    assert fig.layout.xaxis.title.text.startswith("letters in the word")
-    assert fig.layout.yaxis.title.text == "share of words right"
+    assert drawn_series(spelling.accuracy_by_task(table())) == {
+        FIRST_LETTER: ([2, 3, 12], [0.5, 1.0, 1.0]),
+        FULL_SPELLING: ([2, 3, 12], [1.0, 1.0, 0.0]),
+    }

@@ -16,23 +16,23 @@ def letters_against_l0(table: pd.DataFrame, title: str) -> Figure:
     """A small panel for each letter, all on one scale.
 
     Args:
-        table: ``letter, l0_text, value, low, high``, as ``recall_gap.f1_by_letter`` gives it, and of rates also
+        table: ``letter, l0_share, value, low, high``, as ``recall_gap.f1_by_letter`` gives it, and of rates also
             ``null, null_low, null_high``, drawn in grey.
         title: what the value is.
     """
-    by_letter = list(theme.upper(table).sort_values("l0_text").groupby("letter"))
+    by_letter = list(theme.upper(table).sort_values("l0_share").groupby("letter"))
     fig, grid = theme.panels(-(-len(by_letter) // COLUMNS), COLUMNS, height=0.85, sharex=True, sharey=True)
     for ax, (letter, rows) in zip(grid, by_letter, strict=False):
         ax.set_title(str(letter), pad=2)
-        marks.groups(ax, rows, "l0_text", "value", line=True, null=True, size=2.5)
+        marks.groups(ax, rows, "l0_share", "value", line=True, null=True, size=2.5)
         ax.set_xscale("log")
-        places = sorted(rows["l0_text"])
-        theme.ticks(ax, {place: f"{place:.0f}" for place in (places[0], places[-1])}, fontsize=6)
+        places = sorted(rows["l0_share"])
+        theme.ticks(ax, {place: f"{place:.0%}" for place in (places[0], places[-1])}, fontsize=6)
         ax.tick_params(axis="y", labelsize=6)
     for ax in grid[len(by_letter) :]:
         ax.set_axis_off()
     theme.from_zero(grid[0])
-    fig.supxlabel("L0 on held-out text", fontsize=7.5)
+    fig.supxlabel(theme.L0_SHARE, fontsize=7.5)
     fig.supylabel(title, fontsize=7.5)
     return fig
 

@@ -175,7 +175,7 @@ def heatmap(
     ax: Axes, wide: pd.DataFrame, *, low: float, high: float, colours: Any, title: str, written: bool = True
 ) -> None:
     """Cells, with their values written in or not; rows from the top, as in the table; missing cells stay empty."""
-    values = wide.where(wide.abs() >= 0.005, wide * 0)  # no "-0.00"
+    values = wide.mask(wide.abs() < 0.005, 0.0)  # no "-0.00"
     sns.heatmap(
         values, ax=ax, vmin=low, vmax=high, cmap=colours, annot=written, fmt=".2f", annot_kws={"size": 6},
         xticklabels=True, yticklabels=True, rasterized=wide.size > 200,

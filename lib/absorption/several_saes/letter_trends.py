@@ -7,7 +7,7 @@ import pandas as pd
 from absorption.definitions.rates import MEAN
 from absorption.several_saes.one_width import share_width
 
-COLUMNS = ["letter", "sae", "d_sae", "l0_text", "value", "low", "high"]
+COLUMNS = ["letter", "sae", "d_sae", "l0_text", "l0_share", "value", "low", "high"]
 NULL = ["null", "null_low", "null_high", "p", "valid"]
 
 
@@ -19,7 +19,7 @@ def rates_by_letter(rates: pd.DataFrame, definition: str) -> pd.DataFrame:
         definition: which rate.
 
     Returns:
-        ``letter, sae, d_sae, l0_text, value, low, high``, by letter and L0, and
+        ``letter, sae, d_sae, l0_text, l0_share, value, low, high``, by letter and L0, and
         ``null, null_low, null_high, p, valid``: whether the letter's main latents in that SAE pass the gate.
     """
     mine = rates[(rates["definition"] == definition) & (rates["letter"] != MEAN)]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import pandas as pd
 import pytest
 from tests.planted_model import planted
+from tests.plots.reading import drawn_series, panels
 
 from absorption.chapters.recall_gap import choices
 from absorption.chapters.recall_gap.trends import f1_by_letter
@@ -36,7 +37,8 @@ def scored(name: str, d_sae: int, l0: float, f1: dict[str, float]) -> Any:
         for selection in ("encoder cosine", "best F1")
         for metric in ("f1", "recall")
     ]
-    return SimpleNamespace(sae=SimpleNamespace(name=name, d_sae=d_sae), l0_text=l0, scores=pd.DataFrame(rows))
+    sae, table = SimpleNamespace(name=name, d_sae=d_sae), pd.DataFrame(rows)
+    return SimpleNamespace(sae=sae, l0_text=l0, l0_share=l0 / 200, scores=table)
 
 
 def family() -> list[Any]:
@@ -62,14 +64,11 @@ def test_one_sae_of_a_width_makes_no_trend() -> None:
 
 
 def test_each_letter_has_a_panel_with_its_values_against_l0() -> None:
-    fig = cast(Any, figures.letters_against_l0(f1_by_letter(family(), "best F1"), "F1"))
-    assert [(trace.name, list(trace.x), list(trace.y)) for trace in fig.data] == [
-        ("A", [16.0, 32.0], [0.5, 0.7]), ("B", [16.0, 32.0], [0.4, 0.2]),
-    ]  # fmt: skip
-    texts = [note.text for note in fig.layout.annotations]
-    assert texts == ["A", "B", "L0 on held-out text", "F1"]
-    assert len({trace.xaxis for trace in fig.data}) == 2
-    assert fig.layout.xaxis.type == "log"
+    a, b = panels(figures.letters_against_l0(f1_by_letter(family(), "best F1"), "F1"))
+    assert (a.title, b.title) == ("A", "B")
+    assert [mark[:2] for mark in a.series[""]] == [pytest.approx(pair) for pair in ((0.08, 0.5), (0.16, 0.7))]
+    assert [mark[:2] for mark in b.series[""]] == [pytest.approx(pair) for pair in ((0.08, 0.4), (0.16, 0.2))]
+    assert a.x == "L0 at the words, share of d_model"
 
 
 def test_the_choices_are_drawn_against_depth() -> None:
@@ -77,12 +76,9 @@ def test_the_choices_are_drawn_against_depth() -> None:
         [(depth, what, depth / 20, 0.0, 1.0) for depth in (5, 9) for what in (*choices.PAIR, choices.SAME)],
         columns=["depth", "what", "value", "low", "high"],
     )
-    fig = cast(Any, choice_figures.choices_by_layer(table))
-    assert [trace.name for trace in fig.data] == [
-        "F1, latent by encoder cosine", "F1, latent by k=1 probing", "letters with the same latent",
-    ]  # fmt: skip
-    assert all((list(trace.x), list(trace.y)) == ([5, 9], [0.25, 0.45]) for trace in fig.data)
-    assert fig.layout.xaxis.title.text == "blocks before the SAE"
+    names = ("F1, latent by encoder cosine", "F1, latent by k=1 probing", "letters with the same latent")
+    found = drawn_series(choice_figures.choices_by_layer(table))
+    assert found == dict.fromkeys(names, ([5, 9], [0.25, 0.45]))
 
 
 @pytest.mark.usefixtures("own_cache")

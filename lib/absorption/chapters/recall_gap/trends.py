@@ -99,12 +99,13 @@ def f1_by_letter(scored: list[ScoredSae], selection: str) -> pd.DataFrame:
         selection: how the latent was chosen.
 
     Returns:
-        ``letter, sae, d_sae, l0_text, value, low, high``, by letter and L0; no rows without two SAEs of one width
-        whose L0 on text is known.
+        ``letter, sae, d_sae, l0_text, l0_share, value, low, high``, by letter and L0; no rows without two SAEs of one
+        width whose L0 on text is known.
     """
     tables = []
     for item in scored:
         mine = item.scores.query("metric == 'f1' and letter != 'mean'")
         mine = mine[mine["selection"] == selection]
-        tables.append(mine.assign(sae=item.sae.name, d_sae=item.sae.d_sae, l0_text=item.l0_text))
+        about = {"sae": item.sae.name, "d_sae": item.sae.d_sae}
+        tables.append(mine.assign(**about, l0_text=item.l0_text, l0_share=item.l0_share))
     return rows_of_one_width(pd.concat(tables, ignore_index=True))
