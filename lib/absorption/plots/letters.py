@@ -31,6 +31,8 @@ def letters_against_l0(table: pd.DataFrame, title: str) -> Figure:
         ax.tick_params(axis="y", labelsize=6)
     for ax in grid[len(by_letter) :]:
         ax.set_axis_off()
+    for ax in grid[max(0, len(by_letter) - COLUMNS) : len(by_letter)]:
+        ax.tick_params(labelbottom=True)  # the lowest of its column
     theme.from_zero(grid[0])
     fig.supxlabel(theme.L0_SHARE, fontsize=7.5)
     fig.supylabel(title, fontsize=7.5)

@@ -197,8 +197,8 @@ def _legend(fig: Figure) -> None:
     longest = max(map(len, named))
     columns = max(1, min(len(named), int(WIDTH * 17 / (longest + 5))))
     fig.legend(
-        list(named.values()), list(named), loc="outside lower left", ncols=columns, handletextpad=0.4,
-        columnspacing=1.2, borderpad=0.2,
+        list(named.values()), list(named), ncols=columns, handletextpad=0.4, columnspacing=1.2, borderpad=0.2,
+        loc="outside upper left" if fig.get_supxlabel() else "outside lower left",  # not over a title of all panels
     )  # fmt: skip
 
 

@@ -22,7 +22,8 @@ FORMULA = '<span class="math">'
 IMAGES = ("image/svg+xml", "image/png", "image/jpeg")
 STYLE = """body{font:16px/1.55 system-ui,sans-serif;max-width:62rem;margin:2rem auto;padding:0 1rem;color:#222}
 h1,h2{line-height:1.25}code{background:#f2f2f2;padding:.1em .3em;border-radius:3px}table{border-collapse:collapse}
-th,td{padding:.2rem .6rem;text-align:left}.abs-scroll{overflow:auto;max-height:32rem}pre{overflow:auto}
+th,td{padding:.2rem .6rem;text-align:left}.abs-scroll{overflow:auto;max-height:32rem}
+pre{white-space:pre-wrap;overflow-wrap:anywhere}
 dt{font-weight:600}dd{margin:0 0 .4rem 0}blockquote{border-left:4px solid #d55e00;margin:0;padding:.1rem 1rem}"""
 
 

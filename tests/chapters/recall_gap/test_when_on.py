@@ -17,12 +17,17 @@ VALUES = [0.0, 0.0, 1.0, 4.0, 0.0, 0.5, 0.0, 9.0]
 """Of latent 1: four words with S, three with C, and one training word that must not be counted."""
 
 
+WORDS = ["sea", "sun", "sit", "sob", "cat", "cow", "cup", "sky"]
+
+
 @pytest.fixture
 def found(monkeypatch: pytest.MonkeyPatch) -> module.Activations:
     dense = torch.zeros(8, 3)
     dense[:, 1] = torch.tensor(VALUES)
     monkeypatch.setattr(module, "encode_words", lambda *_: SparseActs(dense.to_sparse_csr()))
-    probed = SimpleNamespace(words=pd.DataFrame({"letter": list("sssscccs")}), test=np.arange(7))
+    probed = SimpleNamespace(
+        words=pd.DataFrame({"letter": list("sssscccs"), "word": WORDS}), test=np.arange(7)
+    )
     scores = pd.DataFrame(
         [
             ("s", 1, "best F1", "f1"), ("c", 1, "best F1", "f1"), ("s", 2, "lowest loss", "f1"),
@@ -31,14 +36,17 @@ def found(monkeypatch: pytest.MonkeyPatch) -> module.Activations:
         columns=["letter", "latent", "selection", "metric"],
     )  # fmt: skip
     scored = SimpleNamespace(probed=probed, mine=SimpleNamespace(scores=scores, sae=None), acts=None)
-    return module.activations(cast(Any, scored), cast(Any, SimpleNamespace(selection="best F1")))
+    return module.activations(cast(Any, scored), cast(Any, SimpleNamespace(selection="best F1", seed=0)))
 
 
 def test_a_curve_begins_at_the_share_of_words_on_which_the_latent_is_silent(
     found: module.Activations,
 ) -> None:
-    assert found.silent == {"S": "50%", "C": "67%"}
-    assert found.numbers() == {"silent_letters": "S 50%, C 67%"}
+    assert {letter: share.value for letter, share in found.silent.items()} == {
+        "S": 0.5,
+        "C": pytest.approx(2 / 3),
+    }
+    assert found.numbers()["silent_letters"].startswith("S 0.500 [0.000, 1.000], C 0.667 [")
     own = found.table.query("letter == 's' and words == 'words with the letter'")
     assert own.loc[own["activation"] == 0, "share"].max() == pytest.approx(0.5)
     assert own["activation"].max() == 4.0

@@ -9,10 +9,12 @@ import numpy as np
 import pandas as pd
 import torch
 
+from absorption.base.statistics import Estimate, interval, resample_counts
 from absorption.chapters.findings import Findings
 from absorption.chapters.recall_gap.gap import Scored
 from absorption.chapters.settings import RecallGapSettings
 from absorption.latents.sparse import encode_words
+from absorption.spelling.vocab import stems
 
 N_LETTERS = 4
 """Letters drawn: those with most test words."""
@@ -26,8 +28,8 @@ class Activations(Findings):
 
     table: pd.DataFrame
     """``letter, latent, words, share, activation``: ``share`` of the words have at most this activation."""
-    silent: Mapping[str, str]
-    """Share of a letter's own words on which its latent is off, in words."""
+    silent: Mapping[str, Estimate]
+    """Share of a letter's own words on which its latent is off, with an interval over stems."""
 
     def tables(self) -> Mapping[str, pd.DataFrame]:
         """The curves."""
@@ -48,14 +50,27 @@ def activations(scored: Scored, settings: RecallGapSettings) -> Activations:
         str(letter): int(latent) for letter, latent in zip(chosen["letter"], chosen["latent"], strict=True)
     }
     drawn = [letter for letter in pd.Series(letters).value_counts().index if letter in latents][:N_LETTERS]
-    parts, silent = [], {}
+    groups, parts, silent = stems(probed.words).to_numpy()[probed.test], [], {}
     for letter in drawn:
         latent = latents[letter]
         values = acts.dense(torch.tensor([latent]))[:, 0].numpy()[probed.test]
         own = letters == letter
-        silent[letter.upper()] = f"{(values[own] == 0).mean():.0%}"
+        silent[letter.upper()] = silent_share(values[own], groups[own], settings.seed)
         for words, mine in ((OWN, values[own]), (OTHERS, values[~own])):
             levels = np.quantile(mine, SHARES, method="inverted_cdf")
             row = {"letter": letter, "latent": latent, "words": words, "share": SHARES, "activation": levels}
             parts.append(pd.DataFrame(row))
     return Activations(pd.concat(parts, ignore_index=True), silent)
+
+
+def silent_share(values: np.ndarray, groups: np.ndarray, seed: int) -> Estimate:
+    """Share of words with activation 0, and its 95% bootstrap interval over stems.
+
+    Args:
+        values: activation of each word.
+        groups: each word's stem.
+        seed: of the resamples.
+    """
+    silent = values == 0
+    counts = resample_counts(len(silent), seed=seed, groups=groups)
+    return Estimate(float(silent.mean()), *interval(counts @ silent / counts.sum(axis=1)))
