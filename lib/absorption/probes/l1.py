@@ -18,7 +18,7 @@ made to meet the same conditions to ``TOLERANCE`` on the 37,662 training words o
 thread. With 80 latents on at a word (shipped SAEs, L0 32 on text) it took 3.5 to 14 times as long a letter: 54.8 s
 against 9.7 s for all letters at width 4,096, and 3.5 to 5.2 times for the letters A to D at width 16,384. With 8 and 17
 on (letters S, A and K, two trial SAEs of width 4,096) it took .09 to 1.1 times as long, which is less than a second a
-letter. Of the 26 letters at width 4,096 both leave the same latents for 24, and one more or one fewer for J and Y. So
+letter. At width 4,096 both leave as many latents for 24 of the letters, and one more or one fewer for J and Y. So
 this solver stays. skglm 0.5 has no row weights for the logistic loss and cannot pose the problem.
 """
 
