@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from absorption.plots import mediation, splitting, theme
+from absorption.plots import absorbed, mediation, splitting, theme
 from absorption.plots.show import MOST_VALUES, show, show_table, svg
 from absorption.plots.theme import Drawing
 
@@ -86,6 +86,14 @@ def test_a_figure_brings_its_values_in_a_fold_and_long_tables_are_cut(page: list
     assert f"the first {MOST_VALUES} of 499" in fold
     assert '<button class="csv">' in fold
     assert '<button class="svg">' in fold
+
+
+def test_the_values_of_a_figure_are_the_rows_that_it_draws() -> None:
+    rates = pd.DataFrame(
+        {"letter": ["a", "mean"], "definition": "x", "sae": "y", "rate": [0.1, 0.2], "low": 0.0, "high": 0.3}
+    )
+    assert absorbed.mean_rates(rates, "sae", "").values[0]["rate"].tolist() == [0.2]
+    assert absorbed.rates_by_letter(rates).values[0]["rate"].tolist() == [0.1]
 
 
 def test_values_without_an_interval_are_drawn_and_named(page: list[str]) -> None:

@@ -40,7 +40,7 @@ def rates_by_letter(rates: pd.DataFrame) -> Figure:
     marks.groups(ax, rows, "letter", "rate", "definition", order=order, null=True, size=2.8)
     theme.from_zero(ax)
     theme.percent(ax)
-    return fig
+    return theme.shows(fig, rows)
 
 
 @drawing
@@ -58,7 +58,7 @@ def mean_rates(rates: pd.DataFrame, by: str, label: str) -> Figure:
     marks.groups(ax, rows, by, "rate", "definition", order=order, sideways=True, null=True)
     theme.from_zero(ax, "x")
     theme.percent(ax, "x")
-    return fig
+    return theme.shows(fig, rows)
 
 
 @drawing

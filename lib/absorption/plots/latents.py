@@ -40,7 +40,7 @@ def f1_by_split(table: pd.DataFrame) -> Figure:
     fig, ax = theme.axes("first letter", "F1 on test words")
     marks.groups(ax, rows, "letter", "value", "split", order=order, named=lambda split: f"split by {split}")
     ax.set_ylim(0, 1.02)
-    return fig
+    return theme.shows(fig, rows)
 
 
 @drawing

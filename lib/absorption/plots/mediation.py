@@ -44,7 +44,7 @@ def letter_shares(table: pd.DataFrame, parts: list[str]) -> Figure:
     fig, ax = theme.axes("first letter", "share of the whole state's effect", height=3.4)
     marks.groups(ax, rows, "letter", "share", "part", order=order, size=3)
     marks.rule(ax, y=1, dash="--")
-    return fig
+    return theme.shows(fig, rows)
 
 
 @drawing
@@ -74,7 +74,7 @@ def estimates(points: pd.DataFrame, limit: int = 3000) -> Figure:
     fig, ax = theme.axes("exact effect (logits)", "integrated gradients (logits)", height=3.4)
     marks.points(ax, rows, "exact", "estimated", name="latent on a word", size=2.2, alpha=0.5)
     marks.diagonal(ax, rows[["exact", "estimated"]])
-    return fig
+    return theme.shows(fig, rows)
 
 
 @drawing

@@ -19,7 +19,7 @@ def scores_by_letter(table: pd.DataFrame, metric: str) -> Figure:
     fig, ax = theme.axes("first letter", metric.upper() if metric in ("f1", "auroc") else metric)
     marks.groups(ax, rows, "letter", "value", "method", order=order, looks=METHODS)
     ax.set_ylim(0, 1.02)
-    return fig
+    return theme.shows(fig, rows)
 
 
 @drawing

@@ -47,7 +47,8 @@ def against_setting(
     for ax in grid[len(panels) :]:
         ax.set_axis_off()
     fig.supxlabel(axis, fontsize=7.5)
-    return fig
+    drawn = {quantity for lines in panels.values() for quantity in lines.values()}
+    return theme.shows(fig, table[table["quantity"].isin(drawn)])
 
 
 def _apart(at: list[float], factor: float = 1.3) -> list[float]:

@@ -45,4 +45,4 @@ def dots(table: pd.DataFrame, panels: Mapping[str, Mapping[str, str]], label: st
     height = 0.5 + max(0.34, 0.11 * n_saes) * len(names) + 0.14 * n_saes
     fig, ax = theme.axes(axis, height=height)
     marks.groups(ax, rows, "row", "value", label, order=list(names.values()), sideways=True, null=True)
-    return fig
+    return theme.shows(fig, rows.drop(columns="row"))

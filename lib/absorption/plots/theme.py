@@ -82,7 +82,7 @@ def drawing(function: Callable[Built, Figure]) -> Callable[Built, Drawing]:
             else:
                 figure = function(*args, **kwargs)
             _legend(figure)
-        return Drawing(figure, tuple(tables))
+        return Drawing(figure, figure.__dict__.get("shown", tuple(tables)))
 
     return draw
 
@@ -94,6 +94,12 @@ def style(more: Mapping[str, Any] | None = None) -> Iterator[None]:
     with mpl.rc_context(settings), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing from")  # the reader's fonts draw it
         yield
+
+
+def shows(fig: Figure, *tables: pd.DataFrame) -> Figure:
+    """Say which rows a figure shows, where these are not all of the tables that it was given."""
+    fig.__dict__["shown"] = tables
+    return fig
 
 
 def empty(why: str) -> Figure:
