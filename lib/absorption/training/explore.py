@@ -42,6 +42,9 @@ FALLING = {"first_k": 64, "k_warm_up_steps": 600}
 TOPK = replace(SHORT, architecture="topk")
 """The fittest of the architectures at L0 8: exactly k latents at every token, words too."""
 
+EARLIER = "blocks.6.hook_resid_post"
+"""Two blocks before the shipped SAEs' place; fitter there."""
+
 EXPLORATION: tuple[Recipe, ...] = (
     SHORT,
     replace(SHORT, k=4),
@@ -54,7 +57,12 @@ EXPLORATION: tuple[Recipe, ...] = (
     replace(TOPK, n_passes=6),
     replace(TOPK, d_sae=8192, lr=1e-3),
     replace(TOPK, k=16),
-    replace(TOPK, hook_name="blocks.6.hook_resid_post"),
+    replace(TOPK, hook_name=EARLIER),
+    replace(TOPK, k=12, hook_name=EARLIER),
+    replace(TOPK, k=12, hook_name=EARLIER, d_sae=8192, lr=1e-3),
+    replace(TOPK, hook_name="blocks.4.hook_resid_post"),
+    replace(TOPK, hook_name=EARLIER, d_sae=8192, lr=1e-3),
+    replace(JUMPRELU, hook_name=EARLIER),
     replace(TOPK, hook_name="blocks.10.hook_resid_post"),
     replace(TOPK, d_sae=16_384, lr=8e-4, aux_stride=8),
     replace(TOPK, k=6),
@@ -65,7 +73,6 @@ EXPLORATION: tuple[Recipe, ...] = (
     replace(WIDE, **FALLING),
     replace(TOPK, k=4),
     replace(TOPK, k=32),
-    replace(TOPK, hook_name="blocks.4.hook_resid_post"),
     replace(SHORT, k=6),
     replace(SHORT, k=32),
     replace(SHORT, seed=1),
