@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,6 +10,7 @@ import pytest
 from tests.planted_model import GAIN, KINDS, planted
 from tests.planted_model import planted_engine as engine
 from tests.planted_study import THRESHOLDS, found, judged, mine, true_evidence, words
+from tests.plots.reading import drawn_series
 from tests.settings_of import settings_of
 
 from absorption import ablation, definitions, one_sae, plots
@@ -236,12 +236,10 @@ def test_the_example_in_the_plane_has_the_filter_and_the_pattern_of_theory() -> 
 
 def test_the_figure_of_the_example_has_both_kinds_of_points_and_an_arrow_a_direction() -> None:
     example = filter_example(50)
-    figure = plots.filters.filter_and_pattern(example.points, example.arrows)
-    data: Any = figure.data
-    traces = {trace.name: trace for trace in data}
-    assert set(traces) == {*example.points["kind"], *example.arrows["name"]}
-    arrow = traces["pattern"]
-    drawn = np.array([arrow.x[1] - arrow.x[0], arrow.y[1] - arrow.y[0]]) / plots.filters.LENGTH
+    series = drawn_series(plots.filters.filter_and_pattern(example.points, example.arrows))
+    assert set(series) == {*example.points["kind"], *example.arrows["name"]}
+    (x, end_x), (y, end_y) = series["pattern"]
+    drawn = np.array([end_x - x, end_y - y]) / plots.filters.LENGTH
     assert drawn == pytest.approx(example.arrows.set_index("name").loc["pattern"].to_numpy(dtype=float))
 
 
