@@ -41,7 +41,7 @@ PUBLISHED_BEST = (25 / 2304, 50 / 2304)
 STYLE: dict[str, Any] = {
     **sns.axes_style("ticks"),
     "figure.facecolor": "none", "axes.facecolor": "none", "savefig.facecolor": "none",
-    "axes.edgecolor": "#888888", "xtick.color": "#888888", "ytick.color": "#888888",
+    "patch.force_edgecolor": False, "axes.edgecolor": "#888888", "xtick.color": "#888888", "ytick.color": "#888888",
     "axes.labelcolor": INK, "text.color": INK, "xtick.labelcolor": INK, "ytick.labelcolor": INK,
     "axes.grid": True, "grid.color": "#80808040", "grid.linewidth": 0.6, "axes.axisbelow": True,
     "axes.spines.top": False, "axes.spines.right": False, "axes.linewidth": 0.6,
