@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from importlib.metadata import version
 from pathlib import Path
 
 import nbformat
@@ -82,14 +83,12 @@ def test_only_results_stay_on_the_page_and_warnings_go_to_the_log(finished: exec
 
 
 def test_the_stamp_says_how_the_page_was_made(finished: execute.Outcome) -> None:
-    import torch
-
     last = page_of(finished.notebook).cells[-1]
     assert last.cell_type == "markdown"
     assert last.source.startswith("<details><summary>How this page was made</summary>")
     wanted = [
         "absorption 0.1.0",
-        f"torch {torch.__version__}",
+        f"torch {version('torch')}",
         "n_words = 42",
         "abcdef0123456789",
         "small.stage",
