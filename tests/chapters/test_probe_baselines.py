@@ -82,4 +82,4 @@ def test_directions_are_compared_letter_by_letter_and_alike_letters_stand_side_b
     assert abs(order.index("a") - order.index("z")) == 1
     assert list(dict.fromkeys(found["other"])) == order
     assert found.loc[(found["direction"] == "patterns") & (found["letter"] == "h"), "cosine"].isna().all()
-    assert chapter.Directions(found).numbers()["alike_patterns"] == "A and Z (1.00)"
+    assert chapter.Directions(found).numbers()["alike_patterns"] == "A and Z"

@@ -231,14 +231,15 @@ def _intervals(one: Any, label: str) -> list[np.ndarray]:
 
 
 def _ends(x: float, y: float, bars: list[np.ndarray], along: int) -> tuple[float | None, float | None]:
-    """Ends along one axis of the interval that lies at the mark."""
+    """Ends along one axis of the interval that lies at the mark; of several, of the one that contains it."""
     at, other = ((x, y), (y, x))[along]
-    for bar in bars:
-        across = bar[:, 1 - along]
-        low, high = sorted(bar[:, along])
-        if np.ptp(across) < 1e-12 and abs(across[0] - other) < 1e-9 and low - 1e-9 <= at <= high + 1e-9:
-            return float(low), float(high)
-    return None, None
+    here = [
+        (float(min(bar[:, along])), float(max(bar[:, along])))
+        for bar in bars
+        if np.ptp(bar[:, 1 - along]) < 1e-12 and abs(bar[0, 1 - along] - other) < 1e-9
+    ]
+    around = [(low, high) for low, high in here if low - 1e-9 <= at <= high + 1e-9]
+    return next(iter([*around, *here]), (None, None))
 
 
 def _place_of(value: float, names: list[str] | None) -> Any:

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from tests.plots.reading import Point, panels
 
-from absorption.plots import absorbed, mediation, splitting, theme
+from absorption.plots import absorbed, latents, mediation, side_by_side, splitting, theme
 from absorption.plots.show import MOST_VALUES, show, show_table, svg
 from absorption.plots.theme import Drawing
 
@@ -104,6 +105,35 @@ def test_values_without_an_interval_are_drawn_and_named(page: list[str]) -> None
     assert "<figcaption>Jumps. No interval is known for B.</figcaption>" in page[0]
 
 
+def test_one_row_of_several_with_the_same_index_may_lack_its_interval() -> None:
+    rows = pd.DataFrame({"letter": ["a"], "value": [0.5], "low": [0.4], "high": [0.6]})
+    bare = rows.assign(selection="best F1", latent=1, low=np.nan)
+    assert (
+        latents.probe_against_latents(rows, bare).note == "No interval is known for latent by best F1 at A."
+    )
+
+
+def test_an_interval_is_drawn_as_the_table_has_it_also_where_it_leaves_its_value_out() -> None:
+    table = pd.DataFrame({"letter": ["a"], "jump": [0.2], "low": [0.05], "high": [0.15]})
+    (panel,) = panels(splitting.jump_at_two(table, 0.03))
+    assert panel.series[""] == [Point("A", 0.2, None, None, 0.05, 0.15)]
+
+
+def test_many_saes_are_dots_without_names_on_a_page_of_a_readable_height() -> None:
+    rows = [(f"sae {i}", "rates", f"rate {q}", i / 400 + q) for i in range(300) for q in range(4)]
+    table = pd.DataFrame(rows, columns=["report", "section", "quantity", "value"])
+    fig = side_by_side.one_section(table.assign(sae=table["report"], low=0.0, high=9.0), "rates")
+    (panel,) = panels(fig)
+    assert sorted((mark.y, mark.x) for mark in panel.series[""]) == sorted((q, v) for *_, q, v in rows)
+    assert len({round(y, 9) for _, y in np.asarray(fig.figure.axes[0].collections[0].get_offsets())}) == 1200
+    assert fig.note == "300 reports, a dot each; their intervals are in the tables, not drawn."
+    assert fig.figure.get_size_inches()[1] < 4
+    few = side_by_side.one_section(
+        table[table["report"].isin(["sae 1", "sae 2"])].assign(sae="x", low=0.0, high=9.0), "rates"
+    )
+    assert set(panels(few)[0].series) == {"sae 1", "sae 2"}
+
+
 def test_an_empty_table_draws_a_frame_that_says_why(page: list[str]) -> None:
     empty = pd.DataFrame({"letter": [], "jump": [], "low": [], "high": []})
     show(splitting.jump_at_two(empty, 0.03), caption="c", alt="a")
@@ -118,6 +148,7 @@ def test_outside_the_book_a_figure_is_a_picture_that_any_preview_shows(
     monkeypatch.delenv(module.BOOK, raising=False)
     show(_figure(), caption=NASTY, alt="a")
     assert b64decode(shown[0]["image/png"])[1:4] == b"PNG"
+    assert "<button class=" not in shown[1].data, "nothing there would answer them"
     assert shown[0]["text/plain"] == "a"
     assert "<script>alert" not in shown[1].data
 

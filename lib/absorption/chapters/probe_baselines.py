@@ -121,11 +121,11 @@ class Directions(Findings):
         return {"direction-cosines": self.cosines}
 
     def numbers(self) -> Mapping[str, Any]:
-        """The most alike pair of either kind of direction."""
+        """The most alike pair of either kind of direction, by name: the figure has the cosines."""
         rows = self.cosines[self.cosines["letter"] < self.cosines["other"]].dropna().sort_values("cosine")
         most = rows.groupby("direction").last()
         return {
-            f"alike_{kind}": f"{row['letter'].upper()} and {row['other'].upper()} ({row['cosine']:.2f})"
+            f"alike_{kind}": f"{row['letter'].upper()} and {row['other'].upper()}"
             for kind, row in most.iterrows()
         }
 

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import pandas as pd
-from matplotlib.figure import Figure
 
 from absorption.plots import marks, theme
-from absorption.plots.theme import drawing
+from absorption.plots.theme import Canvas, drawing
 
 MEAN = "mean"
 
 
 @drawing
-def ablation_bars(effects: pd.DataFrame, absorber: int) -> Figure:
+def ablation_bars(effects: pd.DataFrame, absorber: int) -> Canvas:
     """Effect of removing each latent of one word, the strongest first; the absorbing latent is coloured.
 
     Args:
@@ -27,7 +26,7 @@ def ablation_bars(effects: pd.DataFrame, absorber: int) -> Figure:
 
 
 @drawing
-def rates_by_letter(rates: pd.DataFrame) -> Figure:
+def rates_by_letter(rates: pd.DataFrame) -> Canvas:
     """Absorption rate of each letter under each definition, with intervals, sorted by the first definition.
 
     Args:
@@ -44,7 +43,7 @@ def rates_by_letter(rates: pd.DataFrame) -> Figure:
 
 
 @drawing
-def mean_rates(rates: pd.DataFrame, by: str, label: str) -> Figure:
+def mean_rates(rates: pd.DataFrame, by: str, label: str) -> Canvas:
     """Mean rate over letters for each SAE or selection (rows) and definition (colours).
 
     Args:
@@ -62,7 +61,7 @@ def mean_rates(rates: pd.DataFrame, by: str, label: str) -> Figure:
 
 
 @drawing
-def sensitivity(table: pd.DataFrame, titles: dict[str, str]) -> Figure:
+def sensitivity(table: pd.DataFrame, titles: dict[str, str]) -> Canvas:
     """Mean rate as one threshold moves, a panel a threshold, a colour a definition.
 
     Args:

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import pandas as pd
-from matplotlib.figure import Figure
 
 from absorption.plots import marks, theme
-from absorption.plots.theme import drawing
+from absorption.plots.theme import Canvas, drawing
 
 ROLES = {"main": (theme.BLUE, "o"), "absorbing": (theme.RED, "D"), "other": (theme.GREY, "s")}
 """Colour and symbol of each role, the same in every figure."""
 
 
 @drawing
-def prompt_activations(table: pd.DataFrame, word: str) -> Figure:
+def prompt_activations(table: pd.DataFrame, word: str) -> Canvas:
     """Bars a role over the words of one prompt; the absorbed word's label is bold.
 
     Args:
@@ -34,7 +33,7 @@ def prompt_activations(table: pd.DataFrame, word: str) -> Figure:
 
 
 @drawing
-def decoder_cosines(table: pd.DataFrame, letter: str) -> Figure:
+def decoder_cosines(table: pd.DataFrame, letter: str) -> Canvas:
     """Decoder cosine of a few latents with every letter's probe; the word's letter is marked.
 
     Args:
@@ -50,7 +49,7 @@ def decoder_cosines(table: pd.DataFrame, letter: str) -> Figure:
 
 
 @drawing
-def all_cosines(table: pd.DataFrame) -> Figure:
+def all_cosines(table: pd.DataFrame) -> Canvas:
     """Encoder against decoder cosine of every latent with one probe.
 
     Args:
@@ -67,7 +66,7 @@ def all_cosines(table: pd.DataFrame) -> Figure:
 
 
 @drawing
-def two_baselines(table: pd.DataFrame) -> Figure:
+def two_baselines(table: pd.DataFrame) -> Canvas:
     """Each latent's effect under both metrics, with the line of equality.
 
     Args:

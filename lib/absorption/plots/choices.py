@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import pandas as pd
-from matplotlib.figure import Figure
 
 from absorption.plots import marks, theme
-from absorption.plots.theme import drawing
+from absorption.plots.theme import Canvas, drawing
 
 SAME = "same latent"
 
 
 @drawing
-def choices_by_layer(table: pd.DataFrame) -> Figure:
+def choices_by_layer(table: pd.DataFrame) -> Canvas:
     """Mean F1 of either choice, and the share of letters with the same latent, against depth.
 
     Args:

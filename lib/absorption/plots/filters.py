@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import pandas as pd
-from matplotlib.figure import Figure
 
 from absorption.plots import marks, theme
-from absorption.plots.theme import drawing
+from absorption.plots.theme import Canvas, drawing
 
 LENGTH = 3.0
 """Arrows are drawn this many times as long as the unit vectors."""
@@ -14,7 +13,7 @@ KINDS, ARROWS = (theme.BLUE, theme.GREY), (theme.RED, theme.GREEN, theme.ORANGE)
 
 
 @drawing
-def filter_and_pattern(points: pd.DataFrame, arrows: pd.DataFrame) -> Figure:
+def filter_and_pattern(points: pd.DataFrame, arrows: pd.DataFrame) -> Canvas:
     """Two kinds of points in the plane, and the directions fitted to them as arrows from their middle.
 
     Args:

@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pandas as pd
-from matplotlib.figure import Figure
 
 from absorption.plots import marks, theme
-from absorption.plots.theme import drawing
+from absorption.plots.theme import Canvas, drawing
 
 
 @drawing
-def probe_against_latents(probe: pd.DataFrame, latents: pd.DataFrame) -> Figure:
+def probe_against_latents(probe: pd.DataFrame, latents: pd.DataFrame) -> Canvas:
     """F1 of the probe and of the latent of each selection, letter by letter.
 
     Args:
@@ -29,7 +28,7 @@ def probe_against_latents(probe: pd.DataFrame, latents: pd.DataFrame) -> Figure:
 
 
 @drawing
-def f1_by_split(table: pd.DataFrame) -> Figure:
+def f1_by_split(table: pd.DataFrame) -> Canvas:
     """F1 of each letter's latent on the test words of either split, sorted by the split by word.
 
     Args:
@@ -44,7 +43,7 @@ def f1_by_split(table: pd.DataFrame) -> Figure:
 
 
 @drawing
-def precision_recall(points: pd.DataFrame) -> Figure:
+def precision_recall(points: pd.DataFrame) -> Canvas:
     """Mean precision against mean recall, one point an SAE and selection, and the probe.
 
     Args:
@@ -59,7 +58,7 @@ def precision_recall(points: pd.DataFrame) -> Figure:
 
 
 @drawing
-def scores_against_l0(points: pd.DataFrame) -> Figure:
+def scores_against_l0(points: pd.DataFrame) -> Canvas:
     """Precision, recall and F1 against L0 at the words over d_model, one line a width.
 
     Args:
@@ -74,7 +73,7 @@ def scores_against_l0(points: pd.DataFrame) -> Figure:
 
 
 @drawing
-def activation_shares(table: pd.DataFrame) -> Figure:
+def activation_shares(table: pd.DataFrame) -> Canvas:
     """Distribution functions of latents' activations, a panel a letter; where a curve begins is the share silent.
 
     Args:

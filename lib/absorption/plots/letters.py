@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import pandas as pd
-from matplotlib.figure import Figure
 
 from absorption.plots import marks, theme
-from absorption.plots.theme import drawing
+from absorption.plots.theme import Canvas, drawing
 
 COLUMNS = 4
 
 
 @drawing
-def letters_against_l0(table: pd.DataFrame, title: str) -> Figure:
+def letters_against_l0(table: pd.DataFrame, title: str) -> Canvas:
     """A small panel for each letter, all on one scale.
 
     Args:
@@ -40,7 +39,7 @@ def letters_against_l0(table: pd.DataFrame, title: str) -> Figure:
 
 
 @drawing
-def cosines_by_letter(table: pd.DataFrame) -> Figure:
+def cosines_by_letter(table: pd.DataFrame) -> Canvas:
     """Each letter's largest decoder cosines, a dot a latent; the largest is coloured.
 
     Args:

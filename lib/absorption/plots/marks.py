@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
@@ -190,20 +189,20 @@ def _bars(
     ax: Axes, rows: pd.DataFrame, at: str, value: str, ends: tuple[str, str] | tuple[str, ...], sideways: bool,
     label: str, **look: Any,
 ) -> None:  # fmt: skip
-    """From the low end to the high one; an end that crosses its value by a rounding stops at the value."""
-    known, label_of = rows.dropna(subset=[value, *ends]), label.removeprefix(INTERVAL)
-    for place in rows.loc[rows[value].notna() & ~rows.index.isin(known.index), at]:
-        _tell_unknown(ax, label_of, place, sideways)
-    low, high = np.minimum(known[ends[0]], known[value]), np.maximum(known[ends[1]], known[value])
-    (ax.hlines if sideways else ax.vlines)(known[at], low, high, label=label, zorder=1.8, **look)
+    """From the low end to the high one, as the table has them."""
+    unknown = rows[list(ends)].isna().any(axis=1)
+    for place in rows.loc[unknown & rows[value].notna(), at]:
+        _tell_unknown(ax, label.removeprefix(INTERVAL), place, sideways)
+    known = rows[~unknown]
+    draw = ax.hlines if sideways else ax.vlines
+    draw(known[at], known[ends[0]], known[ends[1]], label=label, zorder=1.8, **look)
 
 
 def _tell_unknown(ax: Axes, name: str, place: Any, sideways: bool) -> None:
     """Keep for the caption that a value stands without its interval."""
     formatter = (ax.yaxis if sideways else ax.xaxis).get_major_formatter()
     where = str(formatter.seq[round(place)]) if isinstance(formatter, theme.Names) else f"{place:g}"
-    told = ax.figure.__dict__.setdefault("without_intervals", [])
-    told.append(" at ".join(filter(None, [name, where.replace("\n", " ")])))
+    theme.canvas(ax).unknown.append(" at ".join(filter(None, [name, where.replace("\n", " ")])))
 
 
 def _note(ax: Axes, text: str, where: tuple[float, float], transform: Any, side: str, colour: str) -> None:

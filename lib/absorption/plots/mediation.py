@@ -5,17 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 import pandas as pd
-from matplotlib.figure import Figure
 
 from absorption.plots import marks, theme
-from absorption.plots.theme import drawing
+from absorption.plots.theme import Canvas, drawing
 
 MAIN_ON = {True: "a main latent is on", False: "all main latents are off"}
 ON_LOOKS = {True: (theme.BLUE, "o"), False: (theme.RED, "D")}
 
 
 @drawing
-def shares(table: pd.DataFrame) -> Figure:
+def shares(table: pd.DataFrame) -> Canvas:
     """Share of the whole state's effect that each part has, where a main latent is on and where none is.
 
     Args:
@@ -31,7 +30,7 @@ def shares(table: pd.DataFrame) -> Figure:
 
 
 @drawing
-def letter_shares(table: pd.DataFrame, parts: list[str]) -> Figure:
+def letter_shares(table: pd.DataFrame, parts: list[str]) -> Canvas:
     """The same, letter by letter, for some parts.
 
     Args:
@@ -48,7 +47,7 @@ def letter_shares(table: pd.DataFrame, parts: list[str]) -> Figure:
 
 
 @drawing
-def curve(table: pd.DataFrame) -> Figure:
+def curve(table: pd.DataFrame) -> Canvas:
     """Share of the effect of removing all latents, against the number removed, by order of removal.
 
     Args:
@@ -62,7 +61,7 @@ def curve(table: pd.DataFrame) -> Figure:
 
 
 @drawing
-def estimates(points: pd.DataFrame, limit: int = 3000) -> Figure:
+def estimates(points: pd.DataFrame, limit: int = 3000) -> Canvas:
     """Estimated against exact effect, a point a latent and word.
 
     Args:
@@ -78,7 +77,7 @@ def estimates(points: pd.DataFrame, limit: int = 3000) -> Figure:
 
 
 @drawing
-def layers(table: pd.DataFrame, departure: float) -> Figure:
+def layers(table: pd.DataFrame, departure: float) -> Canvas:
     """Share of the metric lost when the word's token is changed at each depth.
 
     Args:
@@ -96,7 +95,7 @@ EDIT_NAMES = {"p_own": "P(own letter)", "p_new": "P(new letter)", "edited": "ans
 
 
 @drawing
-def set_edits(rates: pd.DataFrame) -> Figure:
+def set_edits(rates: pd.DataFrame) -> Canvas:
     """Change of both letters' probabilities, and share of answers edited, a row an SAE, a symbol a strength.
 
     Args:
@@ -124,7 +123,7 @@ def set_edits(rates: pd.DataFrame) -> Figure:
 
 
 @drawing
-def edited_by_f1(by_letter: pd.DataFrame) -> Figure:
+def edited_by_f1(by_letter: pd.DataFrame) -> Canvas:
     """Share of words edited against the F1 of the latent put in, a point a letter, a colour an SAE.
 
     Args:
@@ -138,7 +137,7 @@ def edited_by_f1(by_letter: pd.DataFrame) -> Figure:
 
 
 @drawing
-def edits(table: pd.DataFrame) -> Figure:
+def edits(table: pd.DataFrame) -> Canvas:
     """Share of words whose answer becomes the target letter, by method, a colour an SAE.
 
     Args:

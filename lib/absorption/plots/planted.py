@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pandas as pd
-from matplotlib.figure import Figure
 
 from absorption.plots import marks, theme
-from absorption.plots.theme import GREY, drawing
+from absorption.plots.theme import GREY, Canvas, drawing
 
 SIZES, WIDTHS = (6.0, 4.4, 2.8), (3.0, 1.8, 0.8)
 """Markers and lines of the three definitions, largest first: equal values lie on top of each other."""
@@ -17,7 +16,7 @@ LOG_FROM = 1e-5
 
 
 @drawing
-def found_and_fooled(table: pd.DataFrame) -> Figure:
+def found_and_fooled(table: pd.DataFrame) -> Canvas:
     """Recall where words were made to absorb, share wrongly called absorbed where they were not.
 
     Args:
@@ -38,7 +37,7 @@ def found_and_fooled(table: pd.DataFrame) -> Figure:
 
 
 @drawing
-def sweeps(table: pd.DataFrame, titles: dict[str, tuple[str, str]]) -> Figure:
+def sweeps(table: pd.DataFrame, titles: dict[str, tuple[str, str]]) -> Canvas:
     """One panel a factor: recall (or false rate) of each definition against it.
 
     Args:
@@ -57,7 +56,7 @@ def sweeps(table: pd.DataFrame, titles: dict[str, tuple[str, str]]) -> Figure:
 
 
 @drawing
-def thresholds(table: pd.DataFrame) -> Figure:
+def thresholds(table: pd.DataFrame) -> Canvas:
     """Precision and recall as one threshold at a time moves, a row a threshold.
 
     Args:
@@ -75,7 +74,7 @@ def thresholds(table: pd.DataFrame) -> Figure:
 
 
 @drawing
-def roc(table: pd.DataFrame, *, log: bool = False) -> Figure:
+def roc(table: pd.DataFrame, *, log: bool = False) -> Canvas:
     """ROC curves of several scores with the line of chance.
 
     Args:
@@ -102,7 +101,7 @@ def roc(table: pd.DataFrame, *, log: bool = False) -> Figure:
 
 
 @drawing
-def areas(table: pd.DataFrame) -> Figure:
+def areas(table: pd.DataFrame) -> Canvas:
     """Area under the ROC curve and average precision of every score, a colour for each set of pairs.
 
     Args:
@@ -126,7 +125,7 @@ def areas(table: pd.DataFrame) -> Figure:
 
 
 @drawing
-def precision_at(table: pd.DataFrame) -> Figure:
+def precision_at(table: pd.DataFrame) -> Canvas:
     """Share of labelled pairs among the first k, with the base rate.
 
     Args:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import pandas as pd
-from matplotlib.figure import Figure
 
 from absorption.plots import marks, theme
-from absorption.plots.theme import drawing
+from absorption.plots.theme import Canvas, drawing
 
 METHODS = {"LR probe": (theme.BLUE, "o"), "difference in means": (theme.ORANGE, "D")}
 
 
 @drawing
-def scores_by_letter(table: pd.DataFrame, metric: str) -> Figure:
+def scores_by_letter(table: pd.DataFrame, metric: str) -> Canvas:
     """One metric of both probes, letter by letter: ``method, letter, value, low, high``."""
     rows = theme.upper(table[(table["metric"] == metric) & (table["letter"] != "mean")])
     order = list(rows[rows["method"] == "LR probe"].sort_values("value", ascending=False)["letter"])
@@ -23,7 +22,7 @@ def scores_by_letter(table: pd.DataFrame, metric: str) -> Figure:
 
 
 @drawing
-def scores_by_depth(table: pd.DataFrame, metrics: tuple[str, ...] = ("f1", "auroc")) -> Figure:
+def scores_by_depth(table: pd.DataFrame, metrics: tuple[str, ...] = ("f1", "auroc")) -> Canvas:
     """Means over letters against depth: ``method, depth, metric, value, low, high``."""
     fig, ax = theme.axes("blocks applied (0 is the embedding)", "mean over letters")
     for metric, dash in zip(metrics, theme.DASHES, strict=False):
@@ -38,7 +37,7 @@ def scores_by_depth(table: pd.DataFrame, metrics: tuple[str, ...] = ("f1", "auro
 
 
 @drawing
-def direction_cosines(table: pd.DataFrame) -> Figure:
+def direction_cosines(table: pd.DataFrame) -> Canvas:
     """How alike the letters' directions are, a heatmap a kind of direction; letters in the table's order.
 
     Args:

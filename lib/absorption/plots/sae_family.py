@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import pandas as pd
-from matplotlib.figure import Figure
 
 from absorption.plots import marks, theme
-from absorption.plots.theme import drawing
+from absorption.plots.theme import Canvas, drawing
 
 COLUMNS = 2
 SHARE = "L0, share of d_model"
@@ -22,7 +21,7 @@ def against_setting(
     axis: str,
     *,
     percent: bool = False,
-) -> Figure:
+) -> Canvas:
     """Panels of values against a setting that doubles from SAE to SAE.
 
     Args:
@@ -38,7 +37,8 @@ def against_setting(
     for ax, (title, drawn) in zip(grid, panels.items(), strict=False):
         ax.set_title(theme.wrapped([title], 30)[0], pad=3)
         names = {quantity: name for name, quantity in drawn.items()}
-        rows = table[table["quantity"].isin(names)].assign(line=lambda part: part["quantity"].map(names))  # noqa: B023
+        rows = table[table["quantity"].isin(names)]
+        rows = rows.assign(line=rows["quantity"].map(names))
         rows = rows.sort_values("line", key=lambda lines: lines.map(list(looks).index), kind="stable")
         marks.groups(ax, rows, x, "value", "line", line=True, null=True, looks=looks)
         ax.set_xscale("log")
@@ -61,7 +61,7 @@ def _apart(at: list[float], factor: float = 1.3) -> list[float]:
 
 
 @drawing
-def beside_published(published: pd.DataFrame, ours: pd.DataFrame) -> Figure:
+def beside_published(published: pd.DataFrame, ours: pd.DataFrame) -> Canvas:
     """Absorption that others published and ours against L0 over d_model, a panel a definition.
 
     Args:

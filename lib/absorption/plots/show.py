@@ -76,9 +76,7 @@ def show(fig: Drawing, *, caption: str, alt: str) -> None:
         return
     picture = {"image/png": b64encode(save(fig, "png")).decode(), "text/plain": alt}
     display(picture, raw=True, metadata={"image/png": {"width": 640}})
-    display(
-        HTML(f"<figcaption>{_caption(fig, caption)}</figcaption>{_values(fig, f'figure-{next(_numbers)}')}")
-    )
+    display(HTML(f"<figcaption>{_caption(fig, caption)}</figcaption>{_values(fig)}"))
 
 
 def figure_html(fig: Drawing, *, caption: str, alt: str) -> str:
@@ -87,7 +85,7 @@ def figure_html(fig: Drawing, *, caption: str, alt: str) -> str:
     return (
         f'{_TABLE_STYLE}<figure class="abs-figure" id="{name}"><div class="abs-drawing" role="img" '
         f'aria-label="{escape(alt, quote=True)}">{svg(fig, name)}</div>'
-        f"<figcaption>{_caption(fig, caption)}</figcaption>{_values(fig, name)}</figure>"
+        f"<figcaption>{_caption(fig, caption)}</figcaption>{_values(fig, buttons=True)}</figure>"
         f"{_SAVE_SCRIPT.replace('ID', name).replace('INK', theme.INK)}"
     )
 
@@ -123,20 +121,19 @@ def save(fig: Drawing, kind: str, name: str = "figure") -> bytes:
 
 
 def _caption(fig: Drawing, caption: str) -> str:
-    return caption_html(" ".join(filter(None, [caption, fig.without_intervals])))
+    return caption_html(" ".join(filter(None, [caption, fig.note])))
 
 
-def _values(fig: Drawing, name: str) -> str:
-    """A fold with the figure's tables, and buttons that save them and the drawing."""
+def _values(fig: Drawing, *, buttons: bool = False) -> str:
+    """A fold with the figure's tables; with buttons that save them and the drawing above."""
     parts = []
     for table in fig.values:
         cut = f", the first {MOST_VALUES} of {len(table):,}" if len(table) > MOST_VALUES else ""
         shown = table_html(table.head(MOST_VALUES), caption=f"What the figure shows{cut}.", digits=4)
-        parts.append(
-            f'<div class="abs-part">{shown}<button class="csv">Save these rows as CSV</button></div>'
-        )
-    drawing = '<button class="svg">Save the figure as SVG</button>'
-    return f'<details class="abs-values"><summary>Values</summary>{"".join(parts)}{drawing}</details>'
+        save_rows = '<button class="csv">Save these rows as CSV</button>' if buttons else ""
+        parts.append(f'<div class="abs-part">{shown}{save_rows}</div>')
+    save_drawing = '<button class="svg">Save the figure as SVG</button>' if buttons else ""
+    return f'<details class="abs-values"><summary>Values</summary>{"".join(parts)}{save_drawing}</details>'
 
 
 def caption_html(caption: str) -> str:

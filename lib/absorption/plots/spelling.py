@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import pandas as pd
-from matplotlib.figure import Figure
 
 from absorption.plots import marks, theme
-from absorption.plots.theme import drawing
+from absorption.plots.theme import Canvas, drawing
 
 CHANCE = 1 / 26
 
 
 @drawing
-def accuracy_by_examples(table: pd.DataFrame) -> Figure:
+def accuracy_by_examples(table: pd.DataFrame) -> Canvas:
     """Accuracy against the number of in-context examples: ``n_examples, value, low, high``."""
     fig, ax = theme.axes("in-context examples", "first-letter accuracy")
     marks.groups(ax, table, "n_examples", "value", line=True)
@@ -22,7 +21,7 @@ def accuracy_by_examples(table: pd.DataFrame) -> Figure:
 
 
 @drawing
-def accuracy_by_letter(table: pd.DataFrame) -> Figure:
+def accuracy_by_letter(table: pd.DataFrame) -> Canvas:
     """Accuracy of each letter, best first: ``letter, value, low, high, words``."""
     rows = theme.upper(table.sort_values("value", ascending=False))
     fig, ax = theme.axes("first letter", "accuracy")
@@ -33,7 +32,7 @@ def accuracy_by_letter(table: pd.DataFrame) -> Figure:
 
 
 @drawing
-def accuracy_by_group(table: pd.DataFrame, group: str, title: str) -> Figure:
+def accuracy_by_group(table: pd.DataFrame, group: str, title: str) -> Canvas:
     """Accuracy by length or commonness, one line for words with and one without a leading space.
 
     Args:
@@ -51,7 +50,7 @@ def accuracy_by_group(table: pd.DataFrame, group: str, title: str) -> Figure:
 
 
 @drawing
-def accuracy_by_task(table: pd.DataFrame) -> Figure:
+def accuracy_by_task(table: pd.DataFrame) -> Canvas:
     """Accuracy of each task against the word's length: ``task, length, value, low, high, words``."""
     fig, ax = theme.axes("letters in the word (12 and more pooled)", "share of words right")
     marks.groups(ax, table, "length", "value", "task", line=True)
@@ -60,7 +59,7 @@ def accuracy_by_task(table: pd.DataFrame) -> Figure:
 
 
 @drawing
-def patching(table: pd.DataFrame, hook_depth: int) -> Figure:
+def patching(table: pd.DataFrame, hook_depth: int) -> Canvas:
     """Answers after the word's residual stream was replaced: ``patch, outcome, depth, value, low, high``."""
     rows = table.assign(line=table["patch"] + ": " + table["outcome"]).sort_values("line", kind="stable")
     fig, ax = theme.axes("blocks applied before the replacement", "share of words")

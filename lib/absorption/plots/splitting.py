@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import pandas as pd
-from matplotlib.figure import Figure
 
 from absorption.plots import marks, theme
-from absorption.plots.theme import drawing
+from absorption.plots.theme import Canvas, drawing
 
 
 @drawing
-def f1_against_k(scores: pd.DataFrame, split: list[str]) -> Figure:
+def f1_against_k(scores: pd.DataFrame, split: list[str]) -> Canvas:
     """F1 of the k-sparse probe against k, a line a letter; letters that split are coloured.
 
     Args:
@@ -30,7 +29,7 @@ def f1_against_k(scores: pd.DataFrame, split: list[str]) -> Figure:
 
 
 @drawing
-def jump_at_two(jumps: pd.DataFrame, f1_jump: float) -> Figure:
+def jump_at_two(jumps: pd.DataFrame, f1_jump: float) -> Canvas:
     """Rise of F1 from one latent to two, letter by letter, with the line above which it counts as a split.
 
     Args:
@@ -45,7 +44,7 @@ def jump_at_two(jumps: pd.DataFrame, f1_jump: float) -> Figure:
 
 
 @drawing
-def splits_against_l0(table: pd.DataFrame) -> Figure:
+def splits_against_l0(table: pd.DataFrame) -> Canvas:
     """Mean number of splits against L0 at the words over d_model, a line a width.
 
     Args:

@@ -55,22 +55,42 @@ STYLE: dict[str, Any] = {
 Built = ParamSpec("Built")
 
 
+class Canvas(Figure):
+    """A figure in the making, and what its page must know of it."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.shown: tuple[pd.DataFrame, ...] = ()
+        """The rows that it shows, where these are not all of its function's tables."""
+        self.unknown: list[str] = []
+        """Values whose interval is not known."""
+        self.note = ""
+        """What its caption must say besides."""
+
+
+def canvas(ax: Axes) -> Canvas:
+    """The figure of a panel."""
+    assert isinstance(ax.figure, Canvas)
+    return ax.figure
+
+
 @dataclass(frozen=True)
 class Drawing:
     """A figure with the tables that it shows."""
 
-    figure: Figure
+    figure: Canvas
     values: tuple[pd.DataFrame, ...]
 
     @property
-    def without_intervals(self) -> str:
-        """What the caption must say of values whose interval is not known; empty if all have one."""
-        found = getattr(self.figure, "without_intervals", [])
-        more = f" and {len(found) - 5} more" if len(found) > 5 else ""
-        return f"No interval is known for {', '.join(found[:5])}{more}." if found else ""
+    def note(self) -> str:
+        """What the caption must say besides: values without a known interval, what is left out; mostly empty."""
+        unknown = self.figure.unknown
+        more = f" and {len(unknown) - 5} more" if len(unknown) > 5 else ""
+        without = f"No interval is known for {', '.join(unknown[:5])}{more}." if unknown else ""
+        return " ".join(filter(None, [self.figure.note, without]))
 
 
-def drawing(function: Callable[Built, Figure]) -> Callable[Built, Drawing]:
+def drawing(function: Callable[Built, Canvas]) -> Callable[Built, Drawing]:
     """Makes a function from tables to a figure draw in the house style, with a legend below, and keep its tables."""
 
     @wraps(function)
@@ -82,7 +102,7 @@ def drawing(function: Callable[Built, Figure]) -> Callable[Built, Drawing]:
             else:
                 figure = function(*args, **kwargs)
             _legend(figure)
-        return Drawing(figure, figure.__dict__.get("shown", tuple(tables)))
+        return Drawing(figure, figure.shown or tuple(tables))
 
     return draw
 
@@ -96,13 +116,13 @@ def style(more: Mapping[str, Any] | None = None) -> Iterator[None]:
         yield
 
 
-def shows(fig: Figure, *tables: pd.DataFrame) -> Figure:
+def shows(fig: Canvas, *tables: pd.DataFrame) -> Canvas:
     """Say which rows a figure shows, where these are not all of the tables that it was given."""
-    fig.__dict__["shown"] = tables
+    fig.shown = tables
     return fig
 
 
-def empty(why: str) -> Figure:
+def empty(why: str) -> Canvas:
     """A frame without marks that says why."""
     fig, ax = axes(height=1.2)
     ax.set(xticks=[], yticks=[])
@@ -110,16 +130,16 @@ def empty(why: str) -> Figure:
     return fig
 
 
-def axes(x: str = "", y: str = "", *, height: float = HEIGHT) -> tuple[Figure, Axes]:
+def axes(x: str = "", y: str = "", *, height: float = HEIGHT) -> tuple[Canvas, Axes]:
     """A figure with one panel and named axes; ``height`` in inches, legend and all."""
     fig, grid = panels(1, 1, height=height)
     grid[0].set(xlabel=_lines(x, WIDTH), ylabel=_lines(y, height))
     return fig, grid[0]
 
 
-def panels(rows: int, columns: int = 1, *, height: float = 1.6, **share: Any) -> tuple[Figure, list[Axes]]:
+def panels(rows: int, columns: int = 1, *, height: float = 1.6, **share: Any) -> tuple[Canvas, list[Axes]]:
     """Panels row by row; ``height`` in inches of one row; ``share``: ``sharex`` and ``sharey``."""
-    fig = Figure(figsize=(WIDTH, height * rows), layout="constrained")
+    fig = Canvas(figsize=(WIDTH, height * rows), layout="constrained")
     grid = fig.subplots(rows, columns, squeeze=False, **share)
     return fig, list(grid.flat)
 

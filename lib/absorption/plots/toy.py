@@ -6,17 +6,16 @@ from typing import Any
 
 import pandas as pd
 from matplotlib.colors import LinearSegmentedColormap
-from matplotlib.figure import Figure
 
 from absorption.plots import marks, theme
-from absorption.plots.theme import BLUE, GREEN, GREY, ORANGE, drawing
+from absorption.plots.theme import BLUE, GREEN, GREY, ORANGE, Canvas, drawing
 
 RISING = LinearSegmentedColormap.from_list("white to blue", ["#ffffff", BLUE])
 SEQUENTIAL = "cividis"
 
 
 @drawing
-def cosines(table: pd.DataFrame) -> Figure:
+def cosines(table: pd.DataFrame) -> Canvas:
     """Heatmaps of latent-feature cosines: a row for each world, encoder and decoder side by side.
 
     Args:
@@ -36,7 +35,7 @@ def cosines(table: pd.DataFrame) -> Figure:
 
 
 @drawing
-def firing(table: pd.DataFrame) -> Figure:
+def firing(table: pd.DataFrame) -> Canvas:
     """Which latent fires on which input: one heatmap a world, one below the other so that phones fit.
 
     Args:
@@ -56,7 +55,7 @@ def firing(table: pd.DataFrame) -> Figure:
 
 
 @drawing
-def closed_form_losses(curve: pd.DataFrame, point: pd.DataFrame) -> Figure:
+def closed_form_losses(curve: pd.DataFrame, point: pd.DataFrame) -> Canvas:
     """Losses of the closed-form family against ``d``, with the trained SAE on them.
 
     Args:
@@ -80,7 +79,7 @@ def closed_form_losses(curve: pd.DataFrame, point: pd.DataFrame) -> Figure:
 
 
 @drawing
-def beside_published(table: pd.DataFrame) -> Figure:
+def beside_published(table: pd.DataFrame) -> Canvas:
     """Measured numbers with their seed spread beside the published ones.
 
     Args:
@@ -97,7 +96,7 @@ def beside_published(table: pd.DataFrame) -> Figure:
 
 
 @drawing
-def surface(table: pd.DataFrame, x: str, x_title: str, value: str = "absorbed") -> Figure:
+def surface(table: pd.DataFrame, x: str, x_title: str, value: str = "absorbed") -> Canvas:
     """Heatmap of absorption over P(parent | child) and another factor.
 
     Args:
@@ -117,7 +116,7 @@ def surface(table: pd.DataFrame, x: str, x_title: str, value: str = "absorbed") 
 
 
 @drawing
-def agreement(table: pd.DataFrame) -> Figure:
+def agreement(table: pd.DataFrame) -> Canvas:
     """Trained against predicted absorption, one point a setting.
 
     Args:
@@ -132,7 +131,7 @@ def agreement(table: pd.DataFrame) -> Figure:
 
 
 @drawing
-def lines(table: pd.DataFrame, x: str, x_title: str, by: str = "", value: str = "absorbed") -> Figure:
+def lines(table: pd.DataFrame, x: str, x_title: str, by: str = "", value: str = "absorbed") -> Canvas:
     """Absorption against one factor, a line for each value of ``by``; a dotted line where theory predicts.
 
     Args:
@@ -149,7 +148,7 @@ def lines(table: pd.DataFrame, x: str, x_title: str, by: str = "", value: str = 
 
 
 @drawing
-def chain(table: pd.DataFrame) -> Figure:
+def chain(table: pd.DataFrame) -> Canvas:
     """Who carries whose direction in a deep hierarchy: mean over seeds.
 
     Args:
@@ -163,7 +162,7 @@ def chain(table: pd.DataFrame) -> Figure:
 
 
 @drawing
-def trade_off(table: pd.DataFrame, world: str, against: str, against_title: str) -> Figure:
+def trade_off(table: pd.DataFrame, world: str, against: str, against_title: str) -> Canvas:
     """Absorption against what it costs, a line for each remedy over its strengths.
 
     Args:
@@ -190,7 +189,7 @@ def trade_off(table: pd.DataFrame, world: str, against: str, against_title: str)
 
 
 @drawing
-def remedies_side_by_side(table: pd.DataFrame, columns: dict[str, str]) -> Figure:
+def remedies_side_by_side(table: pd.DataFrame, columns: dict[str, str]) -> Canvas:
     """Remedies side by side, a panel for each column and a colour for each world.
 
     Args:
