@@ -54,18 +54,29 @@ def store_activations(
     *,
     windows_key: str,
     batch_windows: int = 32,
+    products: str = "float32",
 ) -> StoredActivations:
-    """Store the activations of all windows; an interrupted call goes on from its last whole shard."""
+    """Store the activations of all windows; an interrupted call goes on from its last whole shard.
+
+    Args:
+        model: the language model.
+        hook_name: where its residual stream is read.
+        windows: token ids.
+        windows_key: hash of ``windows``.
+        batch_windows: windows a forward pass.
+        products: precision of matrix products inside the model (``Recipe.harvest``); the residual stream is summed in
+            the model's own.
+    """
     inputs = {
         "model": model.identity, "hook": hook_name, "windows": windows_key,
         "n": list(windows.shape), "outlier_ratio": OUTLIER_RATIO, "median_of": batch_windows, "version": 1,
-    }  # fmt: skip
+    } | ({} if products == "float32" else {"products": products})  # fmt: skip
     key = cache.key_of(inputs)
     folder = cache.root() / STAGE / key
     final = folder / "rows.npy"
     if not final.exists():
         median = _median_norm(model, hook_name, windows[:batch_windows])
-        shards = _store_shards(model, hook_name, windows, folder, median, batch_windows)
+        shards = _store_shards(model, hook_name, windows, folder, median, batch_windows, products)
         _join(shards, final)
         for shard in shards:
             shard.unlink()
@@ -84,6 +95,7 @@ def _store_shards(
     folder: Path,
     median: float,
     batch_windows: int,
+    products: str,
 ) -> list[Path]:
     shards = []
     with tqdm(total=windows.numel(), desc=f"Activations at {hook_name}", unit="tok") as bar:
@@ -93,7 +105,8 @@ def _store_shards(
             if not path.exists():
                 parts = []
                 for batch in chunk.split(batch_windows):
-                    acts = model.residual_stream(batch, hook_name)
+                    with torch.autocast(model.device.type, torch.bfloat16, enabled=products == "bfloat16"):
+                        acts = model.residual_stream(batch, hook_name)
                     parts.append(acts[keep_rows(acts, median)].to(torch.float16).cpu().numpy())
                     bar.update(batch.numel())
                 with cache.atomic_path(path) as temporary, temporary.open("wb") as handle:

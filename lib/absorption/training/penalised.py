@@ -17,7 +17,7 @@ from sae_lens.saes.sae import TrainingSAE, TrainStepInput, TrainStepOutput
 from sae_lens.saes.standard_sae import StandardTrainingSAE, StandardTrainingSAEConfig
 from torch import Tensor
 
-from absorption.training.sparse import Entries, decode, encode_at, entries_where
+from absorption.training.sparse import Entries, decode, dense_pre, encode_at, entries_where, values_at
 
 DENSE_ABOVE = 0.05
 """Share of entries that are on above which SAELens' own dense step is faster (the first steps of a run)."""
@@ -43,13 +43,15 @@ class _Penalised(TrainingSAE[Any]):
 
     b_enc: torch.nn.Parameter
     steering: Steering | None
+    products: torch.dtype
     lead: Tensor
     offset: Tensor
 
-    def _prepare(self, steering: Steering | None) -> None:
+    def _prepare(self, steering: Steering | None, products: torch.dtype) -> None:
         if not self.cfg.apply_b_dec_to_input:
             raise ValueError(f"{type(self).__name__} needs apply_b_dec_to_input=True.")
         self.steering = steering
+        self.products = products
         # Buffers, so that a checkpoint holds them and a resumed run steers on as if it had not stopped.
         for name in ("lead", "offset"):
             self.register_buffer(name, torch.tensor(0.0, dtype=torch.double, device=self.device))
@@ -74,12 +76,12 @@ class _Penalised(TrainingSAE[Any]):
     def _step(self, step_input: TrainStepInput) -> TrainStepOutput:
         x = step_input.sae_in
         with torch.no_grad():
-            pre = torch.addmm(self.b_enc, x - self.b_dec, self.W_enc)
+            pre = dense_pre(x - self.b_dec, self.W_enc, self.b_enc, self.products)
             mask = self._counted(pre)
         if float(mask.sum()) > DENSE_ABOVE * mask.numel():
             return super().training_forward_pass(step_input)
         entries = entries_where(mask)
-        values = pre[entries.rows, entries.latents]
+        values = self._values(pre, x, entries)
         pre_there = encode_at(values, x, self.W_enc, self.b_enc, self.b_dec, entries)
         acts, penalty = self._acts_and_penalty(pre_there, entries, step_input.coefficients)
         sae_out = decode(acts, self.W_dec, entries) + self.b_dec
@@ -92,6 +94,12 @@ class _Penalised(TrainingSAE[Any]):
             loss=torch.stack(list(losses.values())).sum(),
             losses=losses,
         )
+
+    @torch.no_grad()
+    def _values(self, pre: Tensor, x: Tensor, entries: Entries) -> Tensor:
+        if self.products == torch.float32:
+            return pre[entries.rows, entries.latents]
+        return values_at(x - self.b_dec, self.W_enc, self.b_enc, entries)
 
     @torch.no_grad()
     def _steer(self, acts: Tensor) -> None:
@@ -122,13 +130,18 @@ class _Penalised(TrainingSAE[Any]):
 class SparseStandardTrainingSAE(_Penalised, StandardTrainingSAE):
     """``StandardTrainingSAE`` (ReLU and L1) with the sparse step. Needs ``lp_norm=1``."""
 
-    def __init__(self, cfg: StandardTrainingSAEConfig, steering: Steering | None = None) -> None:
+    def __init__(
+        self,
+        cfg: StandardTrainingSAEConfig,
+        steering: Steering | None = None,
+        products: torch.dtype = torch.float32,
+    ) -> None:
         if cfg.lp_norm != 1:
             raise ValueError(
                 f"SparseStandardTrainingSAE needs lp_norm=1; the configuration has {cfg.lp_norm}."
             )
         super().__init__(cfg)
-        self._prepare(steering)
+        self._prepare(steering, products)
 
     def _counted(self, pre: Tensor) -> Tensor:
         return pre > 0
@@ -146,7 +159,12 @@ class SparseJumpReLUTrainingSAE(_Penalised, JumpReLUTrainingSAE):
     Needs ``jumprelu_sparsity_loss_mode="step"``, no pre-activation loss and the gradient to the threshold only.
     """
 
-    def __init__(self, cfg: JumpReLUTrainingSAEConfig, steering: Steering | None = None) -> None:
+    def __init__(
+        self,
+        cfg: JumpReLUTrainingSAEConfig,
+        steering: Steering | None = None,
+        products: torch.dtype = torch.float32,
+    ) -> None:
         plain = cfg.jumprelu_sparsity_loss_mode == "step" and not cfg.jumprelu_ste_to_input
         if not plain or cfg.pre_act_loss_coefficient is not None:
             raise ValueError(
@@ -154,7 +172,7 @@ class SparseJumpReLUTrainingSAE(_Penalised, JumpReLUTrainingSAE):
                 "jumprelu_ste_to_input=False and pre_act_loss_coefficient=None."
             )
         super().__init__(cfg)
-        self._prepare(steering)
+        self._prepare(steering, products)
 
     def training_forward_pass(self, step_input: TrainStepInput) -> TrainStepOutput:
         """As SAELens: thresholds below zero are set to zero before the step."""

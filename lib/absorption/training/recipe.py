@@ -46,6 +46,11 @@ class Recipe:
     k_warm_up_steps: int = 0
     """Steps over which the active latents fall from ``first_k`` to ``k``, evenly in the logarithm."""
     seed: int = 0
+    products: str = "float32"
+    """Precision of the products that choose which latents are on. ``bfloat16`` takes half a step's time; activations,
+    gradients and weights stay float32."""
+    harvest: str = "float32"
+    """Precision of the products inside the model while its activations are stored."""
 
     def __post_init__(self) -> None:
         """A card holds a list where a recipe has a tuple."""
@@ -65,8 +70,12 @@ class Recipe:
         return f"{self.architecture}-{self.d_sae}-l0-{self.k:g}{layer}{seed}"
 
     def to_dict(self) -> dict[str, Any]:
-        """All fields as JSON holds them, for keys and cards."""
-        return asdict(self) | {"matryoshka_widths": list(self.matryoshka_widths)}
+        """All fields as JSON holds them, for keys and cards.
+
+        Without the precisions that are float32: recipes from before that choice keep their keys.
+        """
+        plain = asdict(self) | {"matryoshka_widths": list(self.matryoshka_widths)}
+        return {name: value for name, value in plain.items() if value != "float32"}
 
 
 STANDARD = Recipe("standard", penalty=1.5, penalty_warm_up_steps=300)

@@ -58,6 +58,31 @@ def entries_where(mask: Tensor) -> Entries:
     return Entries(rows, latents, (mask.shape[0], mask.shape[1]))
 
 
+PRODUCTS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+"""Precisions of the dense product that chooses which latents are on; their values are float32 in any case."""
+
+
+def dense_pre(
+    x: Float[Tensor, "row d_in"],
+    W_enc: Float[Tensor, "d_in latent"],
+    b_enc: Float[Tensor, " latent"],
+    dtype: torch.dtype = torch.float32,
+) -> Float[Tensor, "row latent"]:
+    """``x @ W_enc + b_enc`` in a precision that tells which latents are on; bfloat16 takes a third of the time."""
+    return torch.addmm(b_enc.to(dtype), x.to(dtype), W_enc.to(dtype))
+
+
+def values_at(
+    x: Float[Tensor, "row d_in"],
+    W_enc: Float[Tensor, "d_in latent"],
+    b_enc: Float[Tensor, " latent"],
+    entries: Entries,
+) -> Float[Tensor, " entry"]:
+    """The entries of ``x @ W_enc + b_enc``, in the precision of ``x``."""
+    pattern = entries.matrix(torch.zeros(len(entries.rows), dtype=x.dtype, device=x.device))
+    return torch.sparse.sampled_addmm(pattern, x, W_enc).values() + b_enc[entries.latents]
+
+
 def encode_at(
     values: Float[Tensor, " entry"],
     x: Float[Tensor, "row d_in"],
@@ -90,7 +115,7 @@ class _Encode(torch.autograd.Function):
         entries, grad = ctx.entries, grads[0]
         grad_enc = (entries.transposed(grad) @ (x - b_dec)).t().contiguous()
         grad_b_enc = torch.zeros_like(W_enc[0]).index_add_(0, entries.latents, grad)
-        return None, None, grad_enc, grad_b_enc, -W_enc @ grad_b_enc, None
+        return None, None, grad_enc, grad_b_enc, (W_enc @ grad_b_enc).neg(), None
 
 
 class _Decode(torch.autograd.Function):

@@ -12,7 +12,7 @@ from sae_lens.saes.sae import TrainStepInput, TrainStepOutput
 from sae_lens.saes.topk_sae import TopKTrainingSAE
 from torch import Tensor
 
-from absorption.training.sparse import Entries, decode, encode_at
+from absorption.training.sparse import Entries, decode, dense_pre, encode_at, values_at
 
 
 class SparseTopKTrainingSAE(TopKTrainingSAE):
@@ -21,24 +21,32 @@ class SparseTopKTrainingSAE(TopKTrainingSAE):
     Needs ``rescale_acts_by_decoder_norm`` and ``apply_b_dec_to_input``, SAELens' defaults.
     """
 
-    def __init__(self, cfg: Any, use_error_term: bool = False, *, aux_stride: int = 1):
+    def __init__(
+        self,
+        cfg: Any,
+        use_error_term: bool = False,
+        *,
+        aux_stride: int = 1,
+        products: torch.dtype = torch.float32,
+    ):
         """``aux_stride``: the dead latents' loss is taken over every n-th row only (the batch is shuffled, so
-        its mean is the same in expectation); at width 16,384 most of an early step would go into it."""
+        its mean is the same in expectation); at width 16,384 most of an early step would go into it.
+        ``products``: precision in which the latents that are on are chosen (``sparse.dense_pre``)."""
         if not (cfg.rescale_acts_by_decoder_norm and cfg.apply_b_dec_to_input):
             raise ValueError(
                 f"{type(self).__name__} needs rescale_acts_by_decoder_norm=True and apply_b_dec_to_input=True."
             )
         super().__init__(cfg, use_error_term)
         self.aux_stride = aux_stride
+        self.products = products
 
     def training_forward_pass(self, step_input: TrainStepInput) -> TrainStepOutput:
         """The loss of one batch (same value and gradients as SAELens' class)."""
         x = step_input.sae_in
         with torch.no_grad():
             norms = self.W_dec.norm(dim=-1)
-            scaled_pre = torch.addmm(self.b_enc, x - self.b_dec, self.W_enc).mul_(norms)
-            entries, scaled = self._chosen(scaled_pre)
-            values = scaled / norms[entries.latents]
+            entries, values = self._on(x - self.b_dec, norms)
+            scaled = values * norms[entries.latents]
         acts = encode_at(values, x, self.W_enc, self.b_enc, self.b_dec, entries)
         losses, sae_out = self._reconstruction_losses(acts, entries, x)
         aux = self._dead_latents_loss(x, sae_out, step_input.dead_neuron_mask)
@@ -51,6 +59,15 @@ class SparseTopKTrainingSAE(TopKTrainingSAE):
             loss=torch.stack(list(losses.values())).sum(),
             losses=losses,
         )
+
+    def _on(self, centred: Tensor, norms: Tensor) -> tuple[Entries, Float[Tensor, " entry"]]:
+        """The latents that are on, and their activations."""
+        if self.products == torch.float32:
+            entries, scaled = self._chosen(dense_pre(centred, self.W_enc, self.b_enc).mul_(norms))
+            return entries, scaled / norms[entries.latents]
+        rough = dense_pre(centred, self.W_enc * norms, self.b_enc * norms, self.products)
+        entries, _ = self._chosen(rough)
+        return entries, values_at(centred, self.W_enc, self.b_enc, entries)
 
     def _chosen(self, scaled_pre: Float[Tensor, "row latent"]) -> tuple[Entries, Float[Tensor, " entry"]]:
         """The latents that are on, and their activations times the decoder norms."""
@@ -113,10 +130,11 @@ class SparseMatryoshkaTrainingSAE(SparseBatchTopKTrainingSAE, MatryoshkaBatchTop
     The dead latents' loss is the one of the whole SAE (``use_matryoshka_aux_loss=False``, SAELens' default).
     """
 
-    def __init__(self, cfg: Any, use_error_term: bool = False, *, aux_stride: int = 1):
+    def __init__(self, cfg: Any, use_error_term: bool = False, **settings: Any):
+        """``settings``: as in ``SparseTopKTrainingSAE``."""
         if cfg.use_matryoshka_aux_loss:
             raise ValueError("SparseMatryoshkaTrainingSAE needs use_matryoshka_aux_loss=False.")
-        super().__init__(cfg, use_error_term, aux_stride=aux_stride)
+        super().__init__(cfg, use_error_term, **settings)
 
     def _reconstruction_losses(
         self, acts: Tensor, entries: Entries, x: Tensor

@@ -60,7 +60,11 @@ def train(recipe: Recipe, model: LanguageModel, folder: Path, *, stop_after: int
         length=recipe.context,
     )
     stored = store_activations(
-        model, recipe.hook_name, windows.train, windows_key=cache.array_hash(windows.train.numpy())
+        model,
+        recipe.hook_name,
+        windows.train,
+        windows_key=cache.array_hash(windows.train.numpy()),
+        products=recipe.harvest,
     )
     checkpoint = checkpoint_folder(recipe, stored)
     trainer = make_trainer(recipe, stored, checkpoint, model_name=model.name)
