@@ -124,3 +124,15 @@ def test_a_second_call_runs_no_model(model: LanguageModel, monkeypatch: pytest.M
     assert passes == []
     assert np.array_equal(first.rows, second.rows)
     assert second.n_dropped == first.n_dropped
+
+
+def test_products_in_bfloat16_move_rows_by_little_and_have_a_store_of_their_own(model: LanguageModel) -> None:
+    tokens = windows()
+    exact = store(model, tokens)
+    rough = store_activations(model, HOOK, tokens, windows_key="test", batch_windows=4, products="bfloat16")
+    assert rough.key != exact.key
+    everywhere = np.arange(len(exact.rows))
+    moved = (rough.batch(everywhere) - exact.batch(everywhere)).norm(dim=1) / exact.batch(everywhere).norm(
+        dim=1
+    )
+    assert 1e-5 < moved.median() < 0.02

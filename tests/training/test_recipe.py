@@ -61,4 +61,10 @@ def test_a_recipe_is_found_by_its_name_and_a_wrong_name_lists_all() -> None:
 
 
 def test_every_field_is_part_of_the_key() -> None:
-    assert Recipe().to_dict().keys() == {field.name for field in dataclasses.fields(Recipe)}
+    every = {field.name for field in dataclasses.fields(Recipe)}
+    assert Recipe(products="bfloat16", harvest="bfloat16").to_dict().keys() == every
+
+
+def test_precisions_are_part_of_the_key_unless_they_are_float32_as_of_recipes_without_them() -> None:
+    assert Recipe().to_dict().keys() == Recipe(products="bfloat16").to_dict().keys() - {"products"}
+    assert Recipe().to_dict().keys() == Recipe(harvest="bfloat16").to_dict().keys() - {"harvest"}

@@ -137,6 +137,26 @@ def test_the_bound_of_the_search_changes_no_result() -> None:
     torch.testing.assert_close(found.loss, expected.loss, rtol=0, atol=0)
 
 
+@every_kind
+def test_latents_chosen_in_bfloat16_have_the_values_and_gradients_of_the_weights_own_precision(
+    kind: str,
+) -> None:
+    _, exact = twins(kind)
+    _, rough = twins(kind)
+    rough.products = torch.bfloat16
+    expected, found = (sae.training_forward_pass(step_input(dead_mask(30))) for sae in (exact, rough))
+    wanted, dense = (output.feature_acts.to_dense() for output in (expected, found))
+    same = (wanted > 0) == (dense > 0)
+    # Latents within a rounding of the last place may change places; all others are the same, to the last digit.
+    assert same.double().mean() > 0.99
+    torch.testing.assert_close(dense[same], wanted[same])
+    assert int((dense > 0).sum()) == 5 * ROWS
+    torch.testing.assert_close(found.loss, expected.loss, rtol=2e-2, atol=0)
+    found.loss.backward()
+    assert rough.W_enc.grad.dtype == torch.float64
+    assert rough.W_enc.grad.abs().max() > 1e-3
+
+
 def test_a_stride_takes_the_dead_latents_loss_over_every_nth_row_only() -> None:
     _, every = twins()
     _, third = twins()

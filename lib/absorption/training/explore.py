@@ -59,10 +59,14 @@ EXPLORATION: tuple[Recipe, ...] = (
     replace(TOPK, k=16),
     replace(TOPK, hook_name=EARLIER),
     replace(TOPK, k=12, hook_name=EARLIER),
-    replace(TOPK, k=12, hook_name=EARLIER, d_sae=8192, lr=1e-3),
-    replace(TOPK, hook_name="blocks.4.hook_resid_post"),
-    replace(TOPK, hook_name=EARLIER, d_sae=8192, lr=1e-3),
-    replace(JUMPRELU, hook_name=EARLIER),
+    replace(TOPK, k=12, hook_name=EARLIER, d_sae=8192, lr=1e-3, aux_stride=8),
+    replace(TOPK, k=12, hook_name=EARLIER, products="bfloat16"),
+    replace(TOPK, k=10, hook_name=EARLIER, d_sae=8192, lr=1e-3, aux_stride=8, products="bfloat16"),
+    replace(JUMPRELU, hook_name=EARLIER, products="bfloat16"),
+    replace(
+        TOPK, k=12, hook_name=EARLIER, d_sae=16_384, lr=8e-4, aux_stride=8, products="bfloat16", **FALLING
+    ),
+    replace(TOPK, k=12, hook_name="blocks.4.hook_resid_post", products="bfloat16", harvest="bfloat16"),
     replace(TOPK, hook_name="blocks.10.hook_resid_post"),
     replace(TOPK, d_sae=16_384, lr=8e-4, aux_stride=8),
     replace(TOPK, k=6),

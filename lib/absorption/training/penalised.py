@@ -43,11 +43,11 @@ class _Penalised(TrainingSAE[Any]):
 
     b_enc: torch.nn.Parameter
     steering: Steering | None
-    products: torch.dtype
+    products: torch.dtype | None
     lead: Tensor
     offset: Tensor
 
-    def _prepare(self, steering: Steering | None, products: torch.dtype) -> None:
+    def _prepare(self, steering: Steering | None, products: torch.dtype | None) -> None:
         if not self.cfg.apply_b_dec_to_input:
             raise ValueError(f"{type(self).__name__} needs apply_b_dec_to_input=True.")
         self.steering = steering
@@ -97,7 +97,7 @@ class _Penalised(TrainingSAE[Any]):
 
     @torch.no_grad()
     def _values(self, pre: Tensor, x: Tensor, entries: Entries) -> Tensor:
-        if self.products == torch.float32:
+        if self.products is None:
             return pre[entries.rows, entries.latents]
         return values_at(x - self.b_dec, self.W_enc, self.b_enc, entries)
 
@@ -134,7 +134,7 @@ class SparseStandardTrainingSAE(_Penalised, StandardTrainingSAE):
         self,
         cfg: StandardTrainingSAEConfig,
         steering: Steering | None = None,
-        products: torch.dtype = torch.float32,
+        products: torch.dtype | None = None,
     ) -> None:
         if cfg.lp_norm != 1:
             raise ValueError(
@@ -163,7 +163,7 @@ class SparseJumpReLUTrainingSAE(_Penalised, JumpReLUTrainingSAE):
         self,
         cfg: JumpReLUTrainingSAEConfig,
         steering: Steering | None = None,
-        products: torch.dtype = torch.float32,
+        products: torch.dtype | None = None,
     ) -> None:
         plain = cfg.jumprelu_sparsity_loss_mode == "step" and not cfg.jumprelu_ste_to_input
         if not plain or cfg.pre_act_loss_coefficient is not None:

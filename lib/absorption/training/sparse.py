@@ -58,17 +58,17 @@ def entries_where(mask: Tensor) -> Entries:
     return Entries(rows, latents, (mask.shape[0], mask.shape[1]))
 
 
-PRODUCTS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
-"""Precisions of the dense product that chooses which latents are on; their values are float32 in any case."""
+PRODUCTS = {"float32": None, "bfloat16": torch.bfloat16}
+"""Precisions of the dense product that chooses which latents are on; None: the weights' own, as their values are."""
 
 
 def dense_pre(
     x: Float[Tensor, "row d_in"],
     W_enc: Float[Tensor, "d_in latent"],
     b_enc: Float[Tensor, " latent"],
-    dtype: torch.dtype = torch.float32,
+    dtype: torch.dtype | None = None,
 ) -> Float[Tensor, "row latent"]:
-    """``x @ W_enc + b_enc`` in a precision that tells which latents are on; bfloat16 takes a third of the time."""
+    """``x @ W_enc + b_enc`` in ``dtype`` (None: that of ``x``); in bfloat16 it takes a third of the time."""
     return torch.addmm(b_enc.to(dtype), x.to(dtype), W_enc.to(dtype))
 
 

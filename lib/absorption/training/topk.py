@@ -27,7 +27,7 @@ class SparseTopKTrainingSAE(TopKTrainingSAE):
         use_error_term: bool = False,
         *,
         aux_stride: int = 1,
-        products: torch.dtype = torch.float32,
+        products: torch.dtype | None = None,
     ):
         """``aux_stride``: the dead latents' loss is taken over every n-th row only (the batch is shuffled, so
         its mean is the same in expectation); at width 16,384 most of an early step would go into it.
@@ -62,7 +62,7 @@ class SparseTopKTrainingSAE(TopKTrainingSAE):
 
     def _on(self, centred: Tensor, norms: Tensor) -> tuple[Entries, Float[Tensor, " entry"]]:
         """The latents that are on, and their activations."""
-        if self.products == torch.float32:
+        if self.products is None:
             entries, scaled = self._chosen(dense_pre(centred, self.W_enc, self.b_enc).mul_(norms))
             return entries, scaled / norms[entries.latents]
         rough = dense_pre(centred, self.W_enc * norms, self.b_enc * norms, self.products)
