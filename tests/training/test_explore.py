@@ -68,7 +68,7 @@ def test_an_sae_of_another_model_is_refused_and_nothing_is_trained_or_written(
 
 
 def test_the_exploration_varies_sparsity_width_architecture_and_seed() -> None:
-    assert {recipe.k for recipe in EXPLORATION} == {2, 4, 6, 8, 12, 16, 32}
+    assert {recipe.k for recipe in EXPLORATION} == {2, 4, 6, 8, 10, 12, 16, 32}
     assert {recipe.d_sae for recipe in EXPLORATION} == {4096, 8192, 16_384}
     assert len({recipe.architecture for recipe in EXPLORATION}) == 5
     assert replace(SHORT, seed=1) in EXPLORATION
