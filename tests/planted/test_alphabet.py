@@ -9,6 +9,7 @@ import torch
 from tests.settings_of import settings_of
 
 from absorption.chapters import is_the_metric_right as metric
+from absorption.chapters.is_the_metric_right.found import _said
 from absorption.chapters.settings import PlantedMetricSettings
 from absorption.definitions.rules import ABLATION, FRACTION, FULL_ABSORPTION
 from absorption.definitions.thresholds import Thresholds
@@ -200,8 +201,8 @@ def test_the_chapters_cases_and_sweeps_cover_what_they_name() -> None:
 
 def test_what_may_be_claimed_follows_from_the_scores() -> None:
     base = {"n_true": 10, "recall": 0.9, "false_rate_low": 0.0}
-    assert metric._said(base) == "finds it"
-    assert metric._said({**base, "recall": 0.1}) == "misses it"
-    assert metric._said({**base, "recall": 0.5, "false_rate_low": 0.2}) == "finds a part, fooled"
-    assert metric._said({**base, "n_true": 0, "false_rate_low": 0.2}) == "fooled"
-    assert metric._said({**base, "n_true": 0}) == "right"
+    assert _said(base) == "finds it"
+    assert _said({**base, "recall": 0.1}) == "misses it"
+    assert _said({**base, "recall": 0.5, "false_rate_low": 0.2}) == "finds a part, fooled"
+    assert _said({**base, "n_true": 0, "false_rate_low": 0.2}) == "fooled"
+    assert _said({**base, "n_true": 0}) == "right"

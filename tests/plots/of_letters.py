@@ -147,6 +147,16 @@ def _():
     return latents.f1_by_split(pd.concat([table, mean])), [panel]
 
 
+@shows("latents.f1_by_level")
+def _():
+    best = frame("letter value low high", ("a", 0.75, 0.6, 0.8), ("b", 0.72, 0.62, 0.91))
+    table = pd.concat([TWO.assign(rule="on above 0"), best.assign(rule="on above its best level")])
+    panel = Panel("first letter", "F1 on test words", order=["B", "A"])
+    panel.series["on above 0"] = points(upper(TWO), "letter", "value", y_ends=ENDS)
+    panel.series["on above its best level"] = points(upper(best), "letter", "value", y_ends=ENDS)
+    return latents.f1_by_level(table), [panel]
+
+
 def _scored() -> pd.DataFrame:
     names = [f"{metric}{end}" for metric in ("precision", "recall", "f1") for end in ("", "_low", "_high")]
     return frame(

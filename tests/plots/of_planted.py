@@ -102,3 +102,19 @@ def _():
     panel.series["by score"] = points(table, "k", "precision")
     panel.series["base rate"] = points(table, "k", "base_rate")
     return planted.precision_at(table), [panel]
+
+
+@shows("planted.found_by_silence")
+def _():
+    table = frame(
+        _with_ends("case n_true definition silence", "recall"),
+        ("leaky", 9, "ablation", "off", 0.2, 0.1, 0.3), ("leaky", 9, "ablation", "calibrated", 0.7, 0.65, 0.8),
+        ("weak", 9, "ablation", "off", 0.1, 0.0, 0.25), ("leaky", 9, "full", "calibrated", 0.8, 0.75, 0.95),
+        ("none", 0, "full", "off", 0.0, 0.0, 0.0),
+    )  # fmt: skip
+    ablation = Panel("", "", title="ablation: share of the absorbed words found")
+    ablation.series["off"] = points(table.iloc[[0, 2]], "recall", "case", x_ends=_ends("recall"))
+    ablation.series["calibrated"] = points(table.iloc[[1]], "recall", "case", x_ends=_ends("recall"))
+    full = Panel("", "", title="full: share of the absorbed words found")
+    full.series["calibrated"] = points(table.iloc[[3]], "recall", "case", x_ends=_ends("recall"))
+    return planted.found_by_silence(table), [ablation, full]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
 import pandas as pd
 
-from absorption.definitions.rates import MEAN, absorption_rates
+from absorption.definitions.factors import with_factors
+from absorption.definitions.rates import absorption_rates
 from absorption.definitions.versions import (
     FRACTION_UNTHRESHOLDED,
     SOURCES,
@@ -41,18 +41,7 @@ def all_definitions(
 
 def rates_table(rates: pd.DataFrame) -> pd.DataFrame:
     """``definitions.absorption_rates`` with each rate's two factors and the source of its definition."""
-    table = rates.reset_index(drop=True)
-    letters = table[table["letter"] != MEAN]
-    share = letters["n_candidates"] / letters["n_right"]
-    for _, mine in table.groupby("definition"):
-        counted = mine[mine["valid"] == "yes"].index
-        mean = mine.index[mine["letter"] == MEAN]
-        share = pd.concat([share, pd.Series(share[counted].mean(), index=mean)])
-    table.insert(5, "share_candidates", share.sort_index())
-    with np.errstate(invalid="ignore", divide="ignore"):
-        table.insert(6, "share_absorbed", table["rate"] / table["share_candidates"])
-    every_word = table["definition"].str.startswith("absorption fraction")
-    table.loc[every_word | (table["share_candidates"] == 0), "share_absorbed"] = np.nan
+    table = with_factors(rates)
     return table.assign(source=table["definition"].map(SOURCES))
 
 

@@ -41,7 +41,7 @@ COLUMNS = [
     "strength", "lead",
 ]  # fmt: skip
 """One row a word (row number in the prompts' table) that the probe gets right, and definition. ``candidate``:
-all main latents off. ``judged``: the rule was applied (of the ablation metric's candidates a letter, at most
+all main latents silent. ``judged``: the rule was applied (of the ablation metric's candidates a letter, at most
 a seeded number). ``absorbed``: the rule holds; ``value``: 1, 0, or the absorption fraction. ``reason``: why
 not absorbed. ``latent, cosine, strength, lead``: as in ``rules.WordLabel``."""
 
@@ -83,7 +83,7 @@ def apply_ablation_rule(
     found = []
     for word, latents, now in zip(evidence.words.tolist(), evidence.active_latents, judged, strict=True):
         if not now:
-            found.append(WordLabel(MAIN_ON if latents.is_main.any() else NOT_CHOSEN))
+            found.append(WordLabel(MAIN_ON if latents.main_on else NOT_CHOSEN))
             continue
         mine = by_word[word].set_index("latent")["effect"]
         if set(mine.index) != set(latents.latents.tolist()):
@@ -101,7 +101,7 @@ def table_of_labels(
     found = []
     for word, latents, now in zip(evidence.words.tolist(), evidence.active_latents, judged, strict=True):
         if not now:
-            found.append(WordLabel(MAIN_ON if latents.is_main.any() else NOT_CHOSEN))
+            found.append(WordLabel(MAIN_ON if latents.main_on else NOT_CHOSEN))
             continue
         row = by_word.loc[word]
         lead = float(row["lead"])
@@ -166,7 +166,7 @@ def _labelled(
     has_effects = np.isin(words.numpy(), [] if known is None else known["word"])
     rule = thresholds.ablation_rule(min(leads.values()))
     unknown = words[torch.from_numpy(~has_effects)]
-    labels = label_words(engine, evidence.csr, unknown, evidence.cosines, rule, remove)
+    labels = label_words(engine, evidence.csr, unknown, evidence.absorber_cosines, rule, remove)
     tables = [
         table_of_labels(evidence, labels, replace(rule, min_lead=lead), name) for name, lead in leads.items()
     ]

@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from absorption.definitions.silence import PUBLISHED, Silence
 from absorption.latents.sparse import ACTIVE
 from absorption.probes.fit import ProbeSet
 from absorption.probes.means import difference_in_means, pattern
@@ -29,6 +30,13 @@ class WordLatents:
     projections: Float[np.ndarray, " active"]
     """What each latent adds along the unit probe direction: activation times decoder row."""
     is_main: Bool[np.ndarray, " active"]
+    silenced: bool = False
+    """Its main latents count as silent, whether or not one is on (``Silence``)."""
+
+    @property
+    def main_on(self) -> bool:
+        """Whether a main latent is on, and not so weakly that it counts as silent."""
+        return bool(self.is_main.any()) and not self.silenced
 
 
 @dataclass(frozen=True)
@@ -60,12 +68,22 @@ class Evidence:
     centred: bool = False
     """Project activations less the training words' mean. As published they are projected as they are, with what
     all words share along the probe direction in the total that shares are taken of."""
+    silence: Silence = PUBLISHED
+    """When main latents count as silent."""
 
     @cached_property
     def cosines(self) -> Float[Tensor, "letter latent"]:
         """Decoder cosines with the probe directions."""
         norms = self.decoder.norm(dim=1).clamp_min(1e-12)
         return self.directions @ self.decoder.to(self.directions).T / norms.to(self.directions)
+
+    @cached_property
+    def absorber_cosines(self) -> Float[Tensor, "letter latent"]:
+        """The same, but -1 for a letter's own main latents: none of them can be its absorber, only a rival."""
+        cosines = self.cosines.clone()
+        for number, name in enumerate(self.names):
+            cosines[number, list(self.main.get(name, ()))] = -1.0
+        return cosines
 
     @cached_property
     def mean_directions(self) -> Float[Tensor, "letter d_model"]:
@@ -102,23 +120,26 @@ class Evidence:
         columns, values = self.csr.col_indices().numpy(), self.csr.values().double().numpy()
         norms, cosines = self.decoder.norm(dim=1).double().numpy(), self.cosines.double().numpy()
         mains = [np.asarray(list(self.main.get(name, ())), dtype=np.int64) for name in self.names]
-        found = []
-        for word, letter in zip(self.words.tolist(), self.letters[self.words].tolist(), strict=True):
+        letters, found = self.letters[self.words].tolist(), []
+        for word, letter, total in zip(self.words.tolist(), letters, self.totals.tolist(), strict=True):
             span = slice(starts[word], starts[word + 1])
             on = values[span] > ACTIVE
             latents, activations = columns[span][on], values[span][on]
             cosine = cosines[letter, latents]
             along = activations * norms[latents] * cosine
-            found.append(WordLatents(latents, activations, cosine, along, np.isin(latents, mains[letter])))
+            is_main = np.isin(latents, mains[letter])
+            of_main = (latents[is_main], activations[is_main], float(along[is_main].sum()), total)
+            silenced = self.silence.holds(self.names[int(letter)], *of_main)
+            found.append(WordLatents(latents, activations, cosine, along, is_main, silenced))
         return found
 
     @cached_property
     def main_off(self) -> Bool[np.ndarray, " right"]:
-        """Whether every main latent is off."""
-        return np.array([not word.is_main.any() for word in self.active_latents], dtype=bool)
+        """Whether every main latent is off, or so weak that it counts as silent (``silence``)."""
+        return np.array([not word.main_on for word in self.active_latents], dtype=bool)
 
     def frame(self) -> pd.DataFrame:
-        """One row a judged word: ``word`` (row number), ``letter``, ``candidate`` (all main latents off)."""
+        """One row a judged word: ``word`` (row number), ``letter``, ``candidate`` (all main latents silent)."""
         letters = [self.names[i] for i in self.letters[self.words].tolist()]
         return pd.DataFrame({"word": self.words.numpy(), "letter": letters, "candidate": self.main_off})
 

@@ -9,8 +9,8 @@ import pandas as pd
 from jaxtyping import Bool, Int
 from torch import Tensor
 
+from absorption.definitions.silence import PUBLISHED, Silence
 from absorption.definitions.thresholds import Thresholds
-from absorption.latents.sparse import ACTIVE
 from absorption.probes.l1 import to_scipy
 from absorption.spelling.vocab import LETTERS
 
@@ -22,6 +22,7 @@ def gate(
     main: Mapping[str, Sequence[int]],
     thresholds: Thresholds,
     names: Sequence[str] = LETTERS,
+    silence: Silence = PUBLISHED,
 ) -> pd.DataFrame:
     """The main latents of each letter together (any of them on) as a classifier of the *training* words.
 
@@ -38,6 +39,8 @@ def gate(
         main: main latents of each letter.
         thresholds: with the two limits.
         names: the letters, in the order of the labels.
+        silence: when a main latent is on; a rule by shares looks at words of a letter only, so that by it, as by the
+            published rule, a latent is on here above 0.
 
     Returns:
         ``letter, n_main, recall, precision, prevalence, valid``; precision is 0 where no main latent ever fires.
@@ -46,7 +49,7 @@ def gate(
     rows = []
     for number, letter in enumerate(names):
         latents, truth = list(main.get(letter, ())), labels[train, number].numpy()
-        on = np.asarray((matrix[:, latents] > ACTIVE).sum(axis=1)).ravel() > 0
+        on = silence.on(letter, np.array(latents, dtype=np.int64), matrix[:, latents].toarray()).any(axis=1)
         hits, prevalence = float((on & truth).sum()), float(truth.mean())
         recall, precision = hits / max(truth.sum(), 1), hits / max(on.sum(), 1)
         valid = (

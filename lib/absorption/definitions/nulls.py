@@ -101,13 +101,15 @@ def null_by_effects(
         evidence.letters[evidence.words[torch.from_numpy(judged)]],
         torch.from_numpy(mine["latent"].to_numpy(dtype=np.int64, copy=True)),
     )
+    main = [evidence.main.get(evidence.names[int(letter)], ()) for letter in letters.tolist()]
+    absorber = np.array([latent not in own for latent, own in zip(latents.tolist(), main, strict=True)], bool)
     rows = torch.nn.functional.normalize(evidence.decoder.float()[latents], dim=1)
     values: dict[str, dict[str, np.ndarray]] = {name: {} for name in leads}
     for kind, directions in null_directions(evidence.directions, seed=seed).items():
         cosines = (directions[:, letters] * rows).sum(dim=2).numpy()
         for name, least in leads.items():
             rule = thresholds.ablation_rule(least)
-            holds = rule.leads(mine["effect"], mine["lead"]).to_numpy()
+            holds = rule.leads(mine["effect"], mine["lead"]).to_numpy() & absorber
             values[name][kind] = np.zeros((len(directions), len(words)))
             values[name][kind][:, judged] = rule.aligned(cosines) & holds
     return Null(values, dict.fromkeys(leads, judged))
@@ -170,7 +172,7 @@ def _full(
     tops = np.flatnonzero(along == top)
     last = tops[np.flatnonzero(np.diff(word[tops], append=-1))]
     at = word[last]
-    held = (cosine[last] >= thresholds.min_cosine) & (totals[at] > 0)
+    held = (cosine[last] >= thresholds.min_cosine) & (totals[at] > 0) & ~rows.is_main[open_][last]
     values[at] = held & (along[last] / np.where(totals[at] > 0, totals[at], 1.0) >= thresholds.min_share)
     return values
 

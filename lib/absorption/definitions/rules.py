@@ -20,6 +20,7 @@ FULL_ABSORPTION, FRACTION = "full absorption", "absorption fraction"
 DEFINITIONS = (ABLATION, RELATIVE, FULL_ABSORPTION, FRACTION)
 
 MAIN_ON = "a main latent is on"
+MAIN_LEADS = "a main latent, though weak, leads"
 NOTHING_ON = "no latent is on"
 NOT_POSITIVE = "the word does not project on the probe"
 SHARE_TOO_SMALL = "too small a share of the projection"
@@ -55,18 +56,22 @@ def ablation_rule(
     k-sparse probe also scores at most 0. With all its latents off that score is the probe's intercept, one number a
     letter, so the clause keeps all candidates of a letter or none.
 
+    A main latent that is weakly on and counts as silent competes like any other, but is no absorber.
+
     Args:
         word: its active latents.
         effects: of removing each of them, negative where the answer suffers.
         thresholds: the definition's thresholds.
         min_lead: least lead in logits (the published one, or one on the model's own scale).
     """
-    if word.is_main.any():
+    if word.main_on:
         return WordLabel(MAIN_ON)
     if len(effects) == 0:
         return WordLabel(NOTHING_ON)
     top = leader(effects, thresholds.ranking)
     cosine = float(word.cosines[top.at])
+    if word.is_main[top.at]:
+        return WordLabel(MAIN_LEADS, int(word.latents[top.at]), cosine, top.effect, top.lead)
     reason = thresholds.ablation_rule(min_lead).why_not(top.effect, cosine, top.lead)
     return WordLabel(
         reason, int(word.latents[top.at]), cosine, top.effect, top.lead, value=0.0 if reason else 1.0
@@ -76,19 +81,22 @@ def ablation_rule(
 def full_rule(word: WordLatents, total: float, thresholds: Thresholds) -> WordLabel:
     """Full absorption by projection (paper, appendix A.13; SAEBench): one aligned latent carries the letter.
 
-    Projections are activation times decoder row, so that decoders of any norm are judged alike.
+    Projections are activation times decoder row, so that decoders of any norm are judged alike. A main latent that is
+    weakly on and counts as silent competes like any other, but is no absorber.
 
     Args:
         word: its active latents.
         total: projection of the word's own activation on the unit probe direction.
         thresholds: the definition's thresholds.
     """
-    if word.is_main.any():
+    if word.main_on:
         return WordLabel(MAIN_ON)
     if len(word.latents) == 0:
         return WordLabel(NOTHING_ON)
     top = int(np.argmax(word.projections))
     about = (int(word.latents[top]), float(word.cosines[top]))
+    if word.is_main[top]:
+        return WordLabel(MAIN_LEADS, *about)
     if word.cosines[top] < thresholds.min_cosine:
         return WordLabel(NOT_ALIGNED, *about)
     if total <= 0:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from absorption import definitions
+from absorption.definitions.silence import PUBLISHED, Silence
 from absorption.definitions.thresholds import Thresholds
 from absorption.latents.words import top_words
 from absorption.one_sae.study import Study, train_rows
@@ -15,11 +16,18 @@ FEW = 5
 """With fewer letters than this, a mean over letters is one of a handful of latents, and is said to be."""
 
 
-def gate_table(study: Study, main: Mapping[str, Sequence[int]], thresholds: Thresholds) -> pd.DataFrame:
+def gate_table(
+    study: Study,
+    main: Mapping[str, Sequence[int]],
+    thresholds: Thresholds,
+    silence: Silence = PUBLISHED,
+) -> pd.DataFrame:
     """``definitions.gate`` with names: ``letter, latent`` (the first main one), ``strongest_on`` (its strongest words),
     ``n_main, recall, precision, prevalence, valid``."""
     labels = study.words.probed.labels
-    table = definitions.gate(study.acts.csr, labels, train_rows(study.words), main, thresholds)
+    table = definitions.gate(
+        study.acts.csr, labels, train_rows(study.words), main, thresholds, silence=silence
+    )
     first = [main[letter][0] for letter in table["letter"]]
     names = top_words(study.acts, study.words.table, first)
     table.insert(1, "latent", first)

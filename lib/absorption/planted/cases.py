@@ -1,4 +1,9 @@
-"""Ten planted SAEs: in five nothing absorbs, though something looks like it; in five two families of each letter do."""
+"""Planted SAEs.
+
+Ten on which the definitions are tried: in five nothing absorbs, though something looks like it; in five two families of
+each letter do. Four on which the rules of silence are tried: the letter's latent leaks, or is weakly on where others
+carry the letter, or both.
+"""
 
 from __future__ import annotations
 
@@ -23,6 +28,18 @@ CASES = {
     "large families": "full absorption by families of many words",
 }
 """What is planted; the last five absorb."""
+LEAK = 0.17
+"""Activation that a letter's latent has in a word of any letter for each background feature that it leaks on. No
+multiple of it meets a faint letter's, so that rounding decides no word."""
+CARRIED_WEAKLY = 0.8
+"""Share of the letter that families carry where its latent is weakly on and supplies the rest."""
+SILENCE_CASES = {
+    "leaky": "two small families of each letter carry it; the letter's latent leaks on about half of all words",
+    "weakly on": "the two families carry four fifths of the letter, and the letter's latent the rest",
+    "leaky, weakly on": "the same, and the letter's latent leaks",
+    "leaky, faint": "nothing absorbs; the letter's latent leaks, and in faint words it is no stronger than a leak",
+}
+"""What is planted to try the rules of silence on; the first three absorb."""
 
 
 def four_word_families(n_words: int = 200, d_model: int = 256, seed: int = 0) -> Alphabet:
@@ -52,4 +69,20 @@ def cases(plain: Alphabet) -> Iterator[Case]:
         absorbing(large, 1.0, hole=SILENCED),
     ]
     for name, case in zip(CASES, made, strict=True):
+        yield replace(case, name=name)
+
+
+def silence_cases(plain: Alphabet) -> Iterator[Case]:
+    """The planted SAEs, in the order of ``SILENCE_CASES``.
+
+    Args:
+        plain: as in ``cases``.
+    """
+    made = [
+        absorbing(plain, 1.0, leak=LEAK),
+        absorbing(plain, CARRIED_WEAKLY),
+        absorbing(plain, CARRIED_WEAKLY, leak=LEAK),
+        absorbing(replace(plain, faint_share=0.2), 0.0, leak=LEAK),
+    ]
+    for name, case in zip(SILENCE_CASES, made, strict=True):
         yield replace(case, name=name)

@@ -23,6 +23,8 @@ OFF = -1e-3
 """Bias of every latent: rounding must not count as firing."""
 ABSORBING_FAMILIES = (0, 1)
 """Families whose latents absorb, of four; the others are recovered as they are."""
+N_LEAKS = 5
+"""Background features that a leaking letter latent reads: at least one of them is in half of all words."""
 HOOK = "blocks.0.hook_resid_post"
 
 
@@ -77,7 +79,13 @@ def _matrix(rows: list[Mapping[int, float]], n_features: int) -> torch.Tensor:
 
 
 def absorbing(
-    alphabet: Alphabet, d: float, *, hole: float = 1.0, twins: bool = False, name: str = ""
+    alphabet: Alphabet,
+    d: float,
+    *,
+    hole: float = 1.0,
+    twins: bool = False,
+    leak: float = 0.0,
+    name: str = "",
 ) -> Case:
     """The first two families of each letter carry ``d`` of it.
 
@@ -87,15 +95,19 @@ def absorbing(
         hole: by how much of ``d`` the family silences the letter's latent. At 1 the letter's latent supplies the
             rest, so at ``d`` = 1 it still fires, barely, where the letter is stronger than usual.
         twins: two latents share the work of each absorbing family.
+        leak: activation that each of ``N_LEAKS`` background features adds to every letter's latent, in words of
+            whatever letter.
         name: of the case.
     """
     absorbed = [number for number in ABSORBING_FAMILIES if number < len(alphabet.families)]
     latents = list(_alike(alphabet))
+    leaks = {alphabet.background(number): leak for number in range(N_LEAKS)} if leak else {}
     for i in range(len(LETTERS)):
         # Where the family fires with its strength, exactly d of the letter has to go from one latent to the other.
         lean = d / alphabet.strength
         holes = {alphabet.family_feature(i, number): -hole * lean for number in absorbed}
-        latents.append(Latent("letter", {alphabet.letter(i): 1.0, **holes}, {alphabet.letter(i): 1.0}))
+        reads = {alphabet.letter(i): 1.0, **holes, **leaks}
+        latents.append(Latent("letter", reads, {alphabet.letter(i): 1.0}))
         for number in range(len(alphabet.families)):
             mine, part = alphabet.family_feature(i, number), 0.5 if twins and number in absorbed else 1.0
             extra = {alphabet.letter(i): part * lean} if number in absorbed and d else {}

@@ -13,8 +13,10 @@ from absorption.ablation.effects import all_effects
 from absorption.base.statistics import interval, resample_counts, score_samples
 from absorption.base.threads import one_thread
 from absorption.definitions.apply import apply_ablation_rule, apply_projection_rules, with_main
+from absorption.definitions.calibration import silences
 from absorption.definitions.evidence import Evidence, probed_right
 from absorption.definitions.rules import ABLATION, FRACTION, FULL_ABSORPTION
+from absorption.definitions.silence import PUBLISHED, Silence
 from absorption.definitions.thresholds import Thresholds
 from absorption.latents.ksparse import F1_JUMP, KSparse, probe_k_sparse
 from absorption.latents.sparse import encode_words
@@ -51,11 +53,16 @@ class PlantedStudy:
         planted = self.case.alphabet.directions[: len(self.evidence.directions)]
         return replace(self, evidence=replace(self.evidence, directions=planted), _by_jump={})
 
+    def silences(self) -> list[Silence]:
+        """The rules of silence, fitted on the training words for the main latents of the published jump."""
+        return silences(self.with_jump(F1_JUMP))
+
     def apply_definitions(
         self,
         thresholds: Thresholds | None = None,
         f1_jump: float = F1_JUMP,
         definitions: Collection[str] = DEFINITIONS,
+        silence: Silence = PUBLISHED,
     ) -> pd.DataFrame:
         """Every word that the probe gets right, under each definition.
 
@@ -63,12 +70,15 @@ class PlantedStudy:
             thresholds: of the definitions; default the published ones.
             f1_jump: rise of F1 by which a further latent counts as a main one.
             definitions: which to apply.
+            silence: when main latents count as silent.
 
         Returns:
             Columns of ``definitions.apply_definitions``, and ``case``, ``family``, ``carried`` (the planted share of
             the letter that other latents carry) and ``truth`` (whether it is at least ``ENOUGH``).
         """
         thresholds, evidence = thresholds or Thresholds(), self.with_jump(f1_jump)
+        if silence is not PUBLISHED:
+            evidence = replace(evidence, silence=silence)
         tables = []
         if ABLATION in definitions:
             candidates = evidence.words[torch.from_numpy(evidence.main_off)].numpy()

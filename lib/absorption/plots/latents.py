@@ -43,6 +43,22 @@ def f1_by_split(table: pd.DataFrame) -> Canvas:
 
 
 @drawing
+def f1_by_level(table: pd.DataFrame) -> Canvas:
+    """F1 of each letter's latent under either rule of when it is on, sorted by the published one, which comes first.
+
+    Args:
+        table: ``letter, rule, value, low, high``, as ``recall_gap.at_levels`` gives it for one selection.
+    """
+    rows = theme.upper(table)
+    first = rows[rows["rule"] == rows["rule"].iloc[0]]
+    order = list(first.sort_values("value", ascending=False)["letter"])
+    fig, ax = theme.axes("first letter", "F1 on test words")
+    marks.groups(ax, rows, "letter", "value", "rule", order=order)
+    ax.set_ylim(0, 1.02)
+    return fig
+
+
+@drawing
 def precision_recall(points: pd.DataFrame) -> Canvas:
     """Mean precision against mean recall, one point an SAE and selection, and the probe.
 

@@ -37,6 +37,25 @@ def found_and_fooled(table: pd.DataFrame) -> Canvas:
 
 
 @drawing
+def found_by_silence(table: pd.DataFrame) -> Canvas:
+    """Share of the words made to absorb that a definition finds, a panel a definition, a colour a rule of silence.
+
+    Args:
+        table: as ``study.scores`` gives it, with ``silence``; cases in which no word absorbs are left out.
+    """
+    rows = table[table["n_true"] > 0]
+    order, looks = list(dict.fromkeys(rows["case"])), theme.looks(table["silence"])
+    by_definition = list(rows.groupby("definition", sort=False))
+    fig, grid = theme.panels(len(by_definition), height=0.7 + 0.36 * len(order))
+    for ax, (definition, mine) in zip(grid, by_definition, strict=True):
+        ax.set_title(f"{definition}: share of the absorbed words found", pad=3)
+        look = {"order": order, "sideways": True, "looks": looks, "size": 3}
+        marks.groups(ax, mine, "case", "recall", "silence", ends=_ends("recall"), **look)
+        ax.set_xlim(-0.03, 1.03)
+    return theme.shows(fig, rows)
+
+
+@drawing
 def sweeps(table: pd.DataFrame, titles: dict[str, tuple[str, str]]) -> Canvas:
     """One panel a factor: recall (or false rate) of each definition against it.
 
