@@ -19,6 +19,7 @@ from absorption.latents.sparse import ACTIVE
 from absorption.latents.unlabelled import SaeView
 from absorption.planted.alphabet import Alphabet
 from absorption.planted.saes import absorbing
+from absorption.stitching.insertion import change_by_insertion
 from absorption.toy import measure, theory
 from absorption.toy.recipes import Recipe, fast
 from absorption.toy.train import Run, train_settled
@@ -139,6 +140,23 @@ def check_split_share(answer: Callable[[float], float] | None) -> Feedback:
             )
     return Feedback(
         True, "A latent that absorbs more words than that is kept as a main latent, and counts as none."
+    )
+
+
+def check_novel(answer: Callable[[float], bool] | None) -> Feedback:
+    """Exercise 8: whether inserting a latent lowers the error, from its cosine with the latent that stands for it."""
+    if answer is None:
+        return NOT_ANSWERED
+    for cosine in (0.0, 0.5, 0.65, 0.7, 0.71, 0.75, 0.95):
+        lowers = change_by_insertion(cosine) < 0
+        if bool(answer(cosine)) != lowers:
+            return Feedback(
+                False,
+                f"At a cosine of {cosine:g} the insertion {'lowers' if lowers else 'raises'} the error. "
+                "How much of the feature does the smaller SAE leave over, and how much of that lies along the latent?",
+            )
+    return Feedback(
+        True, "The sign turns at the square root of one half, which is where the published line is drawn."
     )
 
 

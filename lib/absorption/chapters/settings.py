@@ -180,6 +180,15 @@ class SaeFamilySettings(Settings):
     n_checked: NonNegativeInt
 
 
+class StitchingSettings(ModelSettings):
+    """Chapter "Stitching"."""
+
+    n_sets: Sets
+    sae_ids: list[str]
+    text_tokens: int = Field(ge=1000)
+    spliced_windows: Positive
+
+
 class ReportSettings(ComparedSettings):
     """One SAE in short."""
 

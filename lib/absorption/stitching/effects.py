@@ -66,6 +66,10 @@ class Resampled:
             values = (self.latents * (within & of)).sum(1) / inside
         return _with_interval(values)
 
+    def novel(self, threshold: float) -> Float[np.ndarray, " resample"]:
+        """Share of novel latents in each draw, the first of them with each latent once."""
+        return self.latents @ (self.cosine < threshold) / self.latents.sum(1)
+
     def shares(self, threshold: float) -> dict[str, tuple[float, float, float]]:
         """Novel ones among all, of these those that lower the error, and of the others those that raise it."""
         novel = np.broadcast_to(self.cosine < threshold, self.on.shape)

@@ -88,3 +88,15 @@ def latents_of(csr: Tensor, kept: Tensor) -> Tensor:
     return torch.sparse_csr_tensor(
         csr.crow_indices(), csr.col_indices(), values, csr.shape, check_invariants=False
     )
+
+
+def change_by_insertion(cosine: float) -> float:
+    """Change of the squared error when the latent of one feature enters an SAE that has one latent near it.
+
+    The feature has size 1 along ``d``; the smaller SAE has a latent of direction ``u``, whose cosine with ``d`` is
+    given, and writes the feature's projection on it. The insertion is carried out, on these two vectors.
+    """
+    feature = torch.tensor([1.0, 0.0], dtype=torch.float64)
+    near = torch.tensor([cosine, (1 - cosine**2) ** 0.5], dtype=torch.float64)
+    written = (feature @ near) * near
+    return float((feature - written - feature).pow(2).sum() - (feature - written).pow(2).sum())
