@@ -15,12 +15,15 @@ from absorption.chapters import absorption as chapter
 from absorption.chapters.absorption.basis import Basis
 from absorption.chapters.absorption.silence import ASKING, BySilence, rates_by_silence
 from absorption.chapters.settings import AbsorptionSettings
+from absorption.chapters.your_sae import full_by_silence
 from absorption.definitions.beside_null import label_with_null
 from absorption.definitions.calibration import silences
 from absorption.definitions.rates import MEAN
 from absorption.definitions.rules import ABLATION, FULL_ABSORPTION
 from absorption.definitions.silence import AT_ZERO, CALIBRATED, share_silence
 from absorption.definitions.thresholds import Thresholds
+from absorption.one_sae.summary import measure_absorption
+from absorption.probes.words import CONVERGED
 
 pytestmark = pytest.mark.usefixtures("own_cache")
 
@@ -76,3 +79,17 @@ def test_the_step_tells_the_two_factors_of_each_rule(basis) -> None:
     told = found.numbers()
     assert told["silent_published"] == told["silent_calibrated"]
     assert told["tau_m"] == "0.1 and 0.3"
+
+
+def test_the_one_sae_page_has_full_absorption_under_each_rule_and_the_published_row_is_the_pages_rate() -> (
+    None
+):
+    found = measure_absorption(mine(), NEAR, probe=CONVERGED, ablate=False)
+    table: Any = full_by_silence(mine(), found, NEAR).set_index("silence")
+    own = found.rates[(found.rates["letter"] == MEAN) & (found.rates["definition"] == FULL_ABSORPTION)].iloc[
+        0
+    ]
+    columns = ["rate", "low", "high", "null", "p", "valid"]
+    assert table.loc[AT_ZERO, columns].tolist() == own[columns].tolist()
+    assert list(table.index) == [AT_ZERO, CALIBRATED, "share up to 0.1", "share up to 0.3"]
+    assert table.loc[CALIBRATED, columns].tolist() == own[columns].tolist()  # planted main latents are clean
