@@ -35,7 +35,7 @@ def histograms(table: pd.DataFrame) -> Canvas:
             marks.series(ax, rows, "change", "share", name=str(kind), **look)
         marks.rule(ax, x=0.0)
         theme.from_zero(ax)
-        theme.percent(ax)
+        theme.percent(ax, decimals=1)
     for ax in grid[len(names) :]:
         ax.set_axis_off()
     fig.supxlabel(CHANGE, fontsize=7.5)
