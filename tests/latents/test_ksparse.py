@@ -21,7 +21,7 @@ from absorption.latents.ksparse import KSparse, fit_balanced, kept_by_jump, prob
 from absorption.latents.main import reference_steps, split_counts, unconverged_probe
 from absorption.latents.sparse import take_rows
 from absorption.probes.fit import one_hot
-from absorption.probes.l1 import L1, _Problem, fit_sparse_probe, to_scipy, violations
+from absorption.probes.l1 import L1, _Problem, fit_sparse_probe, quadratic_step, to_scipy, violations
 from absorption.spelling.vocab import LETTERS, split_words
 
 pytestmark = pytest.mark.usefixtures("own_cache")
@@ -291,3 +291,15 @@ def test_resampled_counts_are_those_of_the_leading_jumps() -> None:
     split = np.array([len(main[letter]) > 1 for letter in main])
     assert (middle[split] > 1).all()
     assert (middle[~split] == 1).all()
+
+
+def test_a_weight_that_belongs_at_zero_gets_there_exactly() -> None:
+    """With no slope, a curvature of h and a penalty above h * |weight|, the minimum is at zero.
+
+    Left at a rounding of zero with the wrong sign, a weight breaks its condition by twice the penalty for ever.
+    """
+    points = np.append(np.random.default_rng(0).normal(size=200) * 1e-3, [5e-324, -5e-324])
+    curvatures = np.random.default_rng(1).uniform(0.1, 9, size=len(points))
+    for point, curvature in zip(points, curvatures, strict=True):
+        step = quadratic_step(np.zeros(1), np.array([[curvature]]), np.array([point]), np.ones(1))
+        assert point + step[0] == 0

@@ -46,7 +46,7 @@ MAX_ROUNDS = 60
 MAX_NEWTON = 30
 GROWTH = 100
 """Latents that may join the working set in one round."""
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -208,7 +208,9 @@ def quadratic_step(
             momentum = 1.0
         grown = (1 + math.sqrt(1 + 4 * momentum**2)) / 2
         ahead, at, momentum = new + (momentum - 1) / grown * gained, new, grown
-    return (at - start) * scale
+    # What becomes zero becomes exactly zero: a weight left at a rounding of it, with the wrong sign, breaks its
+    # condition by twice the penalty and never gets there.
+    return np.where(at == 0, -point, (at - start) * scale)
 
 
 def _has_stopped(change: np.ndarray, new: np.ndarray) -> bool:
