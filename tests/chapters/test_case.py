@@ -13,6 +13,7 @@ from tests.planted_model import planted_engine as engine
 from tests.plots.reading import drawn_series
 
 from absorption import ablation, latents, one_sae
+from absorption.chapters.absorption.count import clean_first
 from absorption.chapters.absorption.one_prompt import letter_words, prompt_activations
 from absorption.chapters.absorption.roles import case_latents, letter_cosines, letter_roles, words_of
 from absorption.one_sae.study import Study
@@ -199,3 +200,13 @@ def test_the_figure_of_both_metrics_draws_every_effect_and_the_line_of_equality(
         "equal": ([-3.0, 1.0], [-3.0, 1.0]),
         "a latent of a word": ([-3.0, 0.5], [-2.0, 1.0]),
     }
+
+
+def test_words_of_letters_with_clean_main_latents_come_first_each_by_its_lead() -> None:
+    """F1 of precision .9 and recall .6 is .72; of .8 and .6 it is .686."""
+    gate = pd.DataFrame({"letter": ["a", "b", "c"], "precision": [0.8, 0.9, 0.0], "recall": [0.6, 0.6, 0.0]})
+    absorbed = pd.DataFrame({"letter": ["a", "b", "c", "b"], "lead": [5.0, 4.0, 3.0, 2.0]})
+    found = clean_first(absorbed, gate)
+    assert found["lead"].tolist() == [4.0, 2.0, 5.0, 3.0]
+    assert found["main_f1"].round(3).tolist() == [0.72, 0.72, 0.686, 0.0]
+    assert clean_first(absorbed.iloc[:0], gate).empty

@@ -75,6 +75,7 @@ class CaseStudy(Findings):
         ratios = {f"{row['quantity']}_ratio": f"{row['share']:.2f}" for row in self.ratios.to_dict("records")}
         return ratios | {f"case_{name}": float(self.row[name]) for name in names} | {
             "word": self.word.strip(),
+            "main_f1": float(self.row.get("main_f1", np.nan)),
             "letter": self.letter.upper(),
             "main_name": self.main_name,
             "absorber_name": self.absorber_name,
@@ -85,11 +86,11 @@ class CaseStudy(Findings):
 
 
 def tell_case(study: Study, found: pd.DataFrame, effects: pd.DataFrame, *, seed: int = 0) -> CaseStudy:
-    """The absorbed word with the largest lead; an empty case, called "none", if no word is absorbed.
+    """The first of the absorbed words; an empty case, called "none", if no word is absorbed.
 
     Args:
         study: the SAE on its words.
-        found: from ``definitions.absorbed_words``, largest lead first.
+        found: as ``clean_first`` gives it; the first row is told.
         effects: all effects of the judged words, from ``ablation.stored_effects``.
         seed: of the bootstrap over absorbed words.
     """

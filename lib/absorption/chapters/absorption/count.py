@@ -21,6 +21,9 @@ from absorption.definitions.nulls import Null
 from absorption.definitions.rates import absorption_rates
 from absorption.definitions.rules import RELATIVE
 
+CLEAN_F1 = 0.7
+"""F1 on the training words above which a letter's main latents, any of them on, are a clean rule."""
+
 
 @dataclass(frozen=True)
 class Counted(Findings):
@@ -31,7 +34,7 @@ class Counted(Findings):
     null: Null
     rates: pd.DataFrame
     absorbed: pd.DataFrame
-    """As ``definitions.absorbed_words`` gives it, by the relative lead."""
+    """As ``clean_first`` gives it, by the relative lead."""
     effects: pd.DataFrame
     """All effects of the candidates that were ablated."""
 
@@ -64,9 +67,30 @@ def count(basis: Basis, settings: AbsorptionSettings) -> Counted:
         seed=seed,
         stems=basis.mine.words.stems,
     )
-    absorbed = absorbed_words(engine, evidence, words, RELATIVE)
+    absorbed = clean_first(absorbed_words(engine, evidence, words, RELATIVE), basis.gate)
     effects = stored_effects(engine, basis.mine.acts.csr, judged_words(words), progress=False)
     return Counted(words, null, rates, absorbed, effects)
+
+
+def clean_first(absorbed: pd.DataFrame, gate: pd.DataFrame) -> pd.DataFrame:
+    """The absorbed words with ``main_f1``, those first whose letter has clean main latents; each part as it was.
+
+    That an absorbed word is an exception says most where the letter's main latents are otherwise right.
+
+    Args:
+        absorbed: from ``definitions.absorbed_words``, largest lead first.
+        gate: from ``one_sae.gate_table``: precision and recall of each letter's main latents on the training words.
+    """
+    f1 = (
+        2
+        * gate["precision"]
+        * gate["recall"]
+        / (gate["precision"] + gate["recall"]).where(lambda sums: sums > 0, 1)
+    )
+    table = absorbed.assign(
+        main_f1=absorbed["letter"].map(dict(zip(gate["letter"], f1, strict=True))).astype(float)
+    )
+    return table.sort_values("main_f1", key=lambda found: found <= CLEAN_F1, kind="stable", ignore_index=True)
 
 
 def judged_words(table: pd.DataFrame) -> Int[Tensor, " word"]:
