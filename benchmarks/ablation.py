@@ -13,7 +13,7 @@ from absorption.one_sae.words import prepare_words
 from absorption.saes.loader import load_sae
 from absorption.saes.shipped import SHIPPED
 
-SAE_ID = "batchtopk-16384-l0-32"
+SAE_ID = "topk-8192-l0-12-layer-6"
 """Under the paper's selection of main latents the default SAE leaves fewer candidates than are compared."""
 N_CONTEST = 208
 

@@ -19,7 +19,7 @@ from absorption.runner import stage
 from absorption.saes.shipped import shipped_folder
 
 ROOT = repository.root()
-SAE_ID, N_WORDS = "batchtopk-4096-l0-16", 1000
+SAE_ID, N_WORDS = "topk-4096-l0-12-layer-6", 1000
 
 
 def blocks(page: str) -> list[str]:

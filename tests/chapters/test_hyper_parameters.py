@@ -6,14 +6,15 @@ import json
 from pathlib import Path
 
 from tests.settings_of import settings_of
-from tests.several_saes.made_up import LEAD, MEMBERS, SEEDS, card, value_of
+from tests.several_saes.made_up import LEAD, MEMBERS, card
 
 from absorption import several_saes
 from absorption.chapters import hyper_parameters as chapter
 from absorption.chapters.hyper_parameters.again import Again
 from absorption.chapters.hyper_parameters.beside_seeds import in_words
-from absorption.chapters.hyper_parameters.numbers import below_first_seed
+from absorption.chapters.hyper_parameters.numbers import below_first_seed, named
 from absorption.chapters.settings import SaeFamilySettings
+from absorption.several_saes.contrasts import base_setting
 
 SPLITS = "splits of a letter"
 
@@ -22,19 +23,22 @@ def test_the_text_counts_rates_and_other_numbers_apart(data: Path) -> None:
     found = several_saes.read_sae_family()
     beside = several_saes.beside_seeds(found, [LEAD, "rate, full absorption", SPLITS])
     beside["larger"] = ["yes", *["no"] * 13, "yes"]
-    told = in_words(found, beside)
+    told = in_words(beside)
     assert (told["n_rates"], told["n_rates_more"], told["n_others"], told["n_others_more"]) == (10, 1, 5, 1)
     assert told["rates_more"] == f"each doubling of L0 ({LEAD})"
-    assert (told["n_rules"], told["n_above"]) == (2, 0)
-    for sae in ("matryoshka", "deep"):  # two seeds of a standard SAE
-        path = data / "saes" / sae / "card.json"
-        path.write_text(json.dumps(card(sae, {"architecture": "standard", "seed": int(sae == "deep")})))
-    rows = found.numbers["sae"].isin(["matryoshka", "deep"]) & (found.numbers["quantity"] == LEAD)
-    highest = max(value_of(sae, LEAD) for sae in SEEDS)
-    for factor, n_above in ((1.01, 1), (0.99, 0)):
-        found.numbers.loc[rows, "value"] = factor * highest
-        found.numbers.loc[~rows & found.numbers["sae"].isin(["matryoshka", "deep"]), "value"] = 0.0
-        assert in_words(found, beside)["n_above"] == n_above
+    assert told["n_rules"] == 2
+
+
+def test_the_text_names_the_base_the_setting_that_the_others_vary(data: Path) -> None:
+    found = chapter.read_numbers()
+    assert found.numbers()["base"] == "BatchTopK, 4,096 latents, L0 32, layer 8"
+    about = {"architecture": "topk", "d_sae": 8192, "k": 12.0}
+    changed = ({}, {"k": 6}, {"k": 24}, {"d_sae": 1024}, {"architecture": "jumprelu"})
+    shipped = ("sparse", "base", "dense", "shallow", "deep")
+    for sae, changes in zip(shipped, changed, strict=True):
+        (data / "saes" / sae / "card.json").write_text(json.dumps(card(sae, about | changes)))
+    assert named(base_setting(found.family)) == "TopK, 8,192 latents, L0 12, layer 8"
+    assert base_setting(found.family)["seed"] == 0
 
 
 def test_the_first_seed_is_placed_among_the_others(data: Path) -> None:
@@ -60,6 +64,8 @@ def test_each_setting_has_its_own_saes(data: Path) -> None:
     assert set(varied.l0.along["sae"]) == {"sparse", "base", "dense"}
     assert set(varied.width.along["sae"]) == {"base", "wide"}
     assert set(varied.named_layers["layer"]) == {"layer 4", "layer 8", "layer 12"}
+    assert varied.other_layers == [4, 12]
+    assert varied.numbers()["layers"] == "The base behind other blocks: 4 and 12."
     assert set(varied.architecture.changes["architecture"]) == {"matryoshka"}
     assert set(varied.layer.shown("layer")["layer"]) == {4, 12}
     assert not [name for name, table in varied.tables().items() if table.empty]

@@ -58,7 +58,7 @@ def test_the_class_of_a_notebooks_settings_is_found(name: str, expected: type[Se
             ["-p", "hook_name", "blocks.30.hook_resid_post"],
             "names layer 30, but the model has layers 0 to 29",
         ),
-        (["-p", "sae_id", "batchtopk-4096-l0-33"], "sae_id 'batchtopk-4096-l0-33' does not exist"),
+        (["-p", "sae_id", "topk-8192-l0-13-layer-6"], "sae_id 'topk-8192-l0-13-layer-6' does not exist"),
         (
             ["-p", "sae_release", "local", "-p", "sae_path", "no-such-folder"],
             "'no-such-folder' does not exist",

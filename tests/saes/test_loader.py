@@ -109,7 +109,7 @@ def test_an_unknown_id_of_a_release_is_answered_with_the_nearest(model: Language
     assert "nearest first: blocks.8.hook_resid_pre" in text
 
 
-@pytest.mark.parametrize("sae_id", ["batchtopk-4096-l0-33", "", "../saes"])
+@pytest.mark.parametrize("sae_id", ["topk-8192-l0-13-layer-6", "", "../saes"])
 def test_an_unknown_shipped_id_is_answered_with_the_shipped_ones(model: LanguageModel, sae_id: str) -> None:
     text = problem(ValueError, SHIPPED, sae_id, model)
     assert f"sae_id {sae_id!r}" in text

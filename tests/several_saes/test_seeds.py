@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import statistics
 from pathlib import Path
 from typing import Any
@@ -9,10 +10,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from tests.several_saes.made_up import LEAD, MEMBERS, SEEDS, SPLITS, UNSHIPPED, value_of
+from tests.several_saes.made_up import LEAD, MEMBERS, SEEDS, SPLITS, UNSHIPPED, card, value_of
 
 from absorption import several_saes
-from absorption.several_saes.seeds import by_chance, interval_with_seeds
+from absorption.several_saes.seeds import by_chance, changes, interval_with_seeds
 
 
 @pytest.mark.parametrize("quantity", [SPLITS, LEAD])
@@ -64,6 +65,20 @@ def test_a_change_is_between_seed_means_and_beside_what_seeds_alone_would_make_o
     assert rows["base"].tolist() == pytest.approx([base] * 5)
     # The resamples share their noise, so the interval over words has no width.
     assert rows["low"].tolist() == pytest.approx(rows["value"].tolist(), abs=1e-6)
+
+
+def test_matryoshka_is_set_beside_batchtopk_when_the_base_is_another(data: Path) -> None:
+    for seed, sae in enumerate(("sparse", "dense", "wide", "deep")):
+        path = data / "saes" / sae / "card.json"
+        path.write_text(json.dumps(card(sae, {"architecture": "topk", "seed": seed})))
+    path = data / "saes" / "shallow" / "card.json"
+    path.write_text(json.dumps(card("shallow", {"architecture": "topk", "k": 16})))
+    found = several_saes.read_sae_family()
+    weights = changes(found, LEAD)
+    assert weights["matryoshka minus topk"]["sparse"] == -0.25
+    assert weights["matryoshka minus batchtopk"] == pytest.approx(
+        {"matryoshka": 1.0, **dict.fromkeys(SEEDS, -1 / 3)}
+    )
 
 
 def test_only_a_change_that_exceeds_chance_is_called_more(data: Path) -> None:

@@ -29,7 +29,7 @@ from absorption.training.recipe import Recipe
 
 def test_what_a_sweep_measured_comes_back(data: Path) -> None:
     found = several_saes.read_sae_family()
-    order = ["shallow", "sparse", "base", "dense", "wide", "deep", "seed-1", UNSHIPPED, "matryoshka"]
+    order = ["shallow", "sparse", "base", "matryoshka", "dense", "wide", "deep", "seed-1", UNSHIPPED]
     assert found.saes == order
     assert found.parameters == PARAMETERS
     for sae in MEMBERS:

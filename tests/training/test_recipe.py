@@ -8,7 +8,8 @@ import pytest
 
 from absorption.base.settings import DEFAULT_SAE
 from absorption.training.architectures import ARCHITECTURES
-from absorption.training.recipe import SHIPPED_RECIPES, UNSHIPPED_RECIPES, Recipe, find_recipe
+from absorption.training.fitness import RULE
+from absorption.training.recipe import BASE, SHIPPED_RECIPES, UNSHIPPED_RECIPES, Recipe, find_recipe
 
 ROOT = Path(__file__).parents[2]
 
@@ -21,22 +22,31 @@ def test_the_name_says_what_differs_from_the_default() -> None:
     )
 
 
-def test_the_family_varies_each_setting_around_the_default_and_names_are_distinct() -> None:
-    everything = SHIPPED_RECIPES + UNSHIPPED_RECIPES
-    assert len({recipe.sae_id for recipe in everything}) == len(everything)
-    plain = [recipe for recipe in SHIPPED_RECIPES if recipe.architecture == "batchtopk" and recipe.seed == 0]
-    assert {recipe.k for recipe in plain if recipe.d_sae == 4096} == {16, 32, 64, 128}
-    assert {recipe.d_sae for recipe in plain if recipe.k == 32} == {1024, 4096, 16_384}
-    same_size = [recipe for recipe in SHIPPED_RECIPES if (recipe.d_sae, recipe.k) == (4096, 32)]
+EVERYTHING = SHIPPED_RECIPES + UNSHIPPED_RECIPES
+
+
+def test_the_family_varies_each_setting_around_the_base_and_names_are_distinct() -> None:
+    assert len({recipe.sae_id for recipe in EVERYTHING}) == len(EVERYTHING)
+    mine = [recipe for recipe in EVERYTHING if recipe.architecture == "topk"]
+    at_width = [recipe for recipe in mine if recipe.d_sae == BASE.d_sae]
+    assert {recipe.k for recipe in at_width} >= {6, 12, 24, 48, 96}
+    assert {recipe.d_sae for recipe in mine if recipe.k == BASE.k} >= {1024, 4096, 8192, 16_384}
+    same_size = [recipe for recipe in EVERYTHING if (recipe.d_sae, recipe.k) == (BASE.d_sae, BASE.k)]
     assert {recipe.architecture for recipe in same_size} == set(ARCHITECTURES)
-    assert {recipe.seed for recipe in same_size} == {0, 1}
-    assert {recipe.hook_name.split(".")[1] for recipe in same_size} == {"4", "8", "12"}
-    assert all(recipe.seed > 0 for recipe in UNSHIPPED_RECIPES)
-    assert {dataclasses.replace(recipe, seed=0) for recipe in UNSHIPPED_RECIPES} < set(SHIPPED_RECIPES)
-    assert DEFAULT_SAE in {recipe.sae_id for recipe in SHIPPED_RECIPES}
+    assert {recipe.seed for recipe in same_size if recipe.architecture == "topk"} >= {0, 1, 2}
+    assert DEFAULT_SAE == BASE.sae_id
+    assert BASE in SHIPPED_RECIPES
 
 
-@pytest.mark.parametrize(("table", "recipes"), [("shipped", SHIPPED_RECIPES), ("seeds", UNSHIPPED_RECIPES)])
+def test_what_the_rule_chooses_of_the_exploration_is_the_base() -> None:
+    chosen = RULE.choose(pd.read_csv(ROOT / "data" / "results" / "exploration.csv"))
+    for name in ("architecture", "d_sae", "k", "hook_name"):
+        assert chosen[name] == getattr(BASE, name), name
+
+
+@pytest.mark.parametrize(
+    ("table", "recipes"), [("shipped", SHIPPED_RECIPES), ("unshipped", UNSHIPPED_RECIPES)]
+)
 def test_the_sweeps_tables_hold_the_recipes(table: str, recipes: tuple[Recipe, ...]) -> None:
     rows = pd.read_csv(ROOT / "sweep" / "samples" / f"{table}.tsv", sep="\t")
     found = set(zip(rows["sae_id"], rows["hook_name"], rows["d_sae"], strict=True))
@@ -46,16 +56,13 @@ def test_the_sweeps_tables_hold_the_recipes(table: str, recipes: tuple[Recipe, .
         assert folders == rows["sae_id"].tolist()
 
 
-def test_every_recipe_sees_three_million_distinct_tokens_twice() -> None:
-    assert all(
-        recipe.n_tokens >= 3_000_000 and recipe.n_passes >= 2
-        for recipe in SHIPPED_RECIPES + UNSHIPPED_RECIPES
-    )
+def test_every_recipe_sees_the_same_four_million_tokens_once() -> None:
+    assert {(recipe.n_tokens, recipe.n_passes) for recipe in EVERYTHING} == {(4_000_000, 1)}
 
 
 def test_a_recipe_is_found_by_its_name_and_a_wrong_name_lists_all() -> None:
-    assert find_recipe("batchtopk-4096-l0-16") == Recipe(k=16)
-    with pytest.raises(ValueError, match="no recipe 'topk'; allowed: batchtopk-4096-l0-32, ") as caught:
+    assert find_recipe("topk-8192-l0-24-layer-6") == dataclasses.replace(BASE, k=24)
+    with pytest.raises(ValueError, match="no recipe 'topk'; allowed: topk-8192-l0-12-layer-6, ") as caught:
         find_recipe("topk")
     assert all(recipe.sae_id in str(caught.value) for recipe in SHIPPED_RECIPES + UNSHIPPED_RECIPES)
 

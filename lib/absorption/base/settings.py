@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 EMBEDDED_MODEL = "smollm2-135m-instruct"
 """Name of the embedded model; stated here too, so that checking parameters does not import torch."""
-DEFAULT_SAE = "batchtopk-4096-l0-32"
+DEFAULT_SAE = "topk-8192-l0-12-layer-6"
 """The shipped SAE that chapters use unless told otherwise: ``sae_id`` in their notebooks."""
 
 

@@ -7,10 +7,10 @@ from absorption.saes.loader import LoadedSae, load_sae
 from absorption.saes.shipped import shipped_ids
 
 COMPANIONS = (
-    "batchtopk-4096-l0-16", "batchtopk-4096-l0-32", "batchtopk-4096-l0-64", "batchtopk-16384-l0-32",
+    "topk-8192-l0-6-layer-6", "topk-8192-l0-12-layer-6", "topk-8192-l0-24-layer-6", "topk-4096-l0-12-layer-6",
 )  # fmt: skip
 """Three L0s and two widths. The whole family has a chapter of its own."""
-EDITED_WITH = (*COMPANIONS, "batchtopk-4096-l0-128")
+EDITED_WITH = (*COMPANIONS, "topk-8192-l0-96-layer-6")
 """Letters are edited with one more: the paper finds edits best at L0 75 to 150."""
 
 

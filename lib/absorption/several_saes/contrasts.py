@@ -14,8 +14,6 @@ from absorption.latents.score import slope_per_doubling
 from absorption.several_saes.quantities import QUANTITIES
 from absorption.several_saes.stored_numbers import SaeFamily, members
 
-BASE = {"architecture": "batchtopk", "d_sae": 4096, "k": 32, "seed": 0}
-"""The setting that the others vary, at the layer that most of the family reads."""
 L0, WIDTH, ARCHITECTURE, LAYER, SEED = "k", "d_sae", "architecture", "layer", "seed"
 
 
@@ -30,8 +28,17 @@ def steps(family: SaeFamily, setting: str) -> pd.DataFrame:
 
 
 def base_setting(family: SaeFamily) -> dict[str, Any]:
-    """``BASE`` with its layer, the one that most of the family reads."""
-    return {**BASE, LAYER: int(members(family)[LAYER].mode()[0])}
+    """The setting that the others vary: the one from which most SAEs differ in at most one setting, at its first seed.
+
+    Of several such settings, the first in the family's order.
+    """
+    rows = members(family)
+    settings = rows[[ARCHITECTURE, WIDTH, L0, LAYER]]
+    others = settings.to_numpy(dtype=object)
+    near = [int(((others != own).sum(axis=1) <= 1).sum()) for own in others]
+    centre = settings.iloc[int(np.argmax(near))]
+    own = rows[(settings == centre).all(axis=1)]
+    return {str(name): value for name, value in centre.items()} | {SEED: own[SEED].min()}
 
 
 def trends(family: SaeFamily, setting: str) -> pd.DataFrame:

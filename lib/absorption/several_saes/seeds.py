@@ -35,6 +35,9 @@ SETTING = [ARCHITECTURE, WIDTH, L0, LAYER]
 BESIDE = ["quantity", "change", "value", "low", "high", "base", "chance", "larger"]
 PER_L0, PER_WIDTH = "each doubling of L0", "each doubling of the width"
 
+ALSO = (("matryoshka", "batchtopk"),)
+"""Architectures of which one is a change of the other, compared whatever the base is."""
+
 Weights = Mapping[str, float]
 """A change as a weighted sum over SAEs: the weight of each, by name; they sum to 0."""
 
@@ -103,7 +106,8 @@ def interval_with_seeds(row: pd.Series) -> tuple[float, float]:
 
 
 def changes(family: SaeFamily, quantity: str) -> dict[str, Weights]:
-    """Slopes per doubling of L0 and of width, and each architecture and layer minus the base's, over seed means.
+    """Slopes per doubling of L0 and of width, and each architecture and layer minus the base's, over seed means; and
+    those of ``ALSO``.
 
     An SAE without the quantity (a rate, where no letter's main latents pass the gate) has no part in a slope.
     """
@@ -115,12 +119,13 @@ def changes(family: SaeFamily, quantity: str) -> dict[str, Weights]:
     base = base_setting(family)
     for setting, label in ((ARCHITECTURE, "{}"), (LAYER, "layer {}")):
         rows = steps(family, setting)
-        for value in rows[setting]:
-            if value != base[setting]:
-                pair = rows[rows[setting].isin([value, base[setting]])]
-                signs = np.where(pair[setting] == value, 1.0, -1.0)
-                name = f"{label.format(value)} minus {label.format(base[setting])}"
-                found[name] = _over_seeds(family, pair, signs)
+        present = rows[setting].tolist()
+        pairs = [(value, base[setting]) for value in present if value != base[setting]]
+        pairs += [pair for pair in ALSO if {*pair} <= {*present} and pair not in pairs]
+        for value, other in pairs:
+            pair = rows[rows[setting].isin([value, other])]
+            signs = np.where(pair[setting] == value, 1.0, -1.0)
+            found[f"{label.format(value)} minus {label.format(other)}"] = _over_seeds(family, pair, signs)
     return found
 
 

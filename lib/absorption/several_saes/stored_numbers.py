@@ -29,7 +29,7 @@ from absorption.saes.shipped import SHIPPED, shipped_card, shipped_ids
 from absorption.several_saes.numbers import COLUMNS, NULL
 from absorption.several_saes.quantities import QUANTITIES
 from absorption.several_saes.side_by_side import SUMMARY
-from absorption.training.recipe import UNSHIPPED_RECIPES, Recipe
+from absorption.training.recipe import BASE, UNSHIPPED_RECIPES, Recipe
 
 FOLDER = "results/family"
 RESAMPLES = "sae-resamples"
@@ -218,9 +218,16 @@ def _own_card(sae: str, folder: str, weights_hash: str) -> dict[str, Any]:
 
 
 def _order(sae: str, card: Mapping[str, Any]) -> tuple[Any, ...]:
-    """BatchTopK at the first seed and shallowest layer first, by width and L0."""
+    """The base's architecture at the first seed and shallowest layer first, by width and L0."""
     layer = int(card["hook_name"].split(".")[1])
-    return card["architecture"] != "batchtopk", card["recipe"]["seed"], layer, card["d_sae"], card["k"], sae
+    return (
+        card["architecture"] != BASE.architecture,
+        card["recipe"]["seed"],
+        layer,
+        card["d_sae"],
+        card["k"],
+        sae,
+    )
 
 
 def _check_alike(family: SaeFamily) -> None:

@@ -100,7 +100,6 @@ SHIPPED_RECIPES = (
     replace(BASE, k=96),
     NARROW,
     replace(BASE, d_sae=1024, lr=1.2e-3),
-    WIDE,
     replace(NARROW, seed=1),
 )
 """The shipped SAEs, in the order in which ``make saes`` trains them: those that chapters read."""
@@ -108,6 +107,7 @@ SHIPPED_RECIPES = (
 UNSHIPPED_RECIPES = (
     replace(BASE, seed=1),
     replace(BASE, seed=2),
+    WIDE,
     JUMPRELU,
     replace(BASE, architecture="batchtopk"),
     replace(BASE, k=48),

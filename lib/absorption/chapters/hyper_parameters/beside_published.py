@@ -28,8 +28,8 @@ PANELS = {
 OURS = "this book's family"
 LARGE = 0.1
 """Full absorption from which the text calls it large."""
-NEAR = (0.05, 0.065)
-"""Shares of d_model, by L0 on text, where most of the family and a published SAE of each architecture lie."""
+NEAR = (0.018, 0.03)
+"""Shares of d_model, by L0 on text, where most of the family and published SAEs of several architectures lie."""
 LINE = ["model", "architecture", "target", "definition", "measured_with"]
 """What published SAEs that differ in L0 alone have in common."""
 

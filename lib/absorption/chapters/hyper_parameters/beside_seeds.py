@@ -9,9 +9,8 @@ from typing import Any
 import pandas as pd
 
 from absorption.chapters.findings import Findings
-from absorption.several_saes.contrasts import ARCHITECTURE, base_setting
 from absorption.several_saes.quantities import CLAIMED, QUANTITIES, RATES, quantities
-from absorption.several_saes.seeds import beside_seeds, repeated, seeds_of, statistics_over_seeds
+from absorption.several_saes.seeds import beside_seeds, repeated, statistics_over_seeds
 from absorption.several_saes.stored_numbers import SaeFamily, along
 
 
@@ -47,23 +46,17 @@ def compare_seeds(family: SaeFamily) -> Seeds:
     """Set every change beside the spread over seeds."""
     beside = beside_seeds(family, CLAIMED)
     by_seed = along(family, repeated(family), quantities(RATES))
-    return Seeds(by_seed, statistics_over_seeds(family, QUANTITIES), beside, in_words(family, beside))
+    return Seeds(by_seed, statistics_over_seeds(family, QUANTITIES), beside, in_words(beside))
 
 
-def in_words(family: SaeFamily, beside: pd.DataFrame) -> dict[str, object]:
-    """What a text says of ``beside_seeds``: counts of all and larger changes, and the names of larger ones of rates.
-
-    ``n_above`` is the number of rules under which all standard SAEs lie above all SAEs of the base setting.
-    """
+def in_words(beside: pd.DataFrame) -> dict[str, object]:
+    """What a text says of ``beside_seeds``: counts of all and larger changes, and the names of larger ones of rates."""
     rules = [quantity for quantity in beside["quantity"].unique() if quantity in quantities(RATES)]
     rates, others = (beside[beside["quantity"].isin(rules) == of_rates] for of_rates in (True, False))
     more = rates[rates["larger"] == "yes"]
-    base = base_setting(family)
-    mine, standard = seeds_of(family, base), seeds_of(family, {**base, ARCHITECTURE: "standard"})
-    pairs = [[[family.value(sae, rule) for sae in saes] for saes in (standard, mine)] for rule in rules]
     return {
         "n_rates": len(rates), "n_rates_more": len(more), "n_others": len(others),
         "n_others_more": int((others["larger"] == "yes").sum()),
+        "n_rules": len(rules),
         "rates_more": "; ".join(more["change"] + " (" + more["quantity"] + ")") or "none",
-        "n_rules": len(rules), "n_above": sum(bool(high) and min(high) > max(low) for high, low in pairs),
     }  # fmt: skip

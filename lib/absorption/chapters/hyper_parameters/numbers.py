@@ -10,12 +10,27 @@ import pandas as pd
 
 from absorption.chapters.findings import Findings
 from absorption.chapters.hyper_parameters.claims import claims_table
-from absorption.several_saes.contrasts import ARCHITECTURE, L0, LAYER, SEED, WIDTH, differences, steps, trends
+from absorption.several_saes.contrasts import (
+    ARCHITECTURE,
+    L0,
+    LAYER,
+    SEED,
+    WIDTH,
+    base_setting,
+    differences,
+    steps,
+    trends,
+)
 from absorption.several_saes.quantities import QUANTITIES, RATES, RATES_UNGATED, quantities
 from absorption.several_saes.stored_numbers import SaeFamily, along, members, read_sae_family
 
 FIRST = "ablation, relative lead"
 """The rate by which the text says where the first seed is among the others."""
+ARCHITECTURE_NAMES = {
+    "standard": "standard", "jumprelu": "JumpReLU", "topk": "TopK", "batchtopk": "BatchTopK",
+    "matryoshka": "Matryoshka",
+}  # fmt: skip
+"""What texts call the architectures of recipes."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +53,7 @@ class Numbers(Findings):
         n_seeds, n_lower = below_first_seed(self.family, RATES[FIRST][""])
         n_words = self.family.parameters["n_words"]
         return {
+            "base": named(base_setting(self.family)),
             "n_seeds": n_seeds,
             "n_lower": n_lower,
             "n_saes": len(self.members),
@@ -56,6 +72,12 @@ def below_first_seed(family: SaeFamily, quantity: str) -> tuple[int, int]:
     """How many seeds the base setting has, and in how many of the later ones a quantity is lower than in the first."""
     first, *others = [family.value(sae, quantity) for sae in steps(family, SEED)["sae"]]
     return 1 + len(others), sum(other < first for other in others)
+
+
+def named(setting: Mapping[str, Any]) -> str:
+    """A setting in words: ``TopK, 8,192 latents, L0 12, layer 6``."""
+    architecture = ARCHITECTURE_NAMES.get(setting[ARCHITECTURE], setting[ARCHITECTURE])
+    return f"{architecture}, {setting[WIDTH]:,} latents, L0 {setting[L0]:g}, layer {setting[LAYER]}"
 
 
 @dataclass(frozen=True)
@@ -82,6 +104,11 @@ class Varied(Findings):
     architecture: Setting
 
     @property
+    def other_layers(self) -> list[int]:
+        """Layers besides the base's, sorted."""
+        return sorted(set(self.layer.changes["layer"]))
+
+    @property
     def named_layers(self) -> pd.DataFrame:
         """Numbers by layer, with the layer as a legend calls it."""
         return self.layer.along.assign(layer=self.layer.along["layer"].map("layer {}".format))
@@ -98,6 +125,12 @@ class Varied(Findings):
             "family-by-architecture": self.architecture.along,
             "family-architectures": self.architecture.changes,
         }
+
+    def numbers(self) -> Mapping[str, Any]:
+        """The other layers, in words."""
+        blocks = " and ".join(map(str, self.other_layers))
+        none = "No SAE of the family reads another layer, so nothing is said of layers here."
+        return {"layers": f"The base behind other blocks: {blocks}." if blocks else none}
 
 
 def vary(family: SaeFamily) -> Varied:
