@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 import torch
 
@@ -17,13 +18,16 @@ from absorption.spelling.activations import word_activations
 from absorption.spelling.prompts import make_prompts
 from absorption.spelling.vocab import load_vocab, sample_words
 from absorption.training.card import N_SPELLING_WORDS
+from absorption.training.fitness import RULE
 from absorption.training.recipe import SHIPPED_RECIPES, Recipe, find_recipe
 
 FOLDERS = sorted(path.parent for path in (data_root() / "saes").glob("*/cfg.json"))
-EXPLAINED = {1024: 0.82, 4096: 0.85, 16_384: 0.88}
-"""Least explained variance of BatchTopK on held-out text at L0 32, by width; sparser ones cannot be held to it, and
-other architectures trade it for something else."""
-LEAST_EXPLAINED = 0.75
+EXPLAINED = {"topk-1024-l0-12-layer-6": 0.73, "topk-8192-l0-6-layer-6": 0.76}
+"""Least explained variance of the narrowest and of the sparsest SAE on held-out text: ends of their axes, which the
+bars of the rest cannot hold for."""
+LEAST_EXPLAINED = 0.8
+DEAD = {"topk-8192-l0-6-layer-6": 0.17}
+"""Of 8,192 latents at L0 6, 1,388 are never on: that end of the axis is not fit by the rule, and its card says so."""
 
 
 def card_of(folder: Path) -> dict[str, Any]:
@@ -74,7 +78,8 @@ def test_the_card_says_all_that_a_reader_must_know(folder: Path) -> None:
     assert Recipe(**card["recipe"]) == find_recipe(card["sae_id"])
     training = card["training"]
     assert training["distinct_tokens"] >= 3_000_000
-    assert training["tokens_seen"] >= 2 * training["distinct_tokens"] - card["recipe"]["batch"] * 2
+    passes = card["recipe"]["n_passes"]
+    assert 0 <= passes * training["distinct_tokens"] - training["tokens_seen"] < card["recipe"]["batch"]
     assert training["seconds"] > 0
     assert "cores" in training["machine"]
     text = card["measured"]["held_out_text"]
@@ -98,13 +103,26 @@ def test_the_cross_entropy_on_the_card_adds_up_and_most_is_recovered(folder: Pat
 def test_the_quality_asked_for_is_reached(folder: Path) -> None:
     card = card_of(folder)
     measured = card["measured"]
-    assert measured["dead_latents"] < 0.1 * card["d_sae"]
+    assert measured["dead_latents"] < DEAD.get(card["sae_id"], RULE.max_dead) * card["d_sae"]
     assert measured["latents_never_on_held_out"] >= measured["dead_latents"]
-    # Trained with a threshold over batches, so L0 comes out near k but not at it.
-    assert measured["held_out_text"]["l0"] == pytest.approx(card["k"], rel=0.15)
-    held_to = card["architecture"] == "batchtopk" and card["k"] >= 32
-    least = EXPLAINED[card["d_sae"]] if held_to else LEAST_EXPLAINED
+    # Trained with a threshold over batches, L0 comes out near k but not at it.
+    exact = card["architecture"] == "topk"
+    assert measured["held_out_text"]["l0"] == pytest.approx(card["k"], rel=1e-3 if exact else 0.15)
+    least = EXPLAINED.get(card["sae_id"], LEAST_EXPLAINED)
     assert measured["held_out_text"]["explained_variance"] >= least
+
+
+def test_the_default_clears_the_bars_of_the_rule_that_chose_it() -> None:
+    card = card_of(data_root() / "saes" / DEFAULT_SAE)
+    measured = card["measured"]
+    row = pd.Series(
+        {
+            "recovered": measured["held_out_text"]["cross_entropy"]["recovered"],
+            "explained_variance_words": measured["words_in_spelling_prompts"]["explained_variance"],
+            "dead_share": measured["dead_latents"] / card["d_sae"],
+        }
+    )
+    assert RULE.admits(row)
 
 
 @shipped
