@@ -66,6 +66,7 @@ def test_each_setting_has_its_own_saes(data: Path) -> None:
     assert set(varied.named_layers["layer"]) == {"layer 4", "layer 8", "layer 12"}
     assert varied.other_layers == [4, 12]
     assert varied.numbers()["layers"] == "The base behind other blocks: 4 and 12."
+    assert varied.numbers()["architectures"] == "The base's width and L0 in other architectures: Matryoshka."
     assert set(varied.architecture.changes["architecture"]) == {"matryoshka"}
     assert set(varied.layer.shown("layer")["layer"]) == {4, 12}
     assert not [name for name, table in varied.tables().items() if table.empty]
@@ -84,3 +85,12 @@ def test_nothing_drawn_is_nothing_measured_and_no_table(data: Path) -> None:
     assert found == Again([], None, None)
     assert found.tables() == {}
     assert found.numbers()["chosen"] == found.names == "none"
+
+
+def test_what_the_family_lacks_is_said(data: Path) -> None:
+    found = several_saes.read_sae_family()
+    for sae in ("matryoshka", "deep", "shallow"):
+        del found.stamps[sae]
+    varied = chapter.vary(found)
+    assert (varied.other_layers, varied.other_architectures) == ([], [])
+    assert all("nothing is said" in text for text in varied.numbers().values())

@@ -109,6 +109,12 @@ class Varied(Findings):
         return sorted(set(self.layer.changes["layer"]))
 
     @property
+    def other_architectures(self) -> list[str]:
+        """Architectures besides the base's, as texts call them, in the family's order."""
+        others = map(str, dict.fromkeys(self.architecture.changes[ARCHITECTURE]))
+        return [ARCHITECTURE_NAMES.get(name, name) for name in others]
+
+    @property
     def named_layers(self) -> pd.DataFrame:
         """Numbers by layer, with the layer as a legend calls it."""
         return self.layer.along.assign(layer=self.layer.along["layer"].map("layer {}".format))
@@ -127,10 +133,17 @@ class Varied(Findings):
         }
 
     def numbers(self) -> Mapping[str, Any]:
-        """The other layers, in words."""
+        """The other layers and architectures, in words."""
         blocks = " and ".join(map(str, self.other_layers))
-        none = "No SAE of the family reads another layer, so nothing is said of layers here."
-        return {"layers": f"The base behind other blocks: {blocks}." if blocks else none}
+        others = ", ".join(self.other_architectures)
+        no_layer = "No SAE of the family reads another layer, so nothing is said of layers here."
+        no_other = "The family has no SAE of another architecture, so nothing is said of architectures here."
+        return {
+            "layers": f"The base behind other blocks: {blocks}." if blocks else no_layer,
+            "architectures": f"The base's width and L0 in other architectures: {others}."
+            if others
+            else no_other,
+        }
 
 
 def vary(family: SaeFamily) -> Varied:
