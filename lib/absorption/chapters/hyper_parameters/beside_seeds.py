@@ -27,7 +27,9 @@ class Seeds(Findings):
     @property
     def spread_shown(self) -> pd.DataFrame:
         """The columns of the spread that a reader sees."""
-        return self.spread[["quantity", "architecture", "seeds", "mean", "lowest", "highest", "sd", "null"]]
+        return self.spread[
+            ["quantity", "architecture", "d_sae", "seeds", "mean", "lowest", "highest", "sd", "null"]
+        ]
 
     def tables(self) -> Mapping[str, pd.DataFrame]:
         """Rates by seed, every number's spread, and changes beside it."""
