@@ -9,7 +9,7 @@ import pytest
 from absorption.base.settings import DEFAULT_SAE
 from absorption.training.architectures import ARCHITECTURES
 from absorption.training.fitness import RULE
-from absorption.training.recipe import BASE, SHIPPED_RECIPES, UNSHIPPED_RECIPES, Recipe, find_recipe
+from absorption.training.recipe import BASE, GRID, SHIPPED_RECIPES, UNSHIPPED_RECIPES, Recipe, find_recipe
 
 ROOT = Path(__file__).parents[2]
 
@@ -30,12 +30,21 @@ def test_the_family_varies_each_setting_around_the_base_and_names_are_distinct()
     mine = [recipe for recipe in EVERYTHING if recipe.architecture == "topk"]
     at_width = [recipe for recipe in mine if recipe.d_sae == BASE.d_sae]
     assert {recipe.k for recipe in at_width} >= {6, 12, 24, 48, 96}
-    assert {recipe.d_sae for recipe in mine if recipe.k == BASE.k} >= {1024, 4096, 8192, 16_384}
+    assert {recipe.d_sae for recipe in mine if recipe.k == BASE.k} >= {512, 1024, 2048, 4096, 8192, 16_384}
     same_size = [recipe for recipe in EVERYTHING if (recipe.d_sae, recipe.k) == (BASE.d_sae, BASE.k)]
     assert {recipe.architecture for recipe in same_size} == set(ARCHITECTURES)
     assert {recipe.seed for recipe in same_size if recipe.architecture == "topk"} >= {0, 1, 2}
     assert DEFAULT_SAE == BASE.sae_id
     assert BASE in SHIPPED_RECIPES
+
+
+def test_the_grid_is_every_width_by_every_l0_and_differs_from_the_base_in_nothing_else() -> None:
+    sizes = [(recipe.d_sae, recipe.k) for recipe in GRID]
+    assert len(set(sizes)) == len(sizes) == 6 * 5
+    assert BASE in GRID
+    assert set(GRID) <= set(EVERYTHING)
+    same = {"d_sae": BASE.d_sae, "k": BASE.k, "lr": BASE.lr}
+    assert {dataclasses.replace(recipe, **same) for recipe in GRID} == {BASE}
 
 
 def test_what_the_rule_chooses_of_the_exploration_is_the_base() -> None:

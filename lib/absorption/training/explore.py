@@ -24,16 +24,13 @@ from absorption.probes.words import ProbedWords
 from absorption.saes.loader import LoadedSae, load_sae
 from absorption.saes.shipped import LOCAL
 from absorption.training.fitness import RULE, as_row, measure_fitness
-from absorption.training.recipe import Recipe
+from absorption.training.recipe import AS_JUMPRELU, AS_STANDARD, Recipe
 from absorption.training.train import train
 
 SHORT = Recipe(n_tokens=2_000_000, n_passes=2, k=8)
 """Where the exploration starts: 2 million distinct tokens, seen twice."""
-JUMPRELU = replace(
-    SHORT, architecture="jumprelu", penalty=1.0, penalty_warm_up_steps=200, bandwidth=0.1,
-    first_threshold=0.2, threshold_speed=10,
-)  # fmt: skip
-STANDARD = replace(SHORT, architecture="standard", penalty=1.5, penalty_warm_up_steps=300)
+JUMPRELU = replace(SHORT, **AS_JUMPRELU)
+STANDARD = replace(SHORT, **AS_STANDARD)
 MATRYOSHKA = replace(SHORT, architecture="matryoshka", matryoshka_widths=(128, 384, 896, 1920, 4096))
 WIDE = replace(SHORT, d_sae=16_384, lr=8e-4, aux_stride=8)
 FALLING = {"first_k": 64, "k_warm_up_steps": 600}

@@ -83,39 +83,49 @@ BASE = Recipe(
     products="bfloat16", harvest="bfloat16",
 )  # fmt: skip
 """What the rule of ``fitness`` chose of the exploration; the other recipes each vary one setting of it."""
-NARROW = replace(BASE, d_sae=4096, lr=1.2e-3)
-WIDE = replace(BASE, d_sae=16_384, lr=8e-4)
-JUMPRELU = replace(
-    BASE, architecture="jumprelu", penalty=1.0, penalty_warm_up_steps=200, bandwidth=0.1,
-    first_threshold=0.2, threshold_speed=10,
-)  # fmt: skip
-STANDARD = replace(BASE, architecture="standard", penalty=1.5, penalty_warm_up_steps=300)
+LEARNING_RATES = {512: 1.2e-3, 1024: 1.2e-3, 2048: 1.2e-3, 4096: 1.2e-3, BASE.d_sae: BASE.lr, 16_384: 8e-4}
+"""By number of latents; the widths of the grid."""
+GRID_K = (6, 12, 24, 48, 96)
+"""Active latents a token of the grid: the base's, halved and doubled."""
+
+
+def at_size(d_sae: int, k: float = BASE.k) -> Recipe:
+    """The base with other numbers of latents; ``d_sae`` one of ``LEARNING_RATES``."""
+    return replace(BASE, d_sae=d_sae, k=k, lr=LEARNING_RATES[d_sae])
+
+
+GRID = tuple(at_size(d_sae, k) for d_sae in LEARNING_RATES for k in GRID_K)
+"""TopK SAEs of every width and every number of active latents; with ``BASE.k``, the widths that are stitched."""
+
+AS_JUMPRELU = {
+    "architecture": "jumprelu", "penalty": 1.0, "penalty_warm_up_steps": 200, "bandwidth": 0.1,
+    "first_threshold": 0.2, "threshold_speed": 10,
+}  # fmt: skip
+AS_STANDARD = {"architecture": "standard", "penalty": 1.5, "penalty_warm_up_steps": 300}
 """ReLU with an L1 penalty."""
-MATRYOSHKA = replace(BASE, architecture="matryoshka", matryoshka_widths=(256, 768, 1792, 3840, 8192))
 
 SHIPPED_RECIPES = (
     BASE,
-    replace(BASE, k=6),
-    replace(BASE, k=24),
-    replace(BASE, k=96),
-    NARROW,
-    replace(BASE, d_sae=1024, lr=1.2e-3),
-    replace(NARROW, seed=1),
+    at_size(8192, 6),
+    at_size(8192, 24),
+    at_size(8192, 96),
+    at_size(4096),
+    at_size(1024),
+    replace(at_size(4096), seed=1),
 )
 """The shipped SAEs, in the order in which ``make saes`` trains them: those that chapters read."""
 
 UNSHIPPED_RECIPES = (
     replace(BASE, seed=1),
     replace(BASE, seed=2),
-    WIDE,
-    JUMPRELU,
+    *(recipe for recipe in GRID if recipe not in SHIPPED_RECIPES),
+    replace(BASE, **AS_JUMPRELU),
     replace(BASE, architecture="batchtopk"),
-    replace(BASE, k=48),
-    MATRYOSHKA,
-    STANDARD,
+    replace(BASE, architecture="matryoshka", matryoshka_widths=(256, 768, 1792, 3840, 8192)),
+    replace(BASE, **AS_STANDARD),
 )
-"""Trained and measured like the shipped ones, but not shipped: their numbers are stored, their weights are this
-recipe."""
+"""Not shipped, to keep the project small: anyone can train them. Numbers are stored of those in
+``data/results/family``; the others have not been measured."""
 
 
 def find_recipe(sae_id: str) -> Recipe:
