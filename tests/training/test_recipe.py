@@ -1,7 +1,9 @@
 """Recipes: a name for each SAE, all different, and everything in the key."""
 
 import dataclasses
+import json
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -9,7 +11,16 @@ import pytest
 from absorption.base.settings import DEFAULT_SAE
 from absorption.training.architectures import ARCHITECTURES
 from absorption.training.fitness import RULE
-from absorption.training.recipe import BASE, GRID, SHIPPED_RECIPES, UNSHIPPED_RECIPES, Recipe, find_recipe
+from absorption.training.recipe import (
+    BASE,
+    EXPERIMENTS,
+    GRID,
+    SHIPPED_RECIPES,
+    UNSHIPPED_RECIPES,
+    Recipe,
+    at_size,
+    find_recipe,
+)
 
 ROOT = Path(__file__).parents[2]
 
@@ -78,7 +89,48 @@ def test_a_recipe_is_found_by_its_name_and_a_wrong_name_lists_all() -> None:
 
 def test_every_field_is_part_of_the_key() -> None:
     every = {field.name for field in dataclasses.fields(Recipe)}
-    assert Recipe(products="bfloat16", harvest="bfloat16").to_dict().keys() == every
+    late: dict[str, Any] = {
+        "products": "bfloat16", "harvest": "bfloat16", "encoder_start": "random", "also_k": 64,
+    }  # fmt: skip
+    assert Recipe(**late, also_weight=1.0).to_dict().keys() == every
+    for name, value in late.items():
+        assert Recipe(**{name: value}).to_dict() == Recipe().to_dict() | {name: value}
+
+
+def test_a_recipe_from_before_the_later_fields_keeps_its_key() -> None:
+    card = json.loads((ROOT / "data" / "saes" / BASE.sae_id / "card.json").read_text())
+    assert BASE.to_dict() == card["recipe"]
+
+
+def test_experiments_differ_from_the_grid_in_what_their_names_say() -> None:
+    assert {recipe.sae_id: _changes(recipe) for recipe in EXPERIMENTS} == {
+        "topk-8192-l0-12-layer-6-no-auxk": {"aux_coefficient"},
+        "topk-8192-l0-12-layer-6-random-encoder": {"encoder_start"},
+        "topk-8192-l0-12-layer-6-no-auxk-random-encoder": {"aux_coefficient", "encoder_start"},
+        "topk-4096-l0-12-layer-6-also-48": {"also_k"},
+        "topk-1024-l0-12-layer-6-passes-0.5": {"n_passes"},
+        "topk-4096-l0-12-layer-6-passes-0.5": {"n_passes"},
+    }
+    assert all(find_recipe(recipe.sae_id) == recipe for recipe in EXPERIMENTS)
+    assert len({recipe.sae_id for recipe in (*EVERYTHING, *EXPERIMENTS)}) == len(EVERYTHING + EXPERIMENTS)
+
+
+def _changes(recipe: Recipe) -> set[str]:
+    grid = dataclasses.asdict(at_size(recipe.d_sae, recipe.k))
+    return {name for name, value in dataclasses.asdict(recipe).items() if value != grid[name]}
+
+
+@pytest.mark.parametrize("name", ["k", "also_k"])
+def test_more_active_latents_than_there_are_are_refused_with_both_numbers(name: str) -> None:
+    with pytest.raises(
+        ValueError, match=f"^{name}=513 active latents are more than d_sae=512 latents; .*512.$"
+    ):
+        dataclasses.replace(Recipe(d_sae=512), **{name: 513})
+
+
+def test_an_unknown_start_of_the_encoder_is_refused() -> None:
+    with pytest.raises(ValueError, match="encoder_start='tied' does not exist; allowed: decoder, random"):
+        Recipe(encoder_start="tied")
 
 
 def test_precisions_are_part_of_the_key_unless_they_are_float32_as_of_recipes_without_them() -> None:

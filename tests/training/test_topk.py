@@ -16,6 +16,7 @@ from torch import Tensor
 from absorption.training.topk import (
     SparseBatchTopKTrainingSAE,
     SparseMatryoshkaTrainingSAE,
+    SparseMultiTopKTrainingSAE,
     SparseTopKTrainingSAE,
     largest,
 )
@@ -201,3 +202,47 @@ def test_a_setting_that_the_sparse_step_does_not_follow_is_refused(kind: str, sw
 def test_a_loss_of_dead_latents_by_level_is_refused() -> None:
     with pytest.raises(ValueError, match="use_matryoshka_aux_loss"):
         SparseMatryoshkaTrainingSAE(config("matryoshka", use_matryoshka_aux_loss=True))
+
+
+def multi_topk(**settings: object) -> tuple[Any, Any]:
+    """SAELens' TopK and our Multi-TopK with ``also_k`` 20, with the same random weights."""
+    theirs, plain = twins("topk")
+    ours = SparseMultiTopKTrainingSAE(config("topk"), also_k=20, **settings)  # type: ignore[arg-type]
+    ours.load_state_dict(plain.state_dict())
+    return theirs, ours
+
+
+def reference_loss(sae: Any, x: Tensor, k: int) -> Tensor:
+    """Squared error with the ``k`` latents that write most, in dense products."""
+    scaled = ((x - sae.b_dec) @ sae.W_enc + sae.b_enc) * sae.W_dec.norm(dim=-1)
+    kth = scaled.topk(k, dim=-1).values[:, -1:]
+    acts = torch.where(scaled >= kth, scaled.relu(), 0.0)
+    out = acts @ (sae.W_dec / sae.W_dec.norm(dim=-1, keepdim=True)) + sae.b_dec
+    return (out - x).pow(2).sum(-1).mean()
+
+
+def test_multi_topk_is_the_loss_at_k_and_a_share_of_the_loss_at_the_second_k() -> None:
+    theirs, ours = multi_topk(also_weight=0.125)
+    x = step_input(None).sae_in
+    expected = reference_loss(theirs, x, 5) + reference_loss(theirs, x, 20) / 8
+    found = ours.training_forward_pass(step_input(None)).loss
+    torch.testing.assert_close(found, expected)
+    expected.backward()
+    found.backward()
+    for name in PARAMETERS:
+        torch.testing.assert_close(getattr(ours, name).grad, getattr(theirs, name).grad)
+
+
+def test_multi_topk_fires_and_reconstructs_as_topk_does_at_k() -> None:
+    theirs, ours = multi_topk()
+    expected, found = (sae.training_forward_pass(step_input(dead_mask(30))) for sae in (theirs, ours))
+    torch.testing.assert_close(found.feature_acts.to_dense(), expected.feature_acts.to_dense())
+    torch.testing.assert_close(found.sae_out, expected.sae_out)
+    name = "auxiliary_reconstruction_loss"
+    torch.testing.assert_close(found.losses[name], expected.losses[name])
+
+
+@pytest.mark.parametrize("also_k", [5, D_SAE + 1])
+def test_a_second_k_outside_of_k_and_the_width_is_refused(also_k: int) -> None:
+    with pytest.raises(ValueError, match=f"also_k={also_k}; allowed: above k=5, at most d_sae={D_SAE}"):
+        SparseMultiTopKTrainingSAE(config("topk"), also_k=also_k)

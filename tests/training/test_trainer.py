@@ -167,6 +167,52 @@ def test_the_time_of_all_parts_is_added_up(tmp_path: Path) -> None:
     assert second.seconds > first.seconds > 0
 
 
+def test_dead_latents_are_recorded_as_the_trainer_counts_them_and_a_resumed_run_keeps_the_record(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "RECORD_STEPS", 5)
+    recipe = dataclasses.replace(RECIPE, architecture="topk", k=2, aux_coefficient=0.0)
+    whole = tiny_trainer(tmp_path / "whole", recipe)
+    whole.fit()
+    assert [step for step, _ in whole.dead_over_time] == list(range(5, whole.n_training_steps + 1, 5))
+    assert whole.dead_over_time[0] == (5, 0) or whole.dead_over_time[0][1] < whole.dead_over_time[-1][1]
+    halted = tiny_trainer(tmp_path / "halted", recipe)
+    halted.stop_after = 15
+    halted.fit()
+    assert halted.dead_over_time[-1] == (15, int(halted.dead_neurons.sum()))
+    assert halted.dead_over_time[-1][1] > 0
+    resumed = tiny_trainer(tmp_path / "halted", recipe)
+    resumed.fit()
+    assert resumed.dead_over_time == whole.dead_over_time
+
+
+def test_an_encoder_of_its_own_starts_as_long_as_the_decoders_transpose_and_elsewhere(tmp_path: Path) -> None:
+    tied, own = (
+        tiny_trainer(tmp_path / start, tiny_recipe("topk", encoder_start=start)).sae
+        for start in ("decoder", "random")
+    )
+    torch.testing.assert_close(tied.W_enc.T, tied.W_dec)
+    torch.testing.assert_close(own.W_dec, tied.W_dec)
+    torch.testing.assert_close(own.W_enc.norm(dim=0), own.W_dec.norm(dim=1))
+    cosines = torch.nn.functional.cosine_similarity(own.W_enc.T, own.W_dec)
+    assert cosines.abs().mean() < 0.3
+
+
+def test_multi_topk_resumes_to_the_same_bits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe = tiny_recipe("topk", also_k=16)
+    whole = tiny_trainer(tmp_path / "whole", recipe)
+    whole.fit()
+    kill_after(tiny_trainer(tmp_path / "killed", recipe), 11, monkeypatch)
+    resumed = tiny_trainer(tmp_path / "killed", recipe)
+    resumed.fit()
+    assert_same_bits(state_of(resumed), state_of(whole))
+
+
+def test_a_second_number_of_latents_is_topks_alone(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="also_k=16 is not of architecture 'batchtopk'; allowed: topk"):
+        tiny_trainer(tmp_path, tiny_recipe("batchtopk", also_k=16))
+
+
 def test_every_row_comes_once_a_pass_in_another_order_each_pass() -> None:
     stored = planted_activations(n_rows=200)
     numbered = dataclasses.replace(stored, rows=np.arange(200, dtype=np.float16)[:, None])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import torch
 from sae_lens.saes.batchtopk_sae import BatchTopKTrainingSAEConfig
 from sae_lens.saes.jumprelu_sae import JumpReLUTrainingSAEConfig
 from sae_lens.saes.matryoshka_batchtopk_sae import MatryoshkaBatchTopKTrainingSAEConfig
@@ -18,6 +19,7 @@ from absorption.training.sparse import PRODUCTS
 from absorption.training.topk import (
     SparseBatchTopKTrainingSAE,
     SparseMatryoshkaTrainingSAE,
+    SparseMultiTopKTrainingSAE,
     SparseTopKTrainingSAE,
 )
 
@@ -26,20 +28,41 @@ def untrained_sae(recipe: Recipe, d_in: int, metadata: SAEMetadata) -> TrainingS
     """SAE with its initial weights (PyTorch's random state decides them).
 
     Raises:
-        ValueError: an architecture that no recipe can train, or a precision of its products that does not exist.
+        ValueError: an architecture that no recipe can train, a precision of its products that does not
+            exist, or Multi-TopK for another architecture than TopK.
     """
     if recipe.architecture not in ARCHITECTURES:
         allowed = ", ".join(ARCHITECTURES)
         raise ValueError(f"architecture {recipe.architecture!r} has no recipe; allowed: {allowed}.")
     if recipe.products not in PRODUCTS:
         raise ValueError(f"products {recipe.products!r} do not exist; allowed: {', '.join(PRODUCTS)}.")
+    if recipe.also_k and recipe.architecture != "topk":
+        raise ValueError(
+            f"also_k={recipe.also_k} is not of architecture {recipe.architecture!r}; allowed: topk."
+        )
     shape = {"d_in": d_in, "d_sae": recipe.d_sae, "metadata": metadata}
-    return ARCHITECTURES[recipe.architecture](recipe, shape)
+    sae = ARCHITECTURES[recipe.architecture](recipe, shape)
+    if recipe.encoder_start == "random":
+        _draw_encoder(sae)
+    return sae
+
+
+def _draw_encoder(sae: TrainingSAE[Any]) -> None:
+    """Random encoder directions instead of the decoder's, each as long as it was."""
+    with torch.no_grad():
+        lengths = sae.W_enc.norm(dim=0)
+        drawn = torch.randn_like(sae.W_enc)
+        sae.W_enc.copy_(drawn / drawn.norm(dim=0) * lengths)
 
 
 def _topk(recipe: Recipe, shape: dict[str, Any]) -> TrainingSAE[Any]:
     cfg = TopKTrainingSAEConfig(**shape, k=int(recipe.k), aux_loss_coefficient=recipe.aux_coefficient)
-    return SparseTopKTrainingSAE(cfg, aux_stride=recipe.aux_stride, products=PRODUCTS[recipe.products])
+    settings = {"aux_stride": recipe.aux_stride, "products": PRODUCTS[recipe.products]}
+    if recipe.also_k:
+        return SparseMultiTopKTrainingSAE(
+            cfg, also_k=recipe.also_k, also_weight=recipe.also_weight, **settings
+        )
+    return SparseTopKTrainingSAE(cfg, **settings)
 
 
 def _batchtopk(recipe: Recipe, shape: dict[str, Any]) -> TrainingSAE[Any]:

@@ -5,6 +5,12 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+ENCODER_STARTS = ("decoder", "random")
+SINCE = {
+    "products": "float32", "harvest": "float32", "encoder_start": "decoder", "also_k": 0, "also_weight": 1 / 8,
+}  # fmt: skip
+"""Fields that came later, and what every recipe from before them had: such a recipe keeps its key."""
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -51,10 +57,30 @@ class Recipe:
     gradients and weights stay float32."""
     harvest: str = "float32"
     """Precision of the products inside the model while its activations are stored."""
+    encoder_start: str = "decoder"
+    """``decoder``: the encoder starts as the decoder's transpose. ``random``: it has directions of its own."""
+    also_k: int = 0
+    """Multi-TopK: a second number of active latents, whose loss counts too; 0: none."""
+    also_weight: float = 1 / 8
+    """Multi-TopK: weight of that loss (Gao et al. 2024)."""
 
     def __post_init__(self) -> None:
-        """A card holds a list where a recipe has a tuple."""
+        """A card holds a list where a recipe has a tuple.
+
+        Raises:
+            ValueError: more active latents than there are, or a start of the encoder that does not exist.
+        """
         object.__setattr__(self, "matryoshka_widths", tuple(self.matryoshka_widths))
+        for name in ("k", "also_k"):
+            if getattr(self, name) > self.d_sae:
+                raise ValueError(
+                    f"{name}={getattr(self, name):g} active latents are more than d_sae={self.d_sae} latents; "
+                    f"allowed: at most {self.d_sae}."
+                )
+        if self.encoder_start not in ENCODER_STARTS:
+            raise ValueError(
+                f"encoder_start={self.encoder_start!r} does not exist; allowed: {', '.join(ENCODER_STARTS)}."
+            )
 
     def k_at(self, step: int) -> float:
         """Active latents a token asked for at a step (counted from 0)."""
@@ -67,15 +93,26 @@ class Recipe:
         """Name of the SAE: ``batchtopk-4096-l0-32``."""
         layer = "" if self.hook_name == Recipe.hook_name else f"-layer-{self.hook_name.split('.')[1]}"
         seed = "" if self.seed == 0 else f"-seed-{self.seed}"
-        return f"{self.architecture}-{self.d_sae}-l0-{self.k:g}{layer}{seed}"
+        return f"{self.architecture}-{self.d_sae}-l0-{self.k:g}{layer}{self._experiment}{seed}"
+
+    @property
+    def _experiment(self) -> str:
+        """What a recipe of the chapter on scaling leaves out or adds."""
+        parts = {
+            f"-also-{self.also_k}": self.also_k > 0,
+            "-no-auxk": self.aux_coefficient == 0,
+            "-random-encoder": self.encoder_start == "random",
+            f"-passes-{self.n_passes:g}": self.n_passes < 1,
+        }
+        return "".join(part for part, there in parts.items() if there)
 
     def to_dict(self) -> dict[str, Any]:
         """All fields as JSON holds them, for keys and cards.
 
-        Without the precisions that are float32: recipes from before that choice keep their keys.
+        Without the later fields that are as they always were (``SINCE``).
         """
         plain = asdict(self) | {"matryoshka_widths": list(self.matryoshka_widths)}
-        return {name: value for name, value in plain.items() if value != "float32"}
+        return {name: value for name, value in plain.items() if name not in SINCE or value != SINCE[name]}
 
 
 BASE = Recipe(
@@ -127,6 +164,20 @@ UNSHIPPED_RECIPES = (
 """Not shipped, to keep the project small: anyone can train them. Numbers are stored of those in
 ``data/results/family``; the others have not been measured."""
 
+DEAD_RUNS = (
+    replace(BASE, aux_coefficient=0.0),
+    replace(BASE, encoder_start="random"),
+    replace(BASE, aux_coefficient=0.0, encoder_start="random"),
+)
+"""The base without one or both of the two remedies against dead latents."""
+MULTI_TOPK = replace(at_size(4096), also_k=4 * int(BASE.k))
+"""A progressive code: the loss with four times as many active latents counts too."""
+HALF_THE_TOKENS = tuple(replace(at_size(d_sae), n_passes=0.5) for d_sae in (1024, 4096))
+"""Members of the grid on half its tokens: how flat their loss is."""
+EXPERIMENTS = (*DEAD_RUNS, MULTI_TOPK, *HALF_THE_TOKENS)
+"""Trained for the chapter on scaling alone, and not shipped."""
+EVERY_RECIPE = SHIPPED_RECIPES + UNSHIPPED_RECIPES + EXPERIMENTS
+
 
 def find_recipe(sae_id: str) -> Recipe:
     """The recipe of that name, of a shipped SAE or of one that is only measured.
@@ -134,8 +185,8 @@ def find_recipe(sae_id: str) -> Recipe:
     Raises:
         ValueError: no such recipe; the message lists them.
     """
-    for recipe in SHIPPED_RECIPES + UNSHIPPED_RECIPES:
+    for recipe in EVERY_RECIPE:
         if recipe.sae_id == sae_id:
             return recipe
-    names = ", ".join(recipe.sae_id for recipe in SHIPPED_RECIPES + UNSHIPPED_RECIPES)
+    names = ", ".join(recipe.sae_id for recipe in EVERY_RECIPE)
     raise ValueError(f"There is no recipe {sae_id!r}; allowed: {names}.")

@@ -54,11 +54,19 @@ class SparseTopKTrainingSAE(TopKTrainingSAE):
         return TrainStepOutput(
             sae_in=x,
             sae_out=sae_out,
-            feature_acts=entries.coo(scaled),
+            feature_acts=self._fired(entries, scaled),
             hidden_pre=scaled,
             loss=torch.stack(list(losses.values())).sum(),
             losses=losses,
         )
+
+    @property
+    def _n_chosen(self) -> int:
+        return self.cfg.k
+
+    def _fired(self, entries: Entries, scaled: Float[Tensor, " entry"]) -> Tensor:
+        """The activations from which the trainer counts which latents fire."""
+        return entries.coo(scaled)
 
     def _on(self, centred: Tensor, norms: Tensor) -> tuple[Entries, Float[Tensor, " entry"]]:
         """The latents that are on, and their activations."""
@@ -71,10 +79,10 @@ class SparseTopKTrainingSAE(TopKTrainingSAE):
 
     def _chosen(self, scaled_pre: Float[Tensor, "row latent"]) -> tuple[Entries, Float[Tensor, " entry"]]:
         """The latents that are on, and their activations times the decoder norms."""
-        top = scaled_pre.topk(self.cfg.k, dim=-1, sorted=False)
+        top = scaled_pre.topk(self._n_chosen, dim=-1, sorted=False)
         order = top.indices.sort(dim=-1)
         latents, scaled = order.values.flatten(), top.values.gather(-1, order.indices).flatten()
-        rows = torch.arange(len(scaled_pre), device=latents.device).repeat_interleave(self.cfg.k)
+        rows = torch.arange(len(scaled_pre), device=latents.device).repeat_interleave(self._n_chosen)
         on = scaled > 0
         return Entries(rows[on], latents[on], (len(scaled_pre), self.cfg.d_sae)), scaled[on]
 
@@ -101,6 +109,61 @@ class SparseTopKTrainingSAE(TopKTrainingSAE):
         error = acts @ decoder - (x - sae_out).detach()
         scale = min(len(dead) / half_width, 1.0)
         return self.cfg.aux_loss_coefficient * scale * error.pow(2).sum(dim=-1).mean()
+
+
+class SparseMultiTopKTrainingSAE(SparseTopKTrainingSAE):
+    """TopK with the loss at a second, larger number of latents: ``L(k) + L(also_k) * also_weight``.
+
+    A latent fires, and dies, by the first number: that is how the SAE is used.
+    """
+
+    def __init__(
+        self,
+        cfg: Any,
+        use_error_term: bool = False,
+        *,
+        also_k: int,
+        also_weight: float = 1 / 8,
+        **settings: Any,
+    ):
+        """``settings``: as in ``SparseTopKTrainingSAE``.
+
+        Raises:
+            ValueError: a second number of latents that is not above the first, or above the number there are.
+        """
+        if not cfg.k < also_k <= cfg.d_sae:
+            raise ValueError(f"also_k={also_k}; allowed: above k={cfg.k}, at most d_sae={cfg.d_sae}.")
+        super().__init__(cfg, use_error_term, **settings)
+        self.also_k = also_k
+        self.also_weight = also_weight
+
+    @property
+    def _n_chosen(self) -> int:
+        return self.also_k
+
+    def _fired(self, entries: Entries, scaled: Tensor) -> Tensor:
+        first, where = self._first(entries, scaled)
+        return first.coo(scaled[where])
+
+    def _first(self, entries: Entries, scaled: Tensor) -> tuple[Entries, Int[Tensor, " part"]]:
+        """The ``k`` largest entries of each row, and where they are among all."""
+        by_value = scaled.argsort(descending=True, stable=True)
+        order = by_value[entries.rows[by_value].argsort(stable=True)]
+        starts = torch.bincount(entries.rows, minlength=entries.shape[0]).cumsum(0).roll(1)
+        starts[0] = 0
+        rank = torch.arange(len(order), device=order.device) - starts[entries.rows[order]]
+        where = order[rank < self.cfg.k].sort().values
+        return Entries(entries.rows[where], entries.latents[where], entries.shape), where
+
+    def _reconstruction_losses(
+        self, acts: Tensor, entries: Entries, x: Tensor
+    ) -> tuple[dict[str, Tensor], Tensor]:
+        scaled = acts.detach() * self.W_dec.detach().norm(dim=-1)[entries.latents]
+        first, where = self._first(entries, scaled)
+        losses, sae_out = super()._reconstruction_losses(acts.index_select(0, where), first, x)
+        all_out = decode(acts, self.W_dec, entries) + self.b_dec
+        losses[f"mse_loss_{self.also_k}"] = self.also_weight * _squared_error(all_out, x)
+        return losses, sae_out
 
 
 class SparseBatchTopKTrainingSAE(SparseTopKTrainingSAE, BatchTopKTrainingSAE):

@@ -139,6 +139,7 @@ def _facts(recipe: Recipe, trainer: ResumableTrainer) -> dict[str, Any]:
         "seconds": round(trainer.seconds, 1),
         "machine": card.machine(),
         "dead_while_training": int(trainer.dead_neurons.sum()),
+        "dead_over_time": trainer.dead_over_time,
     }
 
 

@@ -29,6 +29,7 @@ from absorption.training.harvest import StoredActivations
 from absorption.training.recipe import Recipe
 
 STATE_FILE = "state.pt"
+RECORD_STEPS = 50
 
 
 class ShuffledRows:
@@ -90,6 +91,8 @@ class ResumableTrainer(SAETrainer):
         self.every = every
         self.stop_after: int | None = None
         self.seconds = 0.0
+        self.dead_over_time: list[tuple[int, int]] = []
+        """Steps done and latents dead by then, every ``RECORD_STEPS`` steps."""
         for group in self.optimizer.param_groups:  # one pass over the weights instead of a dozen
             group.update(fused=True, foreach=False)
 
@@ -128,8 +131,9 @@ class ResumableTrainer(SAETrainer):
             output = self.step(next(self.data_provider))
             self.n_training_steps += 1
             bar.update()
-            if self.n_training_steps % 50 == 0:
+            if self.n_training_steps % RECORD_STEPS == 0:
                 dead = int(self.dead_neurons.sum())
+                self.dead_over_time.append((self.n_training_steps, dead))
                 bar.set_postfix(loss=f"{output.losses['mse_loss'].item():.1f}", dead=dead)
             if self.n_training_steps % self.every == 0 or self.n_training_steps == end:
                 self.seconds += time.monotonic() - clock
@@ -159,6 +163,7 @@ class ResumableTrainer(SAETrainer):
             "n_frac_active_samples": self.n_frac_active_samples,
             "position": self.data_provider.position,
             "seconds": self.seconds,
+            "dead_over_time": self.dead_over_time,
             "rng": torch.get_rng_state(),
         }
         # One file, replaced by one rename: swapping folders would take two, with no checkpoint between them.
@@ -179,6 +184,7 @@ class ResumableTrainer(SAETrainer):
         ):  # fmt: skip
             setattr(self, name, state[name])
         self.data_provider.position = state["position"]
+        self.dead_over_time = list(state.get("dead_over_time", []))  # a checkpoint from before has none
         torch.set_rng_state(state["rng"].cpu())
 
 
