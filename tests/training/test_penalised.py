@@ -1,6 +1,7 @@
 """The sparse steps of standard and JumpReLU SAEs are SAELens', and the controller reaches the L0 it is told."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from tests.training.tiny import tiny_recipe, tiny_trainer
 
 from absorption.training import penalised
 from absorption.training.penalised import SparseJumpReLUTrainingSAE, SparseStandardTrainingSAE, Steering
+from absorption.training.sparse import dense_pre
 
 D_IN, D_SAE, ROWS = 16, 96, 40
 KINDS: dict[str, tuple[Any, Any, Any]] = {
@@ -77,6 +79,23 @@ def test_loss_activations_and_gradients_are_those_of_saelens(
         assert parameter.grad is not None
         assert parameter.grad.abs().max() > 1e-3, name
         torch.testing.assert_close(getattr(ours, name).grad, parameter.grad)
+
+
+def test_a_standard_latent_that_rounding_alone_lifts_above_0_is_off_and_costs_no_penalty(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(penalised, "DENSE_ABOVE", 1.0)
+    _, ours = twins("standard")
+    ours.products = torch.bfloat16
+    given = replace(step_input(), sae_in=torch.cat([step_input(seed).sae_in for seed in range(30)]))
+    with torch.no_grad():
+        centred = given.sae_in - ours.b_dec
+        rough = dense_pre(centred, ours.W_enc, ours.b_enc, torch.bfloat16) > 0
+        exact = dense_pre(centred, ours.W_enc, ours.b_enc) > 0
+    assert (rough & ~exact).any()  # else this test shows nothing
+    found = ours.training_forward_pass(given)
+    assert (found.feature_acts.values() >= 0).all()
+    assert not (found.feature_acts.to_dense() > 0)[~exact].any()
 
 
 def test_a_latent_in_the_band_below_its_threshold_pulls_at_the_threshold() -> None:

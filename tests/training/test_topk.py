@@ -13,6 +13,7 @@ from sae_lens.saes.sae import TrainStepInput
 from sae_lens.saes.topk_sae import TopKTrainingSAE, TopKTrainingSAEConfig
 from torch import Tensor
 
+from absorption.training.sparse import dense_pre
 from absorption.training.topk import (
     SparseBatchTopKTrainingSAE,
     SparseMatryoshkaTrainingSAE,
@@ -156,6 +157,24 @@ def test_latents_chosen_in_bfloat16_have_the_values_and_gradients_of_the_weights
     found.loss.backward()
     assert rough.W_enc.grad.dtype == torch.float64
     assert rough.W_enc.grad.abs().max() > 1e-3
+
+
+@pytest.mark.parametrize("kind", ["topk", "batchtopk"])
+def test_a_latent_that_rounding_alone_lifts_above_0_is_off(kind: str) -> None:
+    _, ours = twins(kind)
+    ours.products, ours.cfg.k = torch.bfloat16, D_SAE
+    x = torch.cat([step_input(None, seed).sae_in for seed in range(20)])
+    with torch.no_grad():
+        centred = x - ours.b_dec
+        rough = dense_pre(centred, ours.W_enc, ours.b_enc, torch.bfloat16) > 0
+        exact = dense_pre(centred, ours.W_enc, ours.b_enc) > 0
+    assert (rough & ~exact).any()  # else this test shows nothing
+    given = TrainStepInput(
+        sae_in=x, coefficients={}, dead_neuron_mask=None, n_training_steps=0, is_logging_step=False
+    )
+    acts = ours.training_forward_pass(given).feature_acts
+    assert (acts.values() > 0).all()
+    assert not (acts.to_dense() > 0)[~exact].any()
 
 
 def test_a_stride_takes_the_dead_latents_loss_over_every_nth_row_only() -> None:

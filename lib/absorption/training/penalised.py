@@ -149,6 +149,7 @@ class SparseStandardTrainingSAE(_Penalised, StandardTrainingSAE):
     def _acts_and_penalty(
         self, pre: Tensor, entries: Entries, coefficients: dict[str, float]
     ) -> tuple[Tensor, dict[str, Tensor]]:
+        pre = pre.relu()  # chosen in lower precision, an entry can be below 0 in its own
         weighted = pre * self.W_dec.norm(dim=1).index_select(0, entries.latents)
         return pre, {"l1_loss": coefficients["l1"] * weighted.sum() / entries.shape[0]}
 

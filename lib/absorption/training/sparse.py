@@ -39,6 +39,10 @@ class Entries:
         order = self.by_latent
         return _csr(self.latents[order], self.rows[order], values[order], (self.shape[1], self.shape[0]))
 
+    def at(self, places: Int[Tensor, " part"]) -> Entries:
+        """Some of the entries, in their order."""
+        return Entries(self.rows[places], self.latents[places], self.shape)
+
     def within(self, start: int, end: int) -> tuple[Entries, Int[Tensor, " part"]]:
         """The entries of latents ``start`` to ``end - 1``, counted from ``start``, and where they were."""
         where = ((self.latents >= start) & (self.latents < end)).nonzero()[:, 0]

@@ -75,7 +75,9 @@ class SparseTopKTrainingSAE(TopKTrainingSAE):
             return entries, scaled / norms[entries.latents]
         rough = dense_pre(centred, self.W_enc * norms, self.b_enc * norms, self.products)
         entries, _ = self._chosen(rough)
-        return entries, values_at(centred, self.W_enc, self.b_enc, entries)
+        values = values_at(centred, self.W_enc, self.b_enc, entries)
+        on = (values > 0).nonzero()[:, 0]  # rounding alone can lift a latent above 0
+        return entries.at(on), values[on]
 
     def _chosen(self, scaled_pre: Float[Tensor, "row latent"]) -> tuple[Entries, Float[Tensor, " entry"]]:
         """The latents that are on, and their activations times the decoder norms."""
