@@ -26,7 +26,6 @@ def test_the_text_counts_rates_and_other_numbers_apart(data: Path) -> None:
     told = in_words(beside)
     assert (told["n_rates"], told["n_rates_more"], told["n_others"], told["n_others_more"]) == (10, 1, 5, 1)
     assert told["rates_more"] == f"each doubling of L0 ({LEAD})"
-    assert told["n_rules"] == 2
 
 
 def test_the_text_names_the_base_the_setting_that_the_others_vary(data: Path) -> None:

@@ -13,7 +13,7 @@ from tests.settings_of import settings_of
 from absorption import definitions
 from absorption.chapters import absorption as chapter
 from absorption.chapters.absorption.basis import Basis
-from absorption.chapters.absorption.silence import ASKING, BySilence, rates_by_silence
+from absorption.chapters.absorption.silence import ASKING, BySilence, by_silence
 from absorption.chapters.settings import AbsorptionSettings
 from absorption.chapters.your_sae import full_by_silence
 from absorption.definitions.beside_null import label_with_null
@@ -43,7 +43,7 @@ def basis() -> Basis:
 
 def test_weak_main_latents_add_candidates_that_are_absorbed_and_clean_ones_none(basis) -> None:
     assert basis.scale.value == pytest.approx(GAIN, rel=0.05)
-    rates = rates_by_silence(basis, NEAR, [*silences(basis.evidence)[:2], LOOSE])
+    rates = by_silence(basis, NEAR, [*silences(basis.evidence)[:2], LOOSE])
     t: Any = rates[rates["letter"] == "t"].set_index(["silence", "definition"])
     for definition in (ABLATION, FULL_ABSORPTION):
         for clean in (AT_ZERO, CALIBRATED):
@@ -55,7 +55,7 @@ def test_weak_main_latents_add_candidates_that_are_absorbed_and_clean_ones_none(
 
 
 def test_the_published_row_is_the_rate_that_the_definitions_give(basis) -> None:
-    rates = rates_by_silence(basis, NEAR, silences(basis.evidence)[:1])
+    rates = by_silence(basis, NEAR, silences(basis.evidence)[:1])
     words, _ = label_with_null(
         basis.engine, basis.evidence, NEAR, mean_metric=basis.scale.value, per_letter=1
     )

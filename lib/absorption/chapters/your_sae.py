@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
@@ -14,14 +14,16 @@ from absorption.chapters.loading import load_with_companions as load_with_compan
 from absorption.chapters.loading import words_of
 from absorption.chapters.settings import ReportSettings
 from absorption.definitions.calibration import silences
-from absorption.definitions.factors import with_factors
+from absorption.definitions.evidence import Evidence
+from absorption.definitions.nulls import Null
 from absorption.definitions.rates import MEAN
 from absorption.definitions.rules import FULL_ABSORPTION
 from absorption.definitions.thresholds import Thresholds
 from absorption.latents.main import K_SPARSE
 from absorption.latents.words import missed_words, top_words
 from absorption.models.language_model import LanguageModel
-from absorption.one_sae.gate import failing, gate_table, in_words
+from absorption.one_sae.by_silence import rates_by_silence
+from absorption.one_sae.gate import failing, in_words
 from absorption.one_sae.study import Study, study_saes
 from absorption.one_sae.summary import Absorption, Effects, measure_effects
 from absorption.saes.loader import LoadedSae
@@ -121,21 +123,21 @@ def full_by_silence(
     study: Study, found: Absorption, thresholds: Thresholds, *, seed: int = 0
 ) -> pd.DataFrame:
     """Mean rate of full absorption under each rule, with its two factors and its null: ``SILENCE_COLUMNS``."""
-    tables = []
-    for silence in silences(found.evidence):
-        evidence = replace(found.evidence, silence=silence)
+
+    def judge(evidence: Evidence) -> tuple[pd.DataFrame, Null]:
         words = definitions.apply_projection_rules(evidence, thresholds)
-        null = definitions.null_by_projection(evidence, thresholds, seed=seed)
-        valid = definitions.valid_letters(gate_table(study, evidence.main, thresholds, silence))
-        rates = definitions.absorption_rates(
-            words[words["definition"] == FULL_ABSORPTION],
-            letters=found.letters,
-            valid=valid,
-            null=null,
-            seed=seed,
-        )
-        tables.append(with_factors(rates).assign(silence=silence.name))
-    table = pd.concat(tables, ignore_index=True)
+        return words, definitions.null_by_projection(evidence, thresholds, seed=seed)
+
+    table = rates_by_silence(
+        study,
+        found.evidence,
+        silences(found.evidence),
+        judge,
+        asked=[FULL_ABSORPTION],
+        thresholds=thresholds,
+        letters=found.letters,
+        seed=seed,
+    )
     return table.loc[table["letter"] == MEAN, SILENCE_COLUMNS].reset_index(drop=True)
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from absorption.base.statistics import Estimate
+from absorption.chapters.absorption.count import CLEAN_F1
 from absorption.chapters.absorption.ratios import case_ratios, others_share, with_next
 from absorption.chapters.findings import Findings, claim
 from absorption.definitions.case import CONTROL_COLUMNS
@@ -75,6 +76,7 @@ class CaseStudy(Findings):
         ratios = {f"{row['quantity']}_ratio": f"{row['share']:.2f}" for row in self.ratios.to_dict("records")}
         return ratios | {f"case_{name}": float(self.row[name]) for name in names} | {
             "word": self.word.strip(),
+            "clean_f1": CLEAN_F1,
             "main_f1": float(self.row.get("main_f1", np.nan)),
             "letter": self.letter.upper(),
             "main_name": self.main_name,

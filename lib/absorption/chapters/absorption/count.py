@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import pandas as pd
 import torch
 from jaxtyping import Int
+from scipy.stats import hmean
 from torch import Tensor
 
 from absorption.ablation.effects import stored_effects
@@ -81,12 +82,7 @@ def clean_first(absorbed: pd.DataFrame, gate: pd.DataFrame) -> pd.DataFrame:
         absorbed: from ``definitions.absorbed_words``, largest lead first.
         gate: from ``one_sae.gate_table``: precision and recall of each letter's main latents on the training words.
     """
-    f1 = (
-        2
-        * gate["precision"]
-        * gate["recall"]
-        / (gate["precision"] + gate["recall"]).where(lambda sums: sums > 0, 1)
-    )
+    f1 = hmean(gate[["precision", "recall"]].to_numpy(), axis=1)
     table = absorbed.assign(
         main_f1=absorbed["letter"].map(dict(zip(gate["letter"], f1, strict=True))).astype(float)
     )

@@ -16,13 +16,13 @@ from absorption.chapters.findings import Findings
 from absorption.chapters.settings import AbsorptionSettings
 from absorption.definitions.beside_null import label_with_null
 from absorption.definitions.calibration import SHARES, silences
-from absorption.definitions.factors import with_factors
-from absorption.definitions.gate import valid_letters
-from absorption.definitions.rates import MEAN, absorption_rates
+from absorption.definitions.evidence import Evidence
+from absorption.definitions.nulls import Null
+from absorption.definitions.rates import MEAN
 from absorption.definitions.rules import ABLATION, FULL_ABSORPTION, RELATIVE
 from absorption.definitions.silence import AT_ZERO, CALIBRATED, Silence
 from absorption.definitions.thresholds import Thresholds
-from absorption.one_sae.gate import gate_table
+from absorption.one_sae.by_silence import rates_by_silence
 
 ASKING = (ABLATION, RELATIVE, FULL_ABSORPTION)
 """Definitions that ask whether the main latents are silent; the absorption fraction does not."""
@@ -70,33 +70,28 @@ class BySilence(Findings):
 def apply_under_every_silence(basis: Basis, settings: AbsorptionSettings) -> BySilence:
     """Judge the chapter's own SAE under every rule of silence, with fewer candidates a letter."""
     few = replace(basis.thresholds, max_candidates=settings.max_candidates_others)
-    return BySilence(rates_by_silence(basis, few, silences(basis.evidence), seed=settings.seed))
+    return BySilence(by_silence(basis, few, silences(basis.evidence), seed=settings.seed))
 
 
-def rates_by_silence(
+def by_silence(
     basis: Basis, thresholds: Thresholds, rules: Sequence[Silence], *, seed: int = 0
 ) -> pd.DataFrame:
-    """Rates of the definitions that ask for silence, under each rule; every rule has its own gate and null.
+    """``one_sae.by_silence.rates_by_silence`` of the chapter's own SAE; effects are shared between the rules."""
+    remember = RememberedEffects()
+    scale: Any = {"mean_metric": basis.scale.value, "seed": seed, "per_letter": NULL_WORDS}
 
-    Args:
-        basis: SAE, words and main latents.
-        thresholds: of all definitions.
-        rules: when main latents count as silent.
-        seed: of the choice among candidates, the null and the bootstrap.
+    def judge(evidence: Evidence) -> tuple[pd.DataFrame, Null]:
+        return label_with_null(basis.engine, evidence, thresholds, remember=remember, **scale)
 
-    Returns:
-        ``silence`` and the columns of ``definitions.factors.with_factors``.
-    """
-    tables, remember = [], RememberedEffects()
-    asked: Any = {"mean_metric": basis.scale.value, "seed": seed}
     with timing.stage("silences"):
-        for silence in rules:
-            evidence = replace(basis.evidence, silence=silence)
-            words, null = label_with_null(
-                basis.engine, evidence, thresholds, per_letter=NULL_WORDS, remember=remember, **asked
-            )
-            valid = valid_letters(gate_table(basis.mine, evidence.main, thresholds, silence))
-            about: Any = {"letters": basis.letters, "valid": valid, "stems": basis.mine.words.stems}
-            rates = absorption_rates(words[words["definition"].isin(ASKING)], null=null, seed=seed, **about)
-            tables.append(with_factors(rates).assign(silence=silence.name))
-    return pd.concat(tables, ignore_index=True)
+        return rates_by_silence(
+            basis.mine,
+            basis.evidence,
+            rules,
+            judge,
+            asked=ASKING,
+            thresholds=thresholds,
+            letters=basis.letters,
+            stems=basis.mine.words.stems,
+            seed=seed,
+        )

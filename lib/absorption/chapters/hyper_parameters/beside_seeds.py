@@ -59,6 +59,5 @@ def in_words(beside: pd.DataFrame) -> dict[str, object]:
     return {
         "n_rates": len(rates), "n_rates_more": len(more), "n_others": len(others),
         "n_others_more": int((others["larger"] == "yes").sum()),
-        "n_rules": len(rules),
         "rates_more": "; ".join(more["change"] + " (" + more["quantity"] + ")") or "none",
     }  # fmt: skip

@@ -16,6 +16,7 @@ from absorption.definitions.thresholds import Thresholds
 from absorption.latents.ksparse import F1_JUMP
 from absorption.planted.alphabet import Alphabet
 from absorption.planted.cases import CASES, cases, four_word_families
+from absorption.planted.saes import Case
 from absorption.planted.study import DEFINITIONS, PlantedStudy, scores, study_case
 
 FINDS, MISSES, FOOLED = 0.8, 0.2, 0.01
@@ -29,11 +30,21 @@ def alphabet_of(settings: PlantedMetricSettings) -> Alphabet:
 
 def case_table(settings: PlantedMetricSettings) -> pd.DataFrame:
     """``case, planted, words, absorbed, carried``: number of words, how many absorb, what others carry in those."""
+    return table_of_cases(cases(alphabet_of(settings)), CASES)
+
+
+def table_of_cases(planted: Iterable[Case], described: Mapping[str, str]) -> pd.DataFrame:
+    """Columns of ``case_table``.
+
+    Args:
+        planted: the cases.
+        described: what is planted, by their names.
+    """
     rows = []
-    for case in cases(alphabet_of(settings)):
+    for case in planted:
         truth = case.truth()
         mean = float(truth[truth > 0].mean()) if truth.any() else 0.0
-        rows.append((case.name, CASES[case.name], len(truth), int((truth > 0).sum()), mean))
+        rows.append((case.name, described[case.name], len(truth), int((truth > 0).sum()), mean))
     return pd.DataFrame(rows, columns=["case", "planted", "words", "absorbed", "carried"])
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from absorption.chapters.findings import Findings
-from absorption.chapters.is_the_metric_right.found import FOOLED, OnCases, alphabet_of
+from absorption.chapters.is_the_metric_right.found import FOOLED, OnCases, alphabet_of, table_of_cases
 from absorption.chapters.settings import PlantedMetricSettings
 from absorption.definitions.calibration import SHARES
 from absorption.definitions.rules import ABLATION, FRACTION, FULL_ABSORPTION
@@ -71,12 +71,7 @@ class UnderSilences(Findings):
 
 def silence_case_table(settings: PlantedMetricSettings) -> pd.DataFrame:
     """``case, planted, words, absorbed, carried`` as ``case_table``, of the cases planted for this."""
-    rows = []
-    for case in silence_cases(alphabet_of(settings)):
-        truth = case.truth()
-        carried = float(truth[truth > 0].mean()) if truth.any() else 0.0
-        rows.append((case.name, SILENCE_CASES[case.name], len(truth), int((truth > 0).sum()), carried))
-    return pd.DataFrame(rows, columns=["case", "planted", "words", "absorbed", "carried"])
+    return table_of_cases(silence_cases(alphabet_of(settings)), SILENCE_CASES)
 
 
 def under_every_silence(on_cases: OnCases, settings: PlantedMetricSettings) -> UnderSilences:
