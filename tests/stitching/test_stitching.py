@@ -189,16 +189,43 @@ def test_the_area_is_that_of_another_library_and_ties_count_half() -> None:
     assert area == pytest.approx(value, abs=0.01)
 
 
-def test_intervals_redraw_text_and_latents() -> None:
+def test_the_text_s_share_of_an_interval_is_the_jackknife_s_and_one_batch_has_none() -> None:
     pair, rows = Pair(random_sae("s", 12, 0), random_sae("l", 40, 1)), inputs()
     one_batch = effects.Resampled(pair, sums_of(pair, rows).pairs[0], n=100)
-    assert np.ptp(one_batch.change) == pytest.approx(
-        np.ptp(one_batch.change[0])
-    )  # one batch: always the same text
-    assert one_batch.latents[1:].sum(1).tolist() == [40] * 100
+    assert one_batch.change.shape == (1, 40)
     several = effects.Resampled(pair, sums_of(pair, rows, parts=6).pairs[0], n=100)
-    assert np.ptp(several.change[1:], axis=0).min() > 0
     assert several.change[0] == pytest.approx(one_batch.change[0], rel=1e-6)
+    for batch, part in enumerate(rows.chunk(6)):
+        alone = effects.Resampled(pair, sums_of(pair, part).pairs[0], n=2).change[0]
+        assert several.change[1 + batch] == pytest.approx(several.change[0] - alone, rel=1e-4, abs=1e-4)
+    assert several.latents[1:].sum(1).tolist() == [40] * 100
+    # Without the batches the value is .4 and .8 (variance .04): t (.975, 1 degree) is 12.706, se = sqrt(1 x .04) = .2.
+    draws = np.array([0.6] * 100)
+    assert effects.both_intervals(np.array([0.6, 0.4, 0.8]), draws) == (0.6, 0.0, 1.0)
+    texts = np.array([0.6, *[0.59, 0.61] * 3])  # se = sqrt(5) x .01; t (5 degrees) is 2.5706
+    value, low, high = effects.both_intervals(texts, draws)
+    assert (low, high) == pytest.approx(
+        (0.6 - 2.5706 * 5**0.5 * 0.01, 0.6 + 2.5706 * 5**0.5 * 0.01), abs=1e-5
+    )
+    wide = effects.both_intervals(texts, np.linspace(0.5, 0.7, 10_001))  # latents alone: .505 to .695
+    assert wide[0] - wide[1] == pytest.approx(np.hypot(0.095, high - value), abs=1e-4)
+    assert effects.both_intervals(texts[:1], draws) == (0.6, 0.6, 0.6)
+    assert np.isnan(effects.both_intervals(texts * np.nan, draws * np.nan)).all()
+
+
+def test_a_value_lies_inside_its_interval_where_signs_are_noisy() -> None:
+    """Sums in which most latents are on once in the text: redrawn texts are noisier than the text."""
+    pair, rng = Pair(random_sae("s", 12, 0), random_sae("l", 300, 1)), np.random.default_rng(0)
+    insertion = np.zeros((20, 3, 300))
+    for latent in range(300):
+        batches = rng.integers(20, size=3)
+        insertion[batches, effects.ENERGY, latent] = 1
+        insertion[batches, effects.OVERLAP, latent] = rng.normal(0.2, 0.5, size=3)
+        insertion[batches, effects.ACTIVE, latent] = 1
+    sums = measure.PairSums(insertion, np.zeros((20, 2, 1)))
+    resampled = effects.Resampled(pair, sums, n=200)
+    for value, low, high in [*resampled.shares(0.5).values(), resampled.area()]:
+        assert low < value < high
 
 
 def test_bad_pairs_are_refused_in_one_line_that_names_both_values() -> None:

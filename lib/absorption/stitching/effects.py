@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 from jaxtyping import Float
+from scipy.stats import t
 
-from absorption.base.statistics import interval, resample_counts
+from absorption.base.statistics import LEVEL, interval, resample_counts
 from absorption.stitching.measure import PairSums
 from absorption.stitching.pairs import THRESHOLD, Pair
 
@@ -48,23 +49,30 @@ def _change(sums: Float[np.ndarray, "... 3 latent"]) -> Float[np.ndarray, "... l
 
 
 class Resampled:
-    """Insertions of one pair, drawn again many times: batches of the text, and latents."""
+    """Insertions of one pair with what draws them again: latents by a bootstrap, the text by leaving out one batch.
+
+    A bootstrap of the text would be wrong here: whether a rare latent lowers the error is a sign, and in a text drawn
+    with repetitions, which is a noisier one, more signs are wrong. The value itself can then lie outside its interval.
+    """
 
     def __init__(self, pair: Pair, sums: PairSums, *, n: int = N_RESAMPLES, seed: int = 0) -> None:
         self.cosine = pair.cosines
-        batches = resample_counts(len(sums.insertion), n_resamples=n, seed=seed)
-        batches = np.concatenate([np.ones((1, batches.shape[1])), batches])
-        self.change = np.tensordot(batches, _change(sums.insertion), axes=1)
-        self.on = np.tensordot(batches, sums.insertion[:, ACTIVE], axes=1) > 0
+        total = sums.insertion.sum(0)
+        without = total - sums.insertion if len(sums.insertion) > 1 else total[None][:0]
+        texts = np.concatenate([total[None], without])
+        self.change = _change(texts)
+        """``text latent``: of the whole text, and then without each batch."""
+        self.on = texts[:, ACTIVE] > 0
         latents = resample_counts(len(self.cosine), n_resamples=n, seed=seed + 1)
         self.latents = np.concatenate([np.ones((1, len(self.cosine))), latents])
+        """``resample latent``: how often each is drawn; first, each once."""
 
     def share(self, of: np.ndarray, within: np.ndarray) -> tuple[float, float, float]:
-        """Share of some latents among others, with its interval; both ``resample latent`` or `` latent``."""
-        inside = (self.latents * within).sum(1)
+        """Share of some latents among others, with its interval; both ``text latent``."""
         with np.errstate(invalid="ignore", divide="ignore"):
-            values = (self.latents * (within & of)).sum(1) / inside
-        return _with_interval(values)
+            texts = (within & of).sum(1) / within.sum(1)
+            draws = self.latents[1:] @ (within & of)[0] / (self.latents[1:] @ within[0])
+        return both_intervals(texts, draws)
 
     def novel(self, threshold: float) -> Float[np.ndarray, " resample"]:
         """Share of novel latents in each draw, the first of them with each latent once."""
@@ -83,16 +91,31 @@ class Resampled:
     def area(self) -> tuple[float, float, float]:
         """Area under the ROC curve of the cosine for "raises the error", with its interval; NaN with one sign alone."""
         order = np.argsort(self.cosine, kind="stable")
-        values = [
-            _area(self.cosine[order], (change >= 0)[order], (weight * on)[order])
-            for change, weight, on in zip(self.change, self.latents, self.on, strict=True)
-        ]
-        return _with_interval(np.array(values))
+
+        def area(text: int, weight: np.ndarray) -> float:
+            return _area(self.cosine[order], (self.change[text] >= 0)[order], (weight * self.on[text])[order])
+
+        texts = [area(text, self.latents[0]) for text in range(len(self.change))]
+        return both_intervals(np.array(texts), np.array([area(0, weight) for weight in self.latents[1:]]))
 
 
-def _with_interval(values: np.ndarray) -> tuple[float, float, float]:
-    low, high = interval(values[1:])
-    return float(values[0]), float(low), float(high)
+def both_intervals(
+    texts: Float[np.ndarray, " text"], draws: Float[np.ndarray, " resample"]
+) -> tuple[float, float, float]:
+    """A share's value, and an interval over latents and text: both deviations, which are independent, in squares.
+
+    Args:
+        texts: the value, and then the value without each batch of the text (jackknife; Efron and Stein 1981); the value
+            alone where there is one batch, whose share of the deviation is then unknown and left out.
+        draws: the value for latents drawn again, from the whole text.
+    """
+    value, without = float(texts[0]), texts[1:]
+    text = 0.0
+    if n := len(without):
+        text = float(t.ppf((1 + LEVEL) / 2, n - 1) * np.sqrt((n - 1) * np.var(without)))
+    low, high = (float(end) for end in interval(draws))
+    low, high = np.clip([value - np.hypot(value - low, text), value + np.hypot(high - value, text)], 0, 1)
+    return value, float(low), float(high)
 
 
 def _area(score: np.ndarray, positive: np.ndarray, weight: np.ndarray) -> float:
