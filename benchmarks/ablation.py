@@ -6,6 +6,7 @@ import torch
 
 from absorption.ablation.bench import race
 from absorption.ablation.engine import AblationEngine
+from absorption.base.settings import DEFAULT_SAE
 from absorption.latents.main import K_SPARSE
 from absorption.models.language_model import load_model
 from absorption.one_sae.study import study_saes
@@ -13,8 +14,6 @@ from absorption.one_sae.words import prepare_words
 from absorption.saes.loader import load_sae
 from absorption.saes.shipped import SHIPPED
 
-SAE_ID = "topk-8192-l0-12-layer-6"
-"""Under the paper's selection of main latents the default SAE leaves fewer candidates than are compared."""
 N_CONTEST = 208
 
 
@@ -30,7 +29,7 @@ def measure(n_words: int = 0, n_contest: int = N_CONTEST) -> dict[str, float]:
         n_contest: candidates ablated; fewer if there are not as many.
     """
     model = load_model()
-    sae = load_sae(SHIPPED, SAE_ID, model)
+    sae = load_sae(SHIPPED, DEFAULT_SAE, model)
     words = prepare_words(model, sae.hook_name, n_words=n_words)
     (study,) = study_saes(words, [sae])
     evidence = study.evidence()
