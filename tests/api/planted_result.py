@@ -27,7 +27,7 @@ def measured() -> Result:
 
 
 def same_tables(one: Result, other: Result) -> bool:
-    """Whether all three tables are equal; raises with the first difference if not."""
-    for name in ("rates", "latents", "words"):
+    """Whether all tables are equal; raises with the first difference if not."""
+    for name in ("rates", "latents", "words", "silences"):
         pd.testing.assert_frame_equal(getattr(one, name), getattr(other, name))
     return True

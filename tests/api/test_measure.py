@@ -76,6 +76,18 @@ def test_a_rate_is_the_share_of_candidates_times_the_share_absorbed_among_them()
     )
 
 
+def test_full_absorption_under_the_published_rule_of_silence_is_the_rate_and_planted_main_latents_are_clean() -> (
+    None
+):
+    by_rule: Any = measured().silences.set_index("silence")
+    assert list(by_rule.index) == ["off (published)", "calibrated", "share up to 0.1", "share up to 0.3"]
+    columns = ["rate", "low", "high", "null", "p"]
+    means: Any = measured().means.set_index("definition")
+    assert by_rule["rate"].iloc[0] > 0
+    for rule in ("off (published)", "calibrated"):
+        assert by_rule.loc[rule, columns].tolist() == means.loc["full absorption", columns].tolist()
+
+
 def test_the_main_latents_are_the_planted_ones_each_with_its_gate() -> None:
     latents = measured().latents
     truth = planted().main_latents()

@@ -26,10 +26,10 @@ def test_the_page_needs_no_other_file(tmp_path: Path) -> None:
     assert html.count("<h1>") == 1
 
 
-def test_the_page_shows_both_figures_and_all_four_tables(tmp_path: Path) -> None:
+def test_the_page_shows_both_figures_and_all_five_tables(tmp_path: Path) -> None:
     html = body(measured().to_html(tmp_path / "page.html").read_text())
     assert html.count('role="img"') == 2
-    assert re.sub(r"(?s)<details.*?</details>", "", html).count('class="abs-table"') == 4
+    assert re.sub(r"(?s)<details.*?</details>", "", html).count('class="abs-table"') == 5
     words = measured().words
     absorbed = words.loc[words["absorbed"], "word"].iloc[0]
     assert f"<td>{absorbed}</td>" in html

@@ -15,13 +15,13 @@ from absorption.chapters import absorption as chapter
 from absorption.chapters.absorption.basis import Basis
 from absorption.chapters.absorption.silence import ASKING, BySilence, by_silence
 from absorption.chapters.settings import AbsorptionSettings
-from absorption.chapters.your_sae import full_by_silence
 from absorption.definitions.beside_null import label_with_null
 from absorption.definitions.calibration import silences
 from absorption.definitions.rates import MEAN
 from absorption.definitions.rules import ABLATION, FULL_ABSORPTION
 from absorption.definitions.silence import AT_ZERO, CALIBRATED, share_silence
 from absorption.definitions.thresholds import Thresholds
+from absorption.one_sae.by_silence import full_by_silence
 from absorption.one_sae.summary import measure_absorption
 from absorption.probes.words import CONVERGED
 

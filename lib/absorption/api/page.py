@@ -80,13 +80,22 @@ def _tables(result: Result) -> list[Any]:
         "The same rates in numbers; the rows called mean are over the letters that count.": result.rates.drop(
             columns="source"
         ),
+        "Full absorption by when a letter's main latents count as silent; the rates above have the first rule.": (
+            result.silences
+        ),
         "The letters' main latents, the most important first, and the words on which each is strongest.": (
             result.latents
         ),
         f"Words that the probe gets, the absorbed ones first; at most {SHOWN}.": words.head(SHOWN),
         "What these numbers rest on.": _one_column(facts),
     }
-    headings = ("## Numbers", "## Main latents", "## Words", "## How this was made")
+    headings = (
+        "## Numbers",
+        "## When is a main latent silent?",
+        "## Main latents",
+        "## Words",
+        "## How this was made",
+    )
     found: list[Any] = []
     for heading, (caption, table) in zip(headings, shown.items(), strict=True):
         found += [_text(heading), _html(table_html(table, caption=caption))]

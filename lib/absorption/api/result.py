@@ -1,4 +1,4 @@
-"""What ``measure`` returns: three tables, what they rest on, and two files that others read."""
+"""What ``measure`` returns: four tables, what they rest on, and two files that others read."""
 
 from __future__ import annotations
 
@@ -39,6 +39,13 @@ class Result:
     ``absorbed``: it holds; ``value``: 1, 0, or the fraction; ``reason``: why not absorbed. ``latent, cosine, strength,
     lead``: the absorbing latent, or the one that came closest; its decoder cosine with the probe; its effect in logits
     or its share of the projection; by how much it leads the next."""
+    silences: pd.DataFrame
+    """Full absorption under each rule of when a main latent is silent, mean over the letters that count.
+
+    The rates above have the published rule, an activation of 0. ``silence``: that rule; *calibrated*, an activation
+    up to the level that makes the latent the best classifier of its letter on the training words; and the paper's
+    appendix A.13, where the main latents write up to a share of the word's projection. Columns else as in ``rates``;
+    no rows without full absorption among the definitions."""
     facts: dict[str, Any]
     """What the tables rest on, as JSON values.
 

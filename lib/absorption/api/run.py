@@ -12,7 +12,7 @@ from absorption import one_sae
 from absorption.api.definitions import BY_ABLATION, DEFINITIONS, check_definitions
 from absorption.api.inputs import load_inputs, release_of
 from absorption.api.result import Result
-from absorption.api.tables import all_definitions, latents_table, rates_table, words_table
+from absorption.api.tables import all_definitions, latents_table, rates_table, silences_table, words_table
 from absorption.base.cache import versions
 from absorption.definitions.gate import valid_letters
 from absorption.definitions.thresholds import Thresholds
@@ -119,6 +119,7 @@ def measure(
         rates=rates_table(rates),
         latents=latents_table(mine, found),
         words=words_table(judged, prepared.table),
+        silences=silences_table(mine, found, thresholds, asked, seed=seed),
         facts=_facts(lm, loaded, mine, found, thresholds, probe) | about,
     )
 

@@ -8,6 +8,8 @@ import pandas as pd
 
 from absorption.definitions.factors import with_factors
 from absorption.definitions.rates import absorption_rates
+from absorption.definitions.rules import FULL_ABSORPTION
+from absorption.definitions.thresholds import Thresholds
 from absorption.definitions.versions import (
     FRACTION_UNTHRESHOLDED,
     SOURCES,
@@ -16,6 +18,7 @@ from absorption.definitions.versions import (
 )
 from absorption.latents.main import K_SPARSE
 from absorption.latents.words import top_words
+from absorption.one_sae.by_silence import SILENCE_COLUMNS, full_by_silence
 from absorption.one_sae.study import Study
 from absorption.one_sae.summary import Absorption
 from absorption.spelling.vocab import LETTERS
@@ -43,6 +46,15 @@ def rates_table(rates: pd.DataFrame) -> pd.DataFrame:
     """``definitions.absorption_rates`` with each rate's two factors and the source of its definition."""
     table = with_factors(rates)
     return table.assign(source=table["definition"].map(SOURCES))
+
+
+def silences_table(
+    study: Study, found: Absorption, thresholds: Thresholds, definitions: Sequence[str], *, seed: int
+) -> pd.DataFrame:
+    """``one_sae.by_silence.full_by_silence`` if full absorption is asked for, else no rows."""
+    if FULL_ABSORPTION not in definitions:
+        return pd.DataFrame(columns=SILENCE_COLUMNS)
+    return full_by_silence(study, found, thresholds, seed=seed)
 
 
 def latents_table(study: Study, found: Absorption) -> pd.DataFrame:

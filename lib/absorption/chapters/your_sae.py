@@ -8,24 +8,18 @@ from typing import Any
 
 import pandas as pd
 
-from absorption import definitions
 from absorption.chapters.findings import Findings, OneTable
 from absorption.chapters.loading import load_with_companions as load_with_companions
 from absorption.chapters.loading import words_of
 from absorption.chapters.settings import ReportSettings
-from absorption.definitions.calibration import silences
-from absorption.definitions.evidence import Evidence
-from absorption.definitions.nulls import Null
-from absorption.definitions.rates import MEAN
-from absorption.definitions.rules import FULL_ABSORPTION
 from absorption.definitions.thresholds import Thresholds
 from absorption.latents.main import K_SPARSE
 from absorption.latents.words import missed_words, top_words
 from absorption.models.language_model import LanguageModel
-from absorption.one_sae.by_silence import rates_by_silence
+from absorption.one_sae.by_silence import full_by_silence
 from absorption.one_sae.gate import failing, in_words
 from absorption.one_sae.study import Study, study_saes
-from absorption.one_sae.summary import Absorption, Effects, measure_effects
+from absorption.one_sae.summary import Effects, measure_effects
 from absorption.saes.loader import LoadedSae
 from absorption.several_saes.numbers import (
     numbers,
@@ -105,40 +99,12 @@ def measure(studies: Sequence[Study], settings: ReportSettings) -> Measured:
     return Measured(mine, settings.probe, effects[0], summary(found), resamples_of(found[mine.sae.name]))
 
 
-SILENCE_COLUMNS = [
-    "silence", "share_candidates", "share_absorbed", "rate", "low", "high", "null", "null_low", "null_high", "p",
-    "all_letters", "valid",
-]  # fmt: skip
-
-
 def by_silence(measured: Measured, settings: ReportSettings) -> OneTable:
     """Full absorption of the page's own SAE under every rule of when a main latent is silent; no pass of the model."""
     thresholds = Thresholds(max_candidates=settings.max_candidates)
     return OneTable(
         "sae-silences", full_by_silence(measured.mine, measured.effects, thresholds, seed=settings.seed)
     )
-
-
-def full_by_silence(
-    study: Study, found: Absorption, thresholds: Thresholds, *, seed: int = 0
-) -> pd.DataFrame:
-    """Mean rate of full absorption under each rule, with its two factors and its null: ``SILENCE_COLUMNS``."""
-
-    def judge(evidence: Evidence) -> tuple[pd.DataFrame, Null]:
-        words = definitions.apply_projection_rules(evidence, thresholds)
-        return words, definitions.null_by_projection(evidence, thresholds, seed=seed)
-
-    table = rates_by_silence(
-        study,
-        found.evidence,
-        silences(found.evidence),
-        judge,
-        asked=[FULL_ABSORPTION],
-        thresholds=thresholds,
-        letters=found.letters,
-        seed=seed,
-    )
-    return table.loc[table["letter"] == MEAN, SILENCE_COLUMNS].reset_index(drop=True)
 
 
 @dataclass(frozen=True)

@@ -9,15 +9,24 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Shaped
 
+from absorption.definitions.apply import apply_projection_rules
+from absorption.definitions.calibration import silences
 from absorption.definitions.evidence import Evidence
 from absorption.definitions.factors import with_factors
 from absorption.definitions.gate import valid_letters
-from absorption.definitions.nulls import Null
-from absorption.definitions.rates import absorption_rates
+from absorption.definitions.nulls import Null, null_by_projection
+from absorption.definitions.rates import MEAN, absorption_rates
+from absorption.definitions.rules import FULL_ABSORPTION
 from absorption.definitions.silence import Silence
 from absorption.definitions.thresholds import Thresholds
 from absorption.one_sae.gate import gate_table
 from absorption.one_sae.study import Study
+from absorption.one_sae.summary import Absorption
+
+SILENCE_COLUMNS = [
+    "silence", "share_candidates", "share_absorbed", "rate", "low", "high", "null", "null_low", "null_high", "p",
+    "all_letters", "valid",
+]  # fmt: skip
 
 Judge = Callable[[Evidence], tuple[pd.DataFrame, Null]]
 """Labels of the words, as ``definitions.apply_definitions`` gives them, and their null."""
@@ -63,3 +72,34 @@ def rates_by_silence(
         )
         tables.append(with_factors(rates).assign(silence=silence.name))
     return pd.concat(tables, ignore_index=True)
+
+
+def full_by_silence(
+    study: Study, found: Absorption, thresholds: Thresholds, *, seed: int = 0
+) -> pd.DataFrame:
+    """Mean rate of full absorption under each rule, with its two factors and its null: ``SILENCE_COLUMNS``.
+
+    No pass of the model is made.
+
+    Args:
+        study: the SAE on the words.
+        found: what was judged of it.
+        thresholds: of full absorption and the gate.
+        seed: of the null and the bootstrap.
+    """
+
+    def judge(evidence: Evidence) -> tuple[pd.DataFrame, Null]:
+        words = apply_projection_rules(evidence, thresholds)
+        return words, null_by_projection(evidence, thresholds, seed=seed)
+
+    table = rates_by_silence(
+        study,
+        found.evidence,
+        silences(found.evidence),
+        judge,
+        asked=[FULL_ABSORPTION],
+        thresholds=thresholds,
+        letters=found.letters,
+        seed=seed,
+    )
+    return table.loc[table["letter"] == MEAN, SILENCE_COLUMNS].reset_index(drop=True)
