@@ -138,6 +138,24 @@ def test_seeds_that_are_recipes_only_may_be_left_out_of_the_family(data: Path, t
     assert len(found.saes) == len(MEMBERS) - 1
 
 
+def test_numbers_of_more_saes_are_added_to_those_stored_and_new_ones_take_their_place(
+    data: Path, tmp_path: Path
+) -> None:
+    place = data / stored_numbers.FOLDER
+    whole = {path.name: path.read_bytes() for path in place.iterdir()}
+    several_saes.collect([tmp_path / "sweep"])
+    assert UNSHIPPED not in several_saes.read_sae_family().saes
+    several_saes.collect([tmp_path / "sweep-of-seeds"], add=True)
+    assert {path.name: path.read_bytes() for path in place.iterdir()} == whole
+    write_run(tmp_path / "again", "base")
+    record = tmp_path / "again" / "runs" / "base" / "your-sae" / "record.json"
+    record.write_text(record.read_text().replace('"seconds": 1,', '"seconds": 1234,'))
+    found = several_saes.collect([tmp_path / "again"], add=True)
+    assert found.stamps["base"]["seconds"] == 1234
+    assert found.saes == several_saes.read_sae_family().saes
+    assert len(found.saes) == len(MEMBERS)
+
+
 def test_without_the_numbers_of_a_shipped_sae_the_family_is_refused(data: Path, tmp_path: Path) -> None:
     before = (data / stored_numbers.FOLDER / "stamps.json").read_text()
     with pytest.raises(stored_numbers.StoredNumbersError, match=r"differ in: .*base"):

@@ -28,6 +28,9 @@ def add_commands(commands: Any) -> None:
     gather.set_defaults(command=_gather)
     family = commands.add_parser("family", help="put sweeps of the family's SAEs into data/results")
     family.add_argument("output", type=Path, nargs="+", help="the sweeps' output folders")
+    family.add_argument(
+        "--add", action="store_true", help="keep stored numbers of SAEs that these sweeps did not measure"
+    )
     family.set_defaults(command=_family)
     table = commands.add_parser("table", help="print a sample table of a SAELens release")
     table.add_argument("release")
@@ -84,7 +87,7 @@ def _family(options: argparse.Namespace, _rest: list[str]) -> int:
     from absorption.several_saes.stored_numbers import collect
 
     try:
-        found = collect(options.output)
+        found = collect(options.output, add=options.add)
     except ValueError as error:
         return _refuse(error)
     print(f"{len(found.numbers)} numbers of {len(found.saes)} SAEs: {', '.join(found.saes)}")

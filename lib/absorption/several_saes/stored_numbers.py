@@ -105,8 +105,17 @@ def read_sae_family(folder: str | Path = "") -> SaeFamily:
     return family
 
 
-def collect(sweeps: Sequence[Path], folder: Path | None = None) -> SaeFamily:
+_Measured = tuple[str, dict[str, Any], pd.DataFrame, pd.DataFrame]
+"""An SAE's name, stamp, numbers and resamples."""
+
+
+def collect(sweeps: Sequence[Path], folder: Path | None = None, *, add: bool = False) -> SaeFamily:
     """Put what finished sweeps of one-SAE pages measured into ``folder`` (default the shipped place).
+
+    Args:
+        sweeps: output folders of sweeps.
+        folder: where the numbers are kept.
+        add: keep what is stored there of SAEs that these sweeps did not measure.
 
     Raises:
         StoredNumbersError: a sweep holds no finished page; pages with different parameters; an SAE that is measured
@@ -123,6 +132,9 @@ def collect(sweeps: Sequence[Path], folder: Path | None = None) -> SaeFamily:
     twice = sorted({sae for sae, count in Counter(sae for sae, *_ in found).items() if count > 1})
     if twice:
         raise StoredNumbersError(f"Measured more than once: {', '.join(twice)}. Give each SAE once.")
+    if add:
+        new = {sae for sae, *_ in found}
+        found += [one for one in _stored(read_sae_family(folder or "")) if one[0] not in new]
     order = sorted(found, key=lambda one: _order(one[0], card_of(one[0], one[1])))
     family = SaeFamily(
         numbers=pd.concat([numbers for _, _, numbers, _ in order], ignore_index=True),
@@ -185,7 +197,19 @@ def along(family: SaeFamily, chosen: pd.DataFrame, quantities: Iterable[str]) ->
     )
 
 
-def _finished(record: Path) -> tuple[str, dict[str, Any], pd.DataFrame, pd.DataFrame] | None:
+def _stored(family: SaeFamily) -> list[_Measured]:
+    return [
+        (
+            sae,
+            stamp,
+            family.numbers[family.numbers["sae"] == sae],
+            family.resamples[family.resamples["sae"] == sae].drop(columns="sae"),
+        )
+        for sae, stamp in family.stamps.items()
+    ]
+
+
+def _finished(record: Path) -> _Measured | None:
     stamp = json.loads(record.read_text(encoding="utf-8"))
     if stamp["error"]:
         return None
