@@ -157,6 +157,27 @@ def test_formulas_are_drawn_by_the_vendored_mathjax_without_its_menu(built: Path
     assert (built / "_static" / "mathjax" / "LICENSE").exists()
 
 
+def test_code_is_folded_on_the_page_and_the_executed_notebook_stays_as_it_is(
+    built: Path, tmp_path: Path
+) -> None:
+    for page in (FIGURE, PLAIN):
+        html = (built / f"{page}.html").read_text()
+        assert html.count('<details class="admonition hide above-input"') == 1
+        assert html.index("<summary") < html.index("show</span>")  # the cell's code lies in the fold
+    executed = executed_notebooks(tmp_path / "executed")
+    before = {path: path.read_bytes() for path in executed.rglob("*.ipynb")}
+    staged = stage.stage(tiny_book(tmp_path / "root"), executed, tmp_path / "staged")
+    assert {path: path.read_bytes() for path in executed.rglob("*.ipynb")} == before
+    cells = nbformat.read(staged / f"{PLAIN}.ipynb", as_version=4).cells
+    assert [cell.metadata.get("tags") for cell in cells] == [None, [stage.FOLDED]]
+
+
+def test_folded_code_is_open_on_paper(built: Path) -> None:
+    assert "beforeprint" in (built / "_static" / "print.js").read_text()
+    for page in set(pages(built)) - {built / "index.html"}:  # which only leads on
+        assert re.search(r'<script src="[^"]*_static/print\.js', page.read_text()), page
+
+
 def test_a_figure_is_a_drawing_in_the_page_that_needs_no_script(built: Path) -> None:
     figure = (built / f"{FIGURE}.html").read_text()
     assert re.search(r'<div class="abs-drawing" role="img" aria-label="It rises."><svg', figure)

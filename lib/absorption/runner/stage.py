@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import nbformat
 import yaml
 
 from absorption.base import repository
@@ -24,6 +25,8 @@ YOUR_SAES = "your-saes"
 """Folder of executed pages on other SAEs, beside ``executed``; they form a part of their own in the book."""
 API_SOURCES = ("__init__.py", "api/run.py", "api/result.py", "definitions/thresholds.py")
 """Modules, by their place in the library, from whose docstrings the page on the API is made."""
+FOLDED = "hide-input"
+"""Tag of a cell whose code the page shows on a click."""
 KEY_FILE = ".built-from"
 """Beside ``index.html``: hash of all that the book was built from."""
 
@@ -76,7 +79,7 @@ def stage(root: Path, executed: Path, source: Path) -> Path:
         notebook = Path(f"{page}.ipynb")
         if (executed / notebook).exists():
             (source / notebook).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(executed / notebook, source / notebook)
+            _copy_folded(executed / notebook, source / notebook)
         elif not (source / f"{page}.md").exists():
             raise BookError(
                 f"_toc.yml names {page!r}, which is neither a page ({page}.md in {root}) "
@@ -85,14 +88,24 @@ def stage(root: Path, executed: Path, source: Path) -> Path:
     return source
 
 
+def _copy_folded(page: Path, to: Path) -> None:
+    """Copy an executed notebook with all code folded: in the book one click opens it, the notebook stays as it is."""
+    notebook: Any = nbformat.read(page, as_version=4)
+    for cell in notebook.cells:
+        tags = cell.metadata.get("tags", [])
+        if cell.cell_type == "code" and FOLDED not in tags:
+            cell.metadata["tags"] = [*tags, FOLDED]
+    nbformat.write(notebook, to)
+
+
 def _stage_toc(root: Path, yours: Path, source: Path) -> None:
     """The table of contents, with a part for the pages that ``absorption report --book`` left."""
     toc = yaml.safe_load((root / "_toc.yml").read_text(encoding="utf-8"))
     pages = sorted(yours.glob("*.ipynb"))
     if pages:
-        shutil.copytree(
-            yours, source / YOUR_SAES, ignore=lambda _, names: [n for n in names if n[-6:] != ".ipynb"]
-        )
+        (source / YOUR_SAES).mkdir()
+        for page in pages:
+            _copy_folded(page, source / YOUR_SAES / page.name)
         files = [{"file": f"{YOUR_SAES}/{page.stem}"} for page in pages]
         toc.setdefault("parts", []).append({"caption": "Your SAEs", "chapters": files})
     (source / "_toc.yml").write_text(yaml.safe_dump(toc, sort_keys=False), encoding="utf-8")
