@@ -6,9 +6,9 @@ The defaults, and what each parameter is, stand in the first code cell of the ch
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import Field, NonNegativeInt, PositiveFloat
+from pydantic import Field, NonNegativeInt, PositiveFloat, model_validator
 
 from absorption.base.settings import Device, ModelSettings, Probe, SaeSettings, Settings, Split
 
@@ -187,6 +187,27 @@ class StitchingSettings(ModelSettings):
     sae_ids: list[str]
     text_tokens: int = Field(ge=1000)
     spliced_windows: Positive
+
+
+class MetaSettings(StudySettings):
+    """Chapter "Meta-SAEs"."""
+
+    ratios: list[PositiveFloat] = Field(min_length=1)
+    n_seeds: list[Positive]
+    k: Positive
+    steps: Positive
+    scale_words: int = Field(ge=20)
+    ablated_latents: Positive
+    ablated_words: Positive
+    shown_rows: Positive
+
+    @model_validator(mode="after")
+    def _seeds_for_each(self) -> Self:
+        if len(self.n_seeds) != len(self.ratios):
+            raise ValueError(
+                f"n_seeds has {len(self.n_seeds)} numbers and ratios has {len(self.ratios)}; allowed: one for each."
+            )
+        return self
 
 
 class ReportSettings(ComparedSettings):
