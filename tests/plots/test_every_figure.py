@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from tests.plots import of_absorption, of_letters, of_mediation, of_planted, of_stitching, of_toys
+from tests.plots import of_absorption, of_letters, of_mediation, of_meta_saes, of_planted, of_stitching, of_toys
 from tests.plots.reading import assert_shows
 from tests.plots.tables import CASES
 
 from absorption.plots import named
 
-CASES_FROM = (of_absorption, of_letters, of_mediation, of_planted, of_stitching, of_toys)
+CASES_FROM = (of_absorption, of_letters, of_mediation, of_meta_saes, of_planted, of_stitching, of_toys)
 
 
 def test_every_plot_function_has_a_case() -> None:

@@ -192,6 +192,8 @@ class StitchingSettings(ModelSettings):
 class MetaSettings(StudySettings):
     """Chapter "Meta-SAEs"."""
 
+    probe: Probe
+    split: Split
     ratios: list[PositiveFloat] = Field(min_length=1)
     n_seeds: list[Positive]
     k: Positive

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from absorption.base.statistics import resample_counts
 from absorption.composition.asked import Heard
 from absorption.composition.variance import N_RESAMPLES, SEEDS_OF_DRAWS
 from absorption.composition.weights import MetaSae
 
-BY_LATENTS, BY_DIRECTION, BY_ABLATION = JUDGES = ("its latents", "its direction", "ablation")
+JUDGES = ("its latents", "its latents, twice chance", "its direction", "its direction, by pattern")
+BY_LATENTS, BY_LIFT, BY_DIRECTION, BY_PATTERN = JUDGES
 HALF = 0.5
 """A meta-latent is a letter's if at least half of the other latents that it is active on are."""
+LIFT = 2.0
+"""The weaker rule: the letter's share of them is at least twice its share of all latents."""
 LEAST_LATENTS = 3
 """Other latents that must say something for that."""
 LEAST_COSINE = 0.1
@@ -25,12 +28,19 @@ LEAST_COSINE = 0.1
 class Judge:
     """One meta-SAE, and what is known of the letters of its meta-latents."""
 
-    def __init__(self, meta: MetaSae, heard: Heard, cosines: Float[np.ndarray, "meta letter"]) -> None:
+    def __init__(
+        self,
+        meta: MetaSae,
+        heard: Heard,
+        cosines: Float[np.ndarray, "meta letter"],
+        along_patterns: Float[np.ndarray, "meta letter"] | None = None,
+    ) -> None:
         """
         Args:
             meta: the meta-SAE.
             heard: the letters of the latents whose rows it was trained on.
-            cosines: of each meta-latent's direction with each letter's.
+            cosines: of each meta-latent's direction with each letter's probe.
+            along_patterns: the same with each probe's pattern; default the cosines with the probes.
         """
         self.meta, self.heard, self.cosines = meta, heard, cosines
         on = (meta.weights > 0).astype(np.float64)
@@ -39,8 +49,12 @@ class Judge:
         """Latents of each letter that a meta-latent is active on, ``meta letter``."""
         self.known = np.asarray(on.T @ heard.known.astype(np.float64))
         """Latents that it is active on and of which something is known."""
-        self.direction = np.where(cosines.max(1) >= LEAST_COSINE, cosines.argmax(1), -1)
+        self.base = labels.sum(0) / max(int(heard.known.sum()), 1)
+        """Share of each letter among all latents of which something is known."""
+        self.direction = points_to(cosines)
         """Number of the letter that it points to; -1 for none."""
+        self.pattern = points_to(cosines if along_patterns is None else along_patterns)
+        """The same along the letters' patterns."""
 
     def shares(self, latent: int, letter: int) -> Float[np.ndarray, " on"]:
         """Of each meta-latent of a latent: the share of the *other* latents it is active on that are the letter's.
@@ -57,19 +71,35 @@ class Judge:
         shares = self.shares(latent, letter)
         return bool((shares[~np.isnan(shares)] >= HALF).any())
 
+    def by_lift(self, latent: int, letter: int) -> bool:
+        """Whether the letter has twice the share of these latents that it has of all."""
+        shares = self.shares(latent, letter)
+        shares = shares[~np.isnan(shares)]
+        return bool(((shares > 0) & (shares >= LIFT * self.base[letter])).any())
+
     def by_direction(self, latent: int, letter: int) -> bool:
         """Whether one of them points to the letter more than to any other."""
-        metas, _ = self.meta.of_row(latent)
-        return bool((self.direction[metas] == letter).any())
+        return bool((self.direction[self.meta.of_row(latent)[0]] == letter).any())
+
+    def by_pattern(self, latent: int, letter: int) -> bool:
+        """The same along the letters' patterns."""
+        return bool((self.pattern[self.meta.of_row(latent)[0]] == letter).any())
+
+
+def points_to(cosines: Float[np.ndarray, "meta letter"]) -> Int[np.ndarray, " meta"]:
+    """The letter with which each direction has the largest cosine, if that is large enough, else -1."""
+    return np.where(cosines.max(1) >= LEAST_COSINE, cosines.argmax(1), -1)
 
 
 def judge_latents(judge: Judge, asked: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
-    """The asked latents with a column for either judge (``BY_LATENTS``, ``BY_DIRECTION``): True or False."""
+    """The asked latents with a column of True or False for each of ``JUDGES``."""
     pairs = list(zip(asked["latent"], asked["letter"].map(list(names).index), strict=True))
     return asked.assign(
         **{
             BY_LATENTS: [judge.by_latents(latent, letter) for latent, letter in pairs],
+            BY_LIFT: [judge.by_lift(latent, letter) for latent, letter in pairs],
             BY_DIRECTION: [judge.by_direction(latent, letter) for latent, letter in pairs],
+            BY_PATTERN: [judge.by_pattern(latent, letter) for latent, letter in pairs],
         }
     )
 
@@ -90,14 +120,3 @@ def verdicts_of(
 ) -> Float[np.ndarray, "seed latent"]:
     """One group's verdicts under one judge, a row a training seed."""
     return np.stack([table.loc[table["group"] == group, column].to_numpy(dtype=float) for table in judged])
-
-
-def share_rows(drawn: Mapping[tuple[str, str], np.ndarray], n: Mapping[str, int]) -> pd.DataFrame:
-    """``judge, group, value, low, high, latents`` from what ``share_drawn`` gives by judge and group."""
-    from absorption.composition.variance import estimate_of
-
-    rows = []
-    for (judge, group), values in drawn.items():
-        found = estimate_of(values)
-        rows.append((judge, group, found.value, found.low, found.high, n[group]))
-    return pd.DataFrame(rows, columns=["judge", "group", "value", "low", "high", "latents"])

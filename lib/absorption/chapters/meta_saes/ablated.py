@@ -84,7 +84,7 @@ class Ablated(Findings):
 def _percent(row: Mapping[str, Any]) -> str:
     if np.isnan(row["value"]):
         return "(not measured)"
-    return f"{row['value']:.0%} [{row['low']:.0%}, {row['high']:.0%}]"
+    return "{:.0%} [{:.0%}, {:.0%}]".format(*(round(row[name], 2) + 0.0 for name in ("value", "low", "high")))
 
 
 def remove_parts(basis: Basis, letters: Letters, settings: MetaSettings) -> Ablated:

@@ -81,7 +81,7 @@ def load(settings: MetaSettings) -> tuple[LanguageModel, LoadedSae]:
 
 def prepare(trained: Trained, model: LanguageModel, settings: MetaSettings) -> Basis:
     """Find the absorbing latents on the words of the chapters before."""
-    words = words_of(model, trained.sae, settings)
+    words = words_of(model, trained.sae, settings, probe=settings.probe, split=settings.split)
     study = study_saes(words, [trained.sae], f1_jump=settings.f1_jump)[0]
     evidence, thresholds = study.evidence(), Thresholds()
     passed = valid_letters(gate_table(study, evidence.main, thresholds))

@@ -18,6 +18,7 @@ from absorption.composition.asked import ABSORBING, GROUPS, MATCHED, letter_cosi
 from absorption.composition.judges import (
     BY_DIRECTION,
     BY_LATENTS,
+    JUDGES,
     Judge,
     judge_latents,
     share_drawn,
@@ -75,7 +76,7 @@ class Letters(Findings):
 def _percent(row: Any) -> str:
     if np.isnan(row["value"]):
         return "(not measured)"
-    return f"{row['value']:.0%} [{row['low']:.0%}, {row['high']:.0%}]"
+    return "{:.0%} [{:.0%}, {:.0%}]".format(*(round(row[name], 2) + 0.0 for name in ("value", "low", "high")))
 
 
 def look_for_letters(basis: Basis, settings: MetaSettings) -> Letters:
@@ -86,7 +87,7 @@ def look_for_letters(basis: Basis, settings: MetaSettings) -> Letters:
         tables = [judge_latents(judge, basis.asked, basis.evidence.names) for judge in made]
         judges[one.name] = made[0]
         first_seeds.append(tables[0].assign(meta_latents=one.name))
-        for judge in PARTS:
+        for judge in JUDGES:
             drawn = {}
             for group in GROUPS:
                 seed = settings.seed + (0 if group == ABSORBING else MATCHED_DRAWS)
@@ -107,5 +108,13 @@ def look_for_letters(basis: Basis, settings: MetaSettings) -> Letters:
 
 
 def _judges(basis: Basis, one: MetaSet) -> list[Judge]:
-    letters = basis.evidence.directions
-    return [Judge(meta, basis.heard, letter_cosines(meta.decoder, letters)) for meta in one.metas]
+    evidence = basis.evidence
+    return [
+        Judge(
+            meta,
+            basis.heard,
+            letter_cosines(meta.decoder, evidence.directions),
+            letter_cosines(meta.decoder, evidence.patterns),
+        )
+        for meta in one.metas
+    ]

@@ -40,8 +40,9 @@ class Rates(Findings):
     table: pd.DataFrame
     """Columns as in ``COLUMNS``; ``change``: the rate minus that of the SAE as it is; ``letters``: those of which a
     main latent is one of the new directions."""
-    beyond: Estimate
-    """Change of full absorption by the first ratio's meta-latents minus that by random directions, chosen anew."""
+    beyond: Mapping[str, Estimate]
+    """Change of full absorption by the first ratio's meta-latents minus that by random directions, by the choice of
+    main latents."""
     n_replaced: int
     first: str
 
@@ -57,13 +58,17 @@ class Rates(Findings):
             row: Any = mine.loc[definition]
             found = Estimate(*(float(row[name]) for name in ("change", "change_low", "change_high")))
             parts.append(claim("meta-absorption", found, part=part, note=f"{self.n_replaced} latents replaced"))
-        beyond = claim("meta-absorption", self.beyond, part="full-beyond-random", note=self.first)
-        return pd.concat([*parts, beyond], ignore_index=True)
+        for main, part in ((ANEW, "full-beyond-random"), (KEPT, "full-beyond-random-kept")):
+            parts.append(claim("meta-absorption", self.beyond[main], part=part, note=self.first))
+        return pd.concat(parts, ignore_index=True)
 
     def numbers(self) -> Mapping[str, Any]:
         """The rates in short."""
-        told: dict[str, Any] = {"n_replaced": self.n_replaced, "beyond_random": str(self.beyond)}
-        short = {(BEFORE, KEPT): "before", (self.first, KEPT): "kept", (self.first, ANEW): "anew", (RANDOM, ANEW): "random"}
+        told: dict[str, Any] = {"n_replaced": self.n_replaced, "beyond_anew": str(self.beyond[ANEW]), "beyond_kept": str(self.beyond[KEPT])}
+        short = {
+            (BEFORE, KEPT): "before", (self.first, KEPT): "kept", (self.first, ANEW): "anew",
+            (RANDOM, KEPT): "random_kept", (RANDOM, ANEW): "random_anew",
+        }  # fmt: skip
         for row in self.table.to_dict("records"):
             if name := short.get((row["parts"], row["main"])):
                 kind = "full" if row["definition"] == FULL_ABSORPTION else "fraction"
@@ -87,8 +92,11 @@ def replace_absorbing(basis: Basis, settings: MetaSettings) -> Rates:
             new = sum(any(latent >= n for latent in mine) for mine in one.main.values())
             found[name, main] = (_drawn(basis, one, settings.seed), new)
     first = basis.trained.first.name
-    full = {name: found[name, ANEW][0][FULL_ABSORPTION] for name in (first, RANDOM)}
-    return Rates(_table(found), _difference(full[first], full[RANDOM]), len(latents), first)
+    beyond = {
+        main: _difference(*(found[name, main][0][FULL_ABSORPTION] for name in (first, RANDOM)))
+        for main in (KEPT, ANEW)
+    }
+    return Rates(_table(found), beyond, len(latents), first)
 
 
 def _parts(basis: Basis, latents: Sequence[int], settings: MetaSettings) -> dict[str, Parts]:

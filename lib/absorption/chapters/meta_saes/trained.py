@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -135,8 +135,6 @@ def train(sae: LoadedSae, settings: MetaSettings) -> Trained:
     Raises:
         ValueError: as ``check``, or a decoder row of norm 0.
     """
-    from dataclasses import replace
-
     recipes = check(sae, settings)
     rows = directions(sae)
     without = gaussian_rows(rows, seed=settings.seed)
