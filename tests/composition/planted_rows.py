@@ -10,7 +10,9 @@ from torch import Tensor
 from absorption.composition.weights import MetaSae
 
 
-def sums_of_directions(n_rows: int = 400, n_parts: int = 12, d: int = 32, on: int = 2) -> tuple[Tensor, Tensor]:
+def sums_of_directions(
+    n_rows: int = 400, n_parts: int = 12, d: int = 32, on: int = 2
+) -> tuple[Tensor, Tensor]:
     """Unit rows, each the sum of a few of some random directions with unequal sizes; and the directions."""
     draw = np.random.default_rng(0)
     parts = torch.nn.functional.normalize(torch.from_numpy(draw.standard_normal((n_parts, d))), dim=1).float()

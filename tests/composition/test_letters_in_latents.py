@@ -104,7 +104,9 @@ def test_a_latent_is_a_letters_if_half_of_its_training_words_are() -> None:
 
 def test_others_are_of_the_letter_and_neither_main_nor_absorbing() -> None:
     evidence = small_evidence({"a": [3]})
-    one = pd.DataFrame({"group": [ABSORBING], "letter": ["a"], "latent": [1], "cosine": [0.9], "words": [[2]]})
+    one = pd.DataFrame(
+        {"group": [ABSORBING], "letter": ["a"], "latent": [1], "cosine": [0.9], "words": [[2]]}
+    )
     others = module.other_latents(evidence, module.hear(evidence), one)
     assert others[["letter", "latent"]].values.tolist() == [["a", 0]]
     assert others["words"].iloc[0] == [3, 2, 1, 0]  # the strongest first
@@ -114,17 +116,20 @@ def test_others_are_of_the_letter_and_neither_main_nor_absorbing() -> None:
 
 def test_matched_latents_are_the_nearest_in_cosine_each_once() -> None:
     given = pd.DataFrame(
-        {"group": ABSORBING, "letter": ["a", "a", "b"], "latent": [0, 1, 2], "cosine": [0.5, 0.4, 0.3], "words": [[1]] * 3}
-    )
+        {"group": ABSORBING, "letter": list("aaab"), "latent": [0, 1, 2, 3], "cosine": [0.4, 0.395, 0.2, 0.3],
+         "words": [[1]] * 4},
+    )  # fmt: skip
     pool = pd.DataFrame(
-        {
-            "group": OTHERS, "letter": ["a", "a", "a", "b"], "latent": [5, 6, 7, 8], "cosine": [0.45, 0.1, 0.5, 0.9],
-            "words": [[1], [2], [], [3]],
-        }
+        {"group": OTHERS, "letter": list("aaab"), "latent": [5, 6, 7, 8], "cosine": [0.393, 0.402, 0.2, 0.9],
+         "words": [[1], [2], [], [3]]},
     )  # fmt: skip
     found = module.matched_latents(given, pool)
-    assert found["latent"].tolist() == [5, 6, 8]  # 7 is on for no word
+    # 6 is nearest to 0; 7 is on for no word; 8 is too far from 3
+    assert found[["latent", "pair"]].to_numpy().tolist() == [[6, 0], [5, 1]]
     assert set(found["group"]) == {MATCHED}
+    both = pd.concat([given, found], ignore_index=True)
+    assert module.with_a_match(both)["latent"].tolist() == [0, 1]
+    assert module.with_a_match(given.assign(pair=-1)).empty
 
 
 def test_judges_ask_the_other_latents_and_the_direction() -> None:
@@ -134,7 +139,9 @@ def test_judges_ask_the_other_latents_and_the_direction() -> None:
     heard = Heard(np.array([0, 0, 0, 1, 1, 1, -1]), np.array([True] * 6 + [False]))
     cosines = np.array([[0.05, 0.04], [0.1, 0.3]])
     judge = Judge(meta_of(torch.eye(2), weights), heard, cosines)
-    np.testing.assert_allclose(judge.shares(0, 0), [2 / 3, np.nan])  # of meta-latent 1 only two others are known
+    np.testing.assert_allclose(
+        judge.shares(0, 0), [2 / 3, np.nan]
+    )  # of meta-latent 1 only two others are known
     assert judge.by_latents(0, 0)
     assert not judge.by_latents(0, 1)
     assert judge.by_latents(3, 0)  # all three others are a's
@@ -148,13 +155,19 @@ def test_judges_ask_the_other_latents_and_the_direction() -> None:
     assert not judge.by_lift(0, 0)
 
 
-def test_a_trained_meta_sae_takes_word_and_letter_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_trained_meta_sae_takes_word_and_letter_apart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("ABSORPTION_CACHE", str(tmp_path))
     rows, letter, letters = words_and_letters()
     meta = train_meta(rows, MetaRecipe(n_latents=90, k=2, steps=700, batch=128, lr=3e-3))
-    judge = Judge(meta, Heard(letter.numpy(), np.ones(len(rows), dtype=bool)), letter_cosines(meta.decoder, letters))
+    judge = Judge(
+        meta, Heard(letter.numpy(), np.ones(len(rows), dtype=bool)), letter_cosines(meta.decoder, letters)
+    )
     names = list("abcdef")
-    asked = pd.DataFrame({"group": ABSORBING, "latent": range(len(rows)), "letter": [names[i] for i in letter]})
+    asked = pd.DataFrame(
+        {"group": ABSORBING, "latent": range(len(rows)), "letter": [names[i] for i in letter]}
+    )
     right = judge_latents(judge, asked, names)
     wrong = judge_latents(judge, asked.assign(letter=[names[(i + 1) % 6] for i in letter]), names)
     assert right[BY_DIRECTION].mean() > 0.95
@@ -162,7 +175,10 @@ def test_a_trained_meta_sae_takes_word_and_letter_apart(tmp_path: Path, monkeypa
 
 
 def test_shares_are_drawn_over_latents_and_seeds() -> None:
-    tables = [pd.DataFrame({"group": ["x", "x", "y"], "z": held}) for held in ([True, True, False], [False, False, True])]
+    tables = [
+        pd.DataFrame({"group": ["x", "x", "y"], "z": held})
+        for held in ([True, True, False], [False, False, True])
+    ]
     verdicts = verdicts_of(tables, "z", "x")
     assert verdicts.tolist() == [[1.0, 1.0], [0.0, 0.0]]
     drawn = share_drawn(verdicts)
@@ -186,7 +202,8 @@ def test_the_letters_part_has_the_whole_effect() -> None:
         assert len(found) == 8
         assert found.to_numpy() == pytest.approx(expected, abs=0.02), part
     verdicts = by_ablation(effects, lead=1.0)
-    assert verdicts["holds"].all() and len(verdicts) == 8
+    assert verdicts["holds"].all()
+    assert len(verdicts) == 8
     assert verdicts["largest"].to_numpy() == pytest.approx(1.0, abs=0.01)
     assert by_ablation(effects, lead=2 * GAIN).empty
     shares = share_of_parts(effects, lead=1.0).set_index("part")["value"]

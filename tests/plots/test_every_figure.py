@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 import pytest
-from tests.plots import of_absorption, of_letters, of_mediation, of_meta_saes, of_planted, of_stitching, of_toys
+from tests.plots import (
+    of_absorption,
+    of_letters,
+    of_mediation,
+    of_meta_saes,
+    of_planted,
+    of_stitching,
+    of_toys,
+)
 from tests.plots.reading import assert_shows
 from tests.plots.tables import CASES
 

@@ -15,6 +15,7 @@ from sklearn.metrics import average_precision_score
 from absorption.chapters.is_the_metric_right import split_share
 from absorption.chapters.remedies import WORLDS, scores
 from absorption.chapters.without_a_probe.planted_pairs import planted_truth, planted_view
+from absorption.composition.weights import share_seen
 from absorption.latents.sparse import ACTIVE
 from absorption.latents.unlabelled import SaeView
 from absorption.planted.alphabet import Alphabet
@@ -157,6 +158,24 @@ def check_novel(answer: Callable[[float], bool] | None) -> Feedback:
             )
     return Feedback(
         True, "The sign turns at the square root of one half, which is where the published line is drawn."
+    )
+
+
+def check_seen(answer: Callable[[float, float], float] | None) -> Feedback:
+    """Exercise 9: share of a word-and-letter row that a meta-SAE writes, from the letter's cosine and its threshold."""
+    if answer is None:
+        return NOT_ANSWERED
+    for cosine, threshold in ((0.5, 0.2), (0.1, 0.2), (0.3, 0.2), (0.95, 0.4), (0.6, 0.9)):
+        expected, given = share_seen(cosine, threshold), float(answer(cosine, threshold))
+        if abs(given - expected) > 1e-6:
+            return Feedback(
+                False,
+                f"At a cosine of {cosine:g} and a threshold of {threshold:g} it is {expected:.3f} of the row; "
+                f"you give {given:.3f}. Which of the two weights is kept, and what is its square?",
+            )
+    return Feedback(
+        True,
+        "A letter whose cosine is below the threshold is not seen, and costs hardly any of the variance.",
     )
 
 

@@ -19,6 +19,8 @@ HALF = 0.5
 """A latent is a letter's if at least half of the training words that it is on for begin with it."""
 LEAST_WORDS = 3
 """Training words that a latent must be on for to be any letter's."""
+APART = 0.01
+"""Largest difference of cosine between an absorbing latent and the one that it is matched with."""
 COLUMNS = ["group", "letter", "latent", "cosine", "words"]
 NO_LETTER = -1
 
@@ -37,7 +39,7 @@ def hear(evidence: Evidence) -> Heard:
     """Which letter each latent is of, from the training words."""
     on = to_scipy(evidence.csr)[evidence.train.numpy()] > 0
     labels = torch.nn.functional.one_hot(evidence.letters[evidence.train], len(evidence.names)).numpy()
-    counts = np.asarray((on.T.astype(np.float64) @ labels))
+    counts = np.asarray(on.T.astype(np.float64) @ labels)
     total = counts.sum(1)
     known = total >= LEAST_WORDS
     share = counts.max(1) / np.maximum(total, 1)
@@ -52,7 +54,9 @@ def absorbing_latents(evidence: Evidence, judged: pd.DataFrame, letters: list[st
         judged: from ``definitions.apply_projection_rules``.
         letters: those to take.
     """
-    rows = judged[(judged["definition"] == FULL_ABSORPTION) & judged["absorbed"] & judged["letter"].isin(letters)]
+    rows = judged[
+        (judged["definition"] == FULL_ABSORPTION) & judged["absorbed"] & judged["letter"].isin(letters)
+    ]
     rows = rows.sort_values("strength", ascending=False, kind="stable")
     found = rows.groupby(["letter", "latent"], sort=True)["word"].agg(list).reset_index(name="words")
     number = {name: place for place, name in enumerate(evidence.names)}
@@ -84,26 +88,39 @@ def other_latents(evidence: Evidence, heard: Heard, absorbing: pd.DataFrame) -> 
 def matched_latents(absorbing: pd.DataFrame, others: pd.DataFrame) -> pd.DataFrame:
     """For each absorbing latent the other latent of its letter that is nearest in cosine, none twice.
 
-    Only latents that are on for a judged word are taken, so that they can be removed there.
+    Only latents that are on for a judged word are taken, so that they can be removed there, and only within ``APART``.
+
+    Returns:
+        Columns as in ``COLUMNS``, and ``pair``, the absorbing latent.
     """
-    picked = []
+    picked, pairs = [], []
     for letter, rows in absorbing.groupby("letter", sort=True):
         pool = others[(others["letter"] == letter) & (others["words"].map(len) > 0)]
-        for cosine in sorted(rows["cosine"], reverse=True):
-            if pool.empty:
-                break
-            nearest = (pool["cosine"] - cosine).abs().idxmin()
-            picked.append(nearest)
-            pool = pool.drop(index=nearest)
-    return others.loc[picked].assign(group=MATCHED).reset_index(drop=True)
+        for row in rows.sort_values("cosine", ascending=False).to_dict("records"):
+            apart = (pool["cosine"] - row["cosine"]).abs()
+            if pool.empty or apart.min() > APART:
+                continue
+            picked.append(apart.idxmin())
+            pairs.append(int(row["latent"]))
+            pool = pool.drop(index=picked[-1])
+    return others.loc[picked].assign(group=MATCHED, pair=pairs).reset_index(drop=True)
 
 
 def asked_latents(evidence: Evidence, heard: Heard, judged: pd.DataFrame, letters: list[str]) -> pd.DataFrame:
-    """All three groups; columns as in ``COLUMNS``."""
+    """All three groups; columns as in ``COLUMNS``, and ``pair``: a matched latent's absorbing one, else -1."""
     absorbing = absorbing_latents(evidence, judged, letters)
     others = other_latents(evidence, heard, absorbing)
     tables = [absorbing, matched_latents(absorbing, others), others]
-    return pd.concat([table for table in tables if len(table)] or tables, ignore_index=True)
+    found = pd.concat([table.assign(pair=table.get("pair", -1)) for table in tables], ignore_index=True)
+    return found.astype({"latent": int, "cosine": float, "pair": int})
+
+
+def with_a_match(asked: pd.DataFrame) -> pd.DataFrame:
+    """The absorbing latents that have a matched one, in the order of these."""
+    mine = asked[asked["group"] == ABSORBING].set_index(["letter", "latent"])
+    matched = asked[asked["group"] == MATCHED]
+    keys = list(zip(matched["letter"], matched["pair"], strict=True))
+    return mine.loc[keys].reset_index() if keys else mine.iloc[:0].reset_index()
 
 
 def _words_on(evidence: Evidence) -> dict[tuple[int, int], list[int]]:

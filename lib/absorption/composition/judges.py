@@ -44,8 +44,8 @@ class Judge:
         """
         self.meta, self.heard, self.cosines = meta, heard, cosines
         on = (meta.weights > 0).astype(np.float64)
-        labels = heard.letter[:, None] == np.arange(cosines.shape[1])
-        self.of_letter = np.asarray(on.T @ labels.astype(np.float64))
+        labels = np.equal(heard.letter[:, None], np.arange(cosines.shape[1])).astype(np.float64)
+        self.of_letter = np.asarray(on.T @ labels)
         """Latents of each letter that a meta-latent is active on, ``meta letter``."""
         self.known = np.asarray(on.T @ heard.known.astype(np.float64))
         """Latents that it is active on and of which something is known."""
@@ -104,8 +104,10 @@ def judge_latents(judge: Judge, asked: pd.DataFrame, names: Sequence[str]) -> pd
     )
 
 
-def share_drawn(verdicts: Float[np.ndarray, "seed latent"], *, seed: int = 0) -> Float[np.ndarray, " resample"]:
-    """Share of True, mean over seeds: first as it is, then with latents and seeds drawn again; NaN for no latents."""
+def share_drawn(
+    verdicts: Float[np.ndarray, "seed latent"], *, seed: int = 0
+) -> Float[np.ndarray, " resample"]:
+    """Mean verdict over latents and seeds: first as it is, then with both drawn again; NaN for no latents."""
     n_seeds, n = verdicts.shape
     if n == 0:
         return np.full(N_RESAMPLES + 1, np.nan)
@@ -115,8 +117,6 @@ def share_drawn(verdicts: Float[np.ndarray, "seed latent"], *, seed: int = 0) ->
     return np.append(verdicts.mean(), drawn)
 
 
-def verdicts_of(
-    judged: Sequence[pd.DataFrame], column: str, group: str
-) -> Float[np.ndarray, "seed latent"]:
+def verdicts_of(judged: Sequence[pd.DataFrame], column: str, group: str) -> Float[np.ndarray, "seed latent"]:
     """One group's verdicts under one judge, a row a training seed."""
     return np.stack([table.loc[table["group"] == group, column].to_numpy(dtype=float) for table in judged])

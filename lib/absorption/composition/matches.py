@@ -55,7 +55,9 @@ def match_table(
 ) -> pd.DataFrame:
     """Mean largest cosine of each kind of direction: ``kind, value, low, high``, and ``above, above_low, above_high``,
     what ``base`` (a kind) has less; its own are NaN."""
-    drawn = {kind: mean_of_sets(sets, seed=seed + 100 * place) for place, (kind, sets) in enumerate(found.items())}
+    drawn = {
+        kind: mean_of_sets(sets, seed=seed + 100 * place) for place, (kind, sets) in enumerate(found.items())
+    }
     rows = []
     for kind, values in drawn.items():
         own = estimate_of(values)

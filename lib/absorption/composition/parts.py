@@ -37,7 +37,9 @@ class Decoder:
     """``word latent``."""
 
 
-def few_words(asked: pd.DataFrame, groups: Sequence[str], *, n_latents: int, n_words: int, seed: int) -> pd.DataFrame:
+def few_words(
+    asked: pd.DataFrame, groups: Sequence[str], *, n_latents: int, n_words: int, seed: int
+) -> pd.DataFrame:
     """At most ``n_latents`` of each group, drawn with the seed among those with words, and their first words."""
     parts = []
     for group in groups:
@@ -118,7 +120,13 @@ def share_of_parts(effects: pd.DataFrame, lead: float, *, seed: int = 0) -> pd.D
     the answer is no linear function of the residual stream.
     """
     keys = ["group", "letter", "latent"]
-    sums = effects.groupby([*keys, "word", "part"])["effect"].sum().groupby([*keys, "part"]).mean().unstack("part")
+    sums = (
+        effects.groupby([*keys, "word", "part"])["effect"]
+        .sum()
+        .groupby([*keys, "part"])
+        .mean()
+        .unstack("part")
+    )
     sums = sums.reindex(columns=[WHOLE, *KINDS]).fillna(0.0)
     sums = sums[sums[WHOLE] <= -lead]
     rows = []

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -24,8 +25,8 @@ from absorption.probes.l1 import to_scipy
 class Parts:
     """What decoder rows are said to be made of."""
 
-    weights: sp.csr_matrix
-    """``latent direction``, of unit decoder rows; none negative."""
+    weights: Any
+    """SciPy's sparse ``latent direction``, of unit decoder rows; none negative."""
     directions: Float[Tensor, "direction d_model"]
     """Unit vectors."""
 
@@ -59,7 +60,7 @@ def replace_latents(evidence: Evidence, latents: Sequence[int], parts: Parts) ->
     return replace(evidence, csr=_torch(both), decoder=decoder)
 
 
-def _torch(matrix: sp.csr_matrix) -> Tensor:
-    places = (torch.from_numpy(part.astype(np.int64)) for part in (matrix.indptr, matrix.indices))
+def _torch(matrix: Any) -> Tensor:
+    starts, columns = (torch.from_numpy(part.astype(np.int64)) for part in (matrix.indptr, matrix.indices))
     values = torch.from_numpy(matrix.data.astype(np.float32))
-    return torch.sparse_csr_tensor(*places, values, matrix.shape, check_invariants=False)
+    return torch.sparse_csr_tensor(starts, columns, values, matrix.shape, check_invariants=False)

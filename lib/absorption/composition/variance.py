@@ -49,7 +49,9 @@ def estimate_of(drawn: Float[np.ndarray, " resample"]) -> Estimate:
     return Estimate(float(drawn[0]), *map(float, interval(drawn[1:])))
 
 
-def explained(rows: Float[Tensor, "row d_model"], written: Sequence[Float[Tensor, "row d_model"]]) -> Explained:
+def explained(
+    rows: Float[Tensor, "row d_model"], written: Sequence[Float[Tensor, "row d_model"]]
+) -> Explained:
     """Of rows and what each seed's directions say they are."""
     distances = (rows - rows.mean(0)).double().pow(2).sum(1)
     errors = [(rows - one).double().pow(2).sum(1).numpy() for one in written]

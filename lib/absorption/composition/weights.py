@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -22,8 +23,8 @@ class MetaSae:
     decoder: Float[Tensor, "meta d_model"]
     """Unit directions."""
     bias: Float[Tensor, " d_model"]
-    weights: sp.csr_matrix
-    """``row meta``, none negative; not on: not stored."""
+    weights: Any
+    """SciPy's ``csr_matrix``, ``row meta``, none negative; not on: not stored."""
 
     @classmethod
     def of(cls, stored: Mapping[str, Tensor], n_rows: int) -> MetaSae:
@@ -43,7 +44,7 @@ class MetaSae:
         return np.unique(self.weights.indices)
 
     @cached_property
-    def columns(self) -> sp.csc_matrix:
+    def columns(self) -> Any:
         """The weights by meta-latent."""
         return self.weights.tocsc()
 
@@ -70,3 +71,13 @@ def chosen_weights(pre: Float[Tensor, "row meta"], k: int) -> Float[Tensor, "row
     out = torch.zeros_like(pre)
     out[rows, columns] = values
     return out
+
+
+def share_seen(cosine: float, threshold: float) -> float:
+    """Share of a decoder row's squared norm that is written by a meta-SAE which keeps weights above a threshold.
+
+    The row is the sum of a word's meta-latent and, with the given cosine, of its letter's, two orthogonal directions.
+    """
+    row = torch.tensor([(1 - cosine**2) ** 0.5, cosine], dtype=torch.float64)
+    written = row * (row > threshold)
+    return float(1 - (row - written).pow(2).sum() / row.pow(2).sum())

@@ -76,12 +76,12 @@ class Ablated(Findings):
                 told[f"effect_{short}_{place}"] = _percent(found[0]) if found else "(not measured)"
         return told
 
-    def _share(self, meta_latents: str, group: str) -> dict[str, Any]:
+    def _share(self, meta_latents: str, group: str) -> Mapping[Any, Any]:
         rows = self.shares[(self.shares["meta_latents"] == meta_latents) & (self.shares["group"] == group)]
         return rows.to_dict("records")[0]
 
 
-def _percent(row: Mapping[str, Any]) -> str:
+def _percent(row: Mapping[Any, Any]) -> str:
     if np.isnan(row["value"]):
         return "(not measured)"
     return "{:.0%} [{:.0%}, {:.0%}]".format(*(round(row[name], 2) + 0.0 for name in ("value", "low", "high")))

@@ -14,7 +14,7 @@ from absorption.chapters.findings import Findings, claim
 from absorption.chapters.meta_saes.basis import Basis
 from absorption.chapters.meta_saes.trained import MetaSet
 from absorption.chapters.settings import MetaSettings
-from absorption.composition.asked import ABSORBING, GROUPS, MATCHED, letter_cosines
+from absorption.composition.asked import ABSORBING, GROUPS, MATCHED, letter_cosines, with_a_match
 from absorption.composition.judges import (
     BY_DIRECTION,
     BY_LATENTS,
@@ -38,7 +38,7 @@ class Letters(Findings):
     shares: pd.DataFrame
     """``meta_latents, judge, group, value, low, high, latents``."""
     differences: pd.DataFrame
-    """``meta_latents, judge, value, low, high``: absorbing minus matched latents."""
+    """``meta_latents, judge, value, low, high, pairs``: absorbing latents that have a match, minus their matches."""
     judged: pd.DataFrame
     """The asked latents with the verdicts of the first seed of each ratio."""
     judges: Mapping[str, Judge]
@@ -48,7 +48,11 @@ class Letters(Findings):
     def tables(self) -> Mapping[str, pd.DataFrame]:
         """Verdicts and shares."""
         kept = self.judged.drop(columns="words")
-        return {"meta-letter-verdicts": kept, "meta-letter-shares": self.shares, "meta-letter-above": self.differences}
+        return {
+            "meta-letter-verdicts": kept,
+            "meta-letter-shares": self.shares,
+            "meta-letter-above": self.differences,
+        }
 
     def claims(self) -> pd.DataFrame:
         """The first ratio: absorbing latents, and these minus matched ones."""
@@ -88,19 +92,19 @@ def look_for_letters(basis: Basis, settings: MetaSettings) -> Letters:
         judges[one.name] = made[0]
         first_seeds.append(tables[0].assign(meta_latents=one.name))
         for judge in JUDGES:
-            drawn = {}
             for group in GROUPS:
                 seed = settings.seed + (0 if group == ABSORBING else MATCHED_DRAWS)
                 verdicts = verdicts_of(tables, judge, group)
-                drawn[group] = share_drawn(verdicts, seed=seed)
-                found = estimate_of(drawn[group])
+                found = estimate_of(share_drawn(verdicts, seed=seed))
                 shares.append((one.name, judge, group, found.value, found.low, found.high, verdicts.shape[1]))
-            above = estimate_of(drawn[ABSORBING] - drawn[MATCHED])
-            differences.append((one.name, judge, above.value, above.low, above.high))
+            paired = np.stack([with_a_match(table)[judge].to_numpy(dtype=float) for table in tables])
+            above = share_drawn(paired - verdicts_of(tables, judge, MATCHED), seed=settings.seed)
+            found = estimate_of(above)
+            differences.append((one.name, judge, found.value, found.low, found.high, paired.shape[1]))
     columns = ["meta_latents", "judge", "group", "value", "low", "high", "latents"]
     return Letters(
         pd.DataFrame(shares, columns=columns),
-        pd.DataFrame(differences, columns=["meta_latents", "judge", "value", "low", "high"]),
+        pd.DataFrame(differences, columns=["meta_latents", "judge", "value", "low", "high", "pairs"]),
         pd.concat(first_seeds, ignore_index=True),
         judges,
         basis.trained.first.name,

@@ -19,7 +19,17 @@ from absorption.one_sae.study import Study
 N_OTHERS = 3
 """Other latents of a meta-latent that are named, those with the largest weights."""
 NAMED_AT_ONCE = 200
-COLUMNS = ["letter", "latent", "strongest_on", "meta", "weight", "letter_share", "points_to", "cosine", "also_in"]
+COLUMNS = [
+    "letter",
+    "latent",
+    "strongest_on",
+    "meta",
+    "weight",
+    "letter_share",
+    "points_to",
+    "cosine",
+    "also_in",
+]
 
 
 def list_latents(basis: Basis, letters: Letters, settings: MetaSettings) -> OneTable:
@@ -47,20 +57,27 @@ def list_latents(basis: Basis, letters: Letters, settings: MetaSettings) -> OneT
     return OneTable("meta-latents", pd.DataFrame(told, columns=COLUMNS), said)
 
 
-def _rows(judge: Judge, asked: Mapping[str, Any], names: Sequence[str]) -> list[dict[str, Any]]:
+def _rows(judge: Judge, asked: Mapping[Any, Any], names: Sequence[str]) -> list[dict[str, Any]]:
     """A row a meta-latent of one latent, the largest weight first."""
     latent, letter = int(asked["latent"]), list(names).index(asked["letter"])
     metas, weights = judge.meta.of_row(latent)
     found = []
-    for meta, weight, share in zip(metas.tolist(), weights.tolist(), judge.shares(latent, letter), strict=True):
+    for meta, weight, share in zip(
+        metas.tolist(), weights.tolist(), judge.shares(latent, letter), strict=True
+    ):
         others = [int(i) for i in judge.meta.rows_of(meta) if i != latent][:N_OTHERS]
-        points = judge.direction[meta]
+        points = int(judge.direction[meta])
         found.append(
             {
-                "letter": str(asked["letter"]), "latent": latent, "meta": meta, "weight": weight,
-                "letter_share": float(share), "points_to": names[points] if points >= 0 else "",
-                "cosine": float(judge.cosines[meta, letter]), "others": others,
-            }  # fmt: skip
+                "letter": str(asked["letter"]),
+                "latent": latent,
+                "meta": meta,
+                "weight": weight,
+                "letter_share": float(share),
+                "points_to": names[points] if points >= 0 else "",
+                "cosine": float(judge.cosines[meta, letter]),
+                "others": others,
+            }
         )
     return found
 

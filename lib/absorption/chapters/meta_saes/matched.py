@@ -19,7 +19,18 @@ from absorption.saes.loader import LoadedSae
 from absorption.stitching.pairs import THRESHOLD, directions
 
 OF_SAE = "latents of the SAE itself"
-COLUMNS = ["meta_latents", "smaller", "kind", "value", "low", "high", "above", "above_low", "above_high", "similar"]
+COLUMNS = [
+    "meta_latents",
+    "smaller",
+    "kind",
+    "value",
+    "low",
+    "high",
+    "above",
+    "above_low",
+    "above_high",
+    "similar",
+]
 
 
 @dataclass(frozen=True)
@@ -75,8 +86,13 @@ def match_smaller(trained: Trained, model: LanguageModel, settings: MetaSettings
             found = _cosines(trained, one, other, settings.seed)
             name = f"{other.d_sae:,} latents"
             table = match_table(found, GAUSSIAN, seed=settings.seed)
-            similar = {kind: np.mean([(cosines >= THRESHOLD).mean() for cosines in sets]) for kind, sets in found.items()}
-            tables.append(table.assign(meta_latents=one.name, smaller=name, similar=table["kind"].map(similar)))
+            similar = {
+                kind: np.mean([(cosines >= THRESHOLD).mean() for cosines in sets])
+                for kind, sets in found.items()
+            }
+            tables.append(
+                table.assign(meta_latents=one.name, smaller=name, similar=table["kind"].map(similar))
+            )
             curves += [
                 share_of_cosines(sets).assign(panel=f"{one.name}, SAE of {name}", kind=kind)
                 for kind, sets in found.items()

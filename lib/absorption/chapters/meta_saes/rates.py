@@ -29,7 +29,18 @@ from absorption.one_sae.study import train_rows
 BEFORE, RANDOM = "the SAE as it is", "random directions"
 KEPT, ANEW = "as before", "chosen anew"
 DEFINITIONS = (FULL_ABSORPTION, FRACTION)
-COLUMNS = ["parts", "main", "definition", "value", "low", "high", "change", "change_low", "change_high", "letters"]
+COLUMNS = [
+    "parts",
+    "main",
+    "definition",
+    "value",
+    "low",
+    "high",
+    "change",
+    "change_low",
+    "change_high",
+    "letters",
+]
 Drawn = tuple[float, np.ndarray]
 
 
@@ -52,19 +63,27 @@ class Rates(Findings):
 
     def claims(self) -> pd.DataFrame:
         """Changes with main latents chosen anew, first ratio."""
-        mine = self.table[(self.table["parts"] == self.first) & (self.table["main"] == ANEW)].set_index("definition")
+        mine = self.table[(self.table["parts"] == self.first) & (self.table["main"] == ANEW)].set_index(
+            "definition"
+        )
         parts = []
         for definition, part in zip(DEFINITIONS, ("full", "fraction"), strict=True):
             row: Any = mine.loc[definition]
             found = Estimate(*(float(row[name]) for name in ("change", "change_low", "change_high")))
-            parts.append(claim("meta-absorption", found, part=part, note=f"{self.n_replaced} latents replaced"))
+            parts.append(
+                claim("meta-absorption", found, part=part, note=f"{self.n_replaced} latents replaced")
+            )
         for main, part in ((ANEW, "full-beyond-random"), (KEPT, "full-beyond-random-kept")):
             parts.append(claim("meta-absorption", self.beyond[main], part=part, note=self.first))
         return pd.concat(parts, ignore_index=True)
 
     def numbers(self) -> Mapping[str, Any]:
         """The rates in short."""
-        told: dict[str, Any] = {"n_replaced": self.n_replaced, "beyond_anew": str(self.beyond[ANEW]), "beyond_kept": str(self.beyond[KEPT])}
+        told: dict[str, Any] = {
+            "n_replaced": self.n_replaced,
+            "beyond_anew": str(self.beyond[ANEW]),
+            "beyond_kept": str(self.beyond[KEPT]),
+        }
         short = {
             (BEFORE, KEPT): "before", (self.first, KEPT): "kept", (self.first, ANEW): "anew",
             (RANDOM, KEPT): "random_kept", (RANDOM, ANEW): "random_anew",
@@ -73,7 +92,9 @@ class Rates(Findings):
             if name := short.get((row["parts"], row["main"])):
                 kind = "full" if row["definition"] == FULL_ABSORPTION else "fraction"
                 told[f"{kind}_{name}"] = str(Estimate(row["value"], row["low"], row["high"]))
-                told[f"{kind}_change_{name}"] = str(Estimate(row["change"], row["change_low"], row["change_high"]))
+                told[f"{kind}_change_{name}"] = str(
+                    Estimate(row["change"], row["change_low"], row["change_high"])
+                )
                 told[f"letters_{name}"] = row["letters"]
         return told
 
@@ -114,7 +135,11 @@ def _main_anew(basis: Basis, evidence: Evidence, settings: MetaSettings) -> Main
     """Main latents by L1 k-sparse probing, as chapter 5 chooses them, among all latents and the new directions."""
     words = basis.study.words
     found = probe_k_sparse(
-        evidence.csr, words.probed.labels, train_rows(words), torch.from_numpy(words.probed.test), seed=words.seed
+        evidence.csr,
+        words.probed.labels,
+        train_rows(words),
+        torch.from_numpy(words.probed.test),
+        seed=words.seed,
     )
     return found.main_latents(settings.f1_jump)
 
@@ -124,7 +149,10 @@ def _drawn(basis: Basis, evidence: Evidence, seed: int) -> dict[str, Drawn]:
     judged = apply_projection_rules(evidence, basis.thresholds)
     return {
         definition: mean_rate_samples(
-            judged[judged["definition"] == definition], basis.letters, seed=seed, stems=basis.study.words.stems
+            judged[judged["definition"] == definition],
+            basis.letters,
+            seed=seed,
+            stems=basis.study.words.stems,
         )
         for definition in DEFINITIONS
     }

@@ -86,9 +86,11 @@ class Trained(Findings):
     def numbers(self) -> Mapping[str, Any]:
         """Sizes, and the shares of either ratio."""
         told: dict[str, Any] = {
-            "n_rows": f"{len(self.rows):,}", "d_model": self.rows.shape[1], "k_on": self.k, "meta_sae_of": self.sae.name,
+            "n_rows": f"{len(self.rows):,}", "d_model": self.rows.shape[1], "k_on": self.k,
+            "meta_sae_of": self.sae.name,
             "n_first": f"{self.first.n_latents:,}", "seeds_first": len(self.first.metas),
             "used_first": f"{np.mean([len(meta.used) for meta in self.first.metas]):.0f}",
+            "least_weight": f"{np.mean([meta.weights.data.min() for meta in self.first.metas]):.2f}",
             "n_last": f"{self.sets[-1].n_latents:,}", "seeds_last": len(self.sets[-1].metas),
         }  # fmt: skip
         for place, one in {"first": self.first, "last": self.sets[-1]}.items():
