@@ -145,7 +145,7 @@ def test_every_baseline_stands_beside_the_meta_saes(
     assert first.loc[RANDOM, "above"] == pytest.approx(above)
     claims = found.claims().set_index("part")
     assert claims.loc["above-random", "value"] == pytest.approx(above)
-    assert claims.loc["share", "value"] == first.loc[META, "value"]
+    assert claims["value"]["share"] == first["value"][META]
     assert found.numbers()["meta_first"].startswith(f"{first.loc[META, 'value']:.1%}")
 
 
