@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -185,3 +186,19 @@ def test_a_wrong_share_is_no_answer() -> None:
     assert not wrong.right
     assert "At a cosine of 0.5 and a threshold of 0.2 it is 1.000 of the row" in wrong.message
     assert not exercises.check_seen(None).right
+
+
+def test_an_sae_that_absorbs_nothing_leaves_every_question_unmeasured() -> None:
+    nothing = replace(basis(), asked=basis().asked.iloc[:0])
+    assert nothing.numbers()["n_absorbing"] == "0"
+    found = chapter.look_for_letters(nothing, settings())
+    assert found.claims()["value"].isna().all()
+    assert found.numbers()["by_direction_absorbing_first"] == "(not measured)"
+    ablated = chapter.remove_parts(nothing, found, settings())
+    assert ablated.claims()["value"].isna().all()
+    assert ablated.numbers()["effect_letter_first"] == "(not measured)"
+    assert ablated.parts.empty
+    rates = chapter.replace_absorbing(nothing, settings())
+    assert rates.n_replaced == 0
+    assert rates.claims()["value"].tolist() == pytest.approx([0.0] * 4)
+    assert chapter.list_latents(nothing, found, settings()).table.empty
