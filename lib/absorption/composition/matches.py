@@ -67,7 +67,7 @@ def match_table(
     return pd.DataFrame(rows, columns=["kind", "value", "low", "high", "above", "above_low", "above_high"])
 
 
-def share_of_cosines(sets: Sequence[np.ndarray], n_points: int = 61) -> pd.DataFrame:
+def share_of_cosines(sets: Sequence[np.ndarray], n_points: int = 31) -> pd.DataFrame:
     """``cosine, share``: the share of directions whose largest cosine is at least that, mean over sets."""
     grid = np.linspace(0, 1, n_points)
     shares = np.mean([(np.sort(one)[None] >= grid[:, None]).mean(1) for one in sets], axis=0)
