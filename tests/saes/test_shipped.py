@@ -22,9 +22,14 @@ from absorption.training.fitness import RULE
 from absorption.training.recipe import SHIPPED_RECIPES, Recipe, find_recipe
 
 FOLDERS = sorted(path.parent for path in (data_root() / "saes").glob("*/cfg.json"))
-EXPLAINED = {"topk-1024-l0-12-layer-6": 0.73, "topk-8192-l0-6-layer-6": 0.76}
-"""Least explained variance of the narrowest and of the sparsest SAE on held-out text: ends of their axes, which the
+EXPLAINED = {
+    "topk-512-l0-12-layer-6": 0.68, "topk-1024-l0-12-layer-6": 0.73, "topk-2048-l0-12-layer-6": 0.77,
+    "topk-8192-l0-6-layer-6": 0.76,
+}  # fmt: skip
+"""Least explained variance of the narrow SAEs and of the sparsest one on held-out text: ends of their axes, which the
 bars of the rest cannot hold for."""
+RECOVERED = {"topk-512-l0-12-layer-6": 0.88}
+"""Least cross-entropy recovered, likewise."""
 LEAST_EXPLAINED = 0.8
 DEAD = {"topk-8192-l0-6-layer-6": 0.17}
 """Of 8,192 latents at L0 6, 1,388 are never on: that end of the axis is not fit by the rule, and its card says so."""
@@ -96,7 +101,7 @@ def test_the_cross_entropy_on_the_card_adds_up_and_most_is_recovered(folder: Pat
     clean, spliced, mean = (found[f"loss_{name}"] for name in ("clean", "spliced", "mean"))
     assert clean < spliced < mean
     assert found["recovered"] == pytest.approx((mean - spliced) / (mean - clean), abs=1e-3)
-    assert found["recovered"] > 0.9
+    assert found["recovered"] > RECOVERED.get(folder.name, 0.9)
 
 
 @shipped

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from tests.several_saes.made_up import (
     MEMBERS,
@@ -154,6 +155,21 @@ def test_numbers_of_more_saes_are_added_to_those_stored_and_new_ones_take_their_
     assert found.stamps["base"]["seconds"] == 1234
     assert found.saes == several_saes.read_sae_family().saes
     assert len(found.saes) == len(MEMBERS)
+
+
+def test_the_numbers_of_an_sae_that_is_shipped_from_now_on_are_added(data: Path, tmp_path: Path) -> None:
+    place = data / stored_numbers.FOLDER
+    for name in ("numbers.parquet", "resamples.parquet"):
+        table = pd.read_parquet(place / name)
+        table[table["sae"] != "deep"].to_parquet(place / name)
+    stamps = json.loads((place / "stamps.json").read_text())
+    del stamps["deep"]
+    (place / "stamps.json").write_text(json.dumps(stamps))
+    with pytest.raises(stored_numbers.StoredNumbersError, match="differ in: deep"):
+        several_saes.read_sae_family()
+    write_run(tmp_path / "of-deep", "deep")
+    several_saes.collect([tmp_path / "of-deep"], add=True)
+    assert len(several_saes.read_sae_family().saes) == len(MEMBERS)
 
 
 def test_without_the_numbers_of_a_shipped_sae_the_family_is_refused(data: Path, tmp_path: Path) -> None:

@@ -88,7 +88,13 @@ def read_sae_family(folder: str | Path = "") -> SaeFamily:
         StoredNumbersError: a file is missing or damaged, SAEs were measured with different parameters, or one does
             not state them, or a shipped SAE is not the one that was measured.
     """
-    place = Path(folder) if folder else data_root() / FOLDER
+    family = _read(Path(folder) if folder else data_root() / FOLDER)
+    if not folder:
+        _check_shipped(family)
+    return family
+
+
+def _read(place: Path) -> SaeFamily:
     try:
         stamps = json.loads((place / "stamps.json").read_text(encoding="utf-8"))
         family = SaeFamily(
@@ -100,8 +106,6 @@ def read_sae_family(folder: str | Path = "") -> SaeFamily:
     except (OSError, ValueError) as error:
         raise StoredNumbersError(f"{place} holds no stored numbers ({error}). Make them: {MAKE}.") from None
     _check_alike(family)
-    if not folder:
-        _check_shipped(family)
     return family
 
 
@@ -134,7 +138,7 @@ def collect(sweeps: Sequence[Path], folder: Path | None = None, *, add: bool = F
         raise StoredNumbersError(f"Measured more than once: {', '.join(twice)}. Give each SAE once.")
     if add:
         new = {sae for sae, *_ in found}
-        found += [one for one in _stored(read_sae_family(folder or "")) if one[0] not in new]
+        found += [one for one in _stored(_read(folder or data_root() / FOLDER)) if one[0] not in new]
     order = sorted(found, key=lambda one: _order(one[0], card_of(one[0], one[1])))
     family = SaeFamily(
         numbers=pd.concat([numbers for _, _, numbers, _ in order], ignore_index=True),

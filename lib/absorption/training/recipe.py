@@ -149,6 +149,8 @@ SHIPPED_RECIPES = (
     at_size(4096),
     at_size(1024),
     replace(at_size(4096), seed=1),
+    at_size(512),
+    at_size(2048),
 )
 """The shipped SAEs, in the order in which ``make saes`` trains them: those that chapters read."""
 
