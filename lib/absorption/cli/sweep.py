@@ -1,4 +1,4 @@
-"""The commands of a sweep: ``prepare``, ``sweep``, ``gather``, ``family``, ``table`` and ``estimate``."""
+"""The commands of a sweep: ``prepare``, ``sweep``, ``gather``, ``family``, ``grid``, ``table`` and ``estimate``."""
 
 from __future__ import annotations
 
@@ -32,6 +32,11 @@ def add_commands(commands: Any) -> None:
         "--add", action="store_true", help="keep stored numbers of SAEs that these sweeps did not measure"
     )
     family.set_defaults(command=_family)
+    grid = commands.add_parser("grid", help="measure trained SAEs of the grid", description=_grid.__doc__)
+    grid.add_argument("folders", type=Path, nargs="+", help="folders of SAEs, or of folders of SAEs")
+    grid.add_argument("--output", type=Path, help="folder of the numbers (default data/results/grid)")
+    grid.add_argument("--model", default="", help="the model that they were trained on (default the book's)")
+    grid.set_defaults(command=_grid)
     table = commands.add_parser("table", help="print a sample table of a SAELens release")
     table.add_argument("release")
     table.add_argument("model", help="the model as chapters load it")
@@ -91,6 +96,20 @@ def _family(options: argparse.Namespace, _rest: list[str]) -> int:
     except ValueError as error:
         return _refuse(error)
     print(f"{len(found.numbers)} numbers of {len(found.saes)} SAEs: {', '.join(found.saes)}")
+    return 0
+
+
+def _grid(options: argparse.Namespace, _rest: list[str]) -> int:
+    """Measure SAEs that `absorption saes ID --output FOLDER` trained, and the shipped ones, on held-out text."""
+    from absorption.models.embedded import EMBEDDED
+    from absorption.models.language_model import load_model
+    from absorption.scaling.collect import collect
+
+    try:
+        found = collect(load_model(options.model or EMBEDDED), options.folders, options.output)
+    except (ValueError, ConnectionError) as error:
+        return _refuse(error)
+    print(f"{len(found.stamps)} SAEs; of the grid are missing: {', '.join(found.missing) or 'none'}")
     return 0
 
 

@@ -59,18 +59,20 @@ def spliced_losses(
     acts = model.residual_stream(windows, site.name)
     shape = acts[:, 1:].shape
     rows = acts[:, 1:].flatten(0, 1).float().cpu()
-    found = {("", CLEAN): _losses(model, site.depth, acts, windows)}
+    found = {("", CLEAN): losses_with(model, site.depth, acts, windows)}
     same: dict[bytes, Any] = {}  # an SAE is the larger of one pair and the smaller of the next
     for name, output in outputs(pairs, rows).items():
         key = output.numpy().tobytes()
         if key not in same:
             replaced = torch.cat([acts[:, :1], output.view(shape).to(acts)], dim=1)
-            same[key] = _losses(model, site.depth, replaced, windows)
+            same[key] = losses_with(model, site.depth, replaced, windows)
         found[name] = same[key]
     return found
 
 
-def _losses(model: LanguageModel, depth: int, acts: Tensor, windows: Tensor, batch: int = 4) -> np.ndarray:
+def losses_with(
+    model: LanguageModel, depth: int, acts: Tensor, windows: Tensor, batch: int = 4
+) -> np.ndarray:
     """Loss of each window with given activations behind a block."""
     if depth == 0:
         raise ValueError("Losses are measured for SAEs behind a block; these read the embedding.")

@@ -1,0 +1,69 @@
+"""A part of the stored numbers, measured again; they are refused if they come out differently."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Int
+from torch import Tensor
+
+from absorption.models.language_model import LanguageModel
+from absorption.saes.loader import LoadedSae
+from absorption.scaling.measure import SQUARES, TEXT, read_batches, table
+from absorption.scaling.stored import MAKE, Grid, StoredGridError
+from absorption.scaling.text import Text, read_text
+
+TOLERANCE = 1e-3
+"""Largest relative difference of a batch's sum that passes. The same machine gives the same sums; another adds in
+another order, which moves a latent at the threshold now and then."""
+
+
+class StaleGridError(StoredGridError):
+    """Stored numbers that come out differently when measured again."""
+
+
+def read_part(model: LanguageModel, grid: Grid, windows: Int[Tensor, "window position"]) -> Text:
+    """The beginning of the text that the stored numbers are of.
+
+    Raises:
+        StaleGridError: another model than the stored numbers'.
+    """
+    if model.weights_hash != grid.text["model_weights_hash"]:
+        raise StaleGridError(
+            f"Stored numbers are of model weights {grid.text['model_weights_hash']}, "
+            f"model {model.name!r} has {model.weights_hash}."
+        )
+    return read_text(model, grid.text["hook_name"], windows)
+
+
+def measure_again(grid: Grid, sae: LoadedSae, text: Text) -> pd.DataFrame:
+    """Text and one SAE, batch by batch.
+
+    Returns:
+        ``sae, quantity, batch, stored, now, difference`` (relative), for as many batches as were read again.
+
+    Raises:
+        StaleGridError: other weights, or a number differs by more than ``TOLERANCE``, or was not stored.
+    """
+    if sae.weights_hash != (stamped := grid.stamps[sae.name]["weights_hash"]):
+        raise StaleGridError(
+            f"Stored numbers of {sae.name} are of weights {stamped}, it has {sae.weights_hash}."
+        )
+    errors, _ = read_batches(sae, text.batches)
+    now = pd.concat([table(TEXT, {SQUARES: text.squares}), errors], ignore_index=True)
+    stored = [_stored(grid, row["sae"], row["quantity"], row["batch"]) for row in now.to_dict("records")]
+    found = now.drop(columns="at").rename(columns={"value": "now"}).assign(stored=stored)
+    found["difference"] = found["now"] / found["stored"] - 1
+    size = found["difference"].abs().fillna(np.inf).to_numpy()
+    worst = found.to_dict("records")[int(size.argmax())]
+    if not abs(worst["difference"]) <= TOLERANCE:
+        raise StaleGridError(
+            f"Stored numbers come out differently, such as {worst['quantity']} of {worst['sae']}: stored "
+            f"{worst['stored']:.6g}, now {worst['now']:.6g}. Make them: {MAKE}."
+        )
+    return found[["sae", "quantity", "batch", "stored", "now", "difference"]].reset_index(drop=True)
+
+
+def _stored(grid: Grid, sae: str, quantity: str, batch: int) -> float:
+    values = grid.values(sae, quantity)
+    return float(values[batch]) if batch < len(values) else float("nan")
