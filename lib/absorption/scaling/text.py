@@ -26,8 +26,8 @@ class Text:
 
     hook_name: str
     windows: Int[Tensor, "window position"]
-    batches: Sequence[Float[Tensor, "row d_model"]]
-    """A few windows each, without BOS and outliers."""
+    batches: Sequence[Tensor]
+    """Each ``row d_model``, of a few windows, without BOS and outliers; not all have the same number of rows."""
 
     @property
     def tokens(self) -> Float[np.ndarray, " batch"]:
