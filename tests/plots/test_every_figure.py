@@ -9,6 +9,7 @@ from tests.plots import (
     of_mediation,
     of_meta_saes,
     of_planted,
+    of_scaling,
     of_stitching,
     of_toys,
 )
@@ -17,7 +18,16 @@ from tests.plots.tables import CASES
 
 from absorption.plots import named
 
-CASES_FROM = (of_absorption, of_letters, of_mediation, of_meta_saes, of_planted, of_stitching, of_toys)
+CASES_FROM = (
+    of_absorption,
+    of_letters,
+    of_mediation,
+    of_meta_saes,
+    of_planted,
+    of_scaling,
+    of_stitching,
+    of_toys,
+)
 
 
 def test_every_plot_function_has_a_case() -> None:

@@ -87,6 +87,19 @@ def test_a_shipped_sae_without_numbers_and_numbers_of_no_recipe_are_named(data: 
         stored.write_grid(odd)
 
 
+def test_the_texts_own_numbers_stay_when_an_sae_is_added_and_a_table_without_them_is_refused(
+    data: Path,
+) -> None:
+    first, second = made_up((BASE, at_size(1024))), made_up((at_size(512),))
+    alone = stored.Grid(second.measured[second.measured["sae"] != measure.TEXT], second.text, second.stamps)
+    found = stored.join([first, alone])
+    assert found.text_values(measure.VARIANCE).tolist() == first.text_values(measure.VARIANCE).tolist()
+    stored.write_grid(found)
+    without = found.measured[found.measured["sae"] != measure.TEXT]
+    with pytest.raises(stored.StoredGridError, match=r"lack those of the text alone"):
+        stored.write_grid(stored.Grid(without, found.text, found.stamps))
+
+
 def test_no_numbers_say_how_to_make_them(tmp_path: Path) -> None:
     with pytest.raises(stored.StoredGridError, match=r"holds no stored numbers .*absorption grid FOLDER"):
         stored.read_grid(tmp_path)
@@ -121,22 +134,24 @@ def test_measured_numbers_are_those_of_the_sae_itself_and_pass_when_measured_aga
     )
     at_k = grid.values("mine", measure.KEPT_ERROR, 12)
     assert len(at_k) == len(text.batches)
-    part = again.read_part(model, grid, windows[:8])
-    found = again.measure_again(grid, sae, part)
-    assert len(found) == 3 * len(part.batches)
+    part = again.read_part(model, grid, windows, 100)
+    assert len(part.windows) == 8  # whole batches
+    found = again.check_again(grid, sae, part)
+    n_kept = len(measure.KEPT) - 2  # of 24 latents no more can be kept
+    assert len(found) == (3 + 4 + n_kept) * len(part.batches)
     assert found["difference"].abs().max() < 1e-6
     wrong = grid.measured.assign(
         value=lambda t: t["value"].where(t["quantity"] != measure.ERROR, t["value"] * 1.01)
     )
     with pytest.raises(again.StaleGridError, match=r"such as error of mine: stored"):
-        again.measure_again(stored.Grid(wrong, grid.text, grid.stamps), sae, part)
+        again.check_again(stored.Grid(wrong, grid.text, grid.stamps), sae, part)
     with pytest.raises(again.StaleGridError, match=r"are of weights other"):
-        again.measure_again(
+        again.check_again(
             stored.Grid(grid.measured, grid.text, {"mine": {"weights_hash": "other"}}), sae, part
         )
     with pytest.raises(again.StaleGridError, match=r"model weights other"):
         again.read_part(
-            model, stored.Grid(grid.measured, grid.text | {"model_weights_hash": "other"}, {}), windows
+            model, stored.Grid(grid.measured, grid.text | {"model_weights_hash": "other"}, {}), windows, 100
         )
 
 

@@ -212,6 +212,17 @@ class MetaSettings(StudySettings):
         return self
 
 
+class ScalingSettings(Settings):
+    """Chapter "Scaling TopK"."""
+
+    device: Device
+    seed: NonNegativeInt
+    grid_folder: str
+    n_resamples: int = Field(ge=20)
+    n_fits: int = Field(ge=10)
+    checked_tokens: NonNegativeInt
+
+
 class ReportSettings(ComparedSettings):
     """One SAE in short."""
 

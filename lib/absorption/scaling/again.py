@@ -9,9 +9,18 @@ from torch import Tensor
 
 from absorption.models.language_model import LanguageModel
 from absorption.saes.loader import LoadedSae
-from absorption.scaling.measure import SQUARES, TEXT, read_batches, table
+from absorption.scaling.measure import (
+    N_KEPT_BATCHES,
+    SQUARES,
+    TEXT,
+    kept_table,
+    read_batches,
+    refined_table,
+    table,
+)
 from absorption.scaling.stored import MAKE, Grid, StoredGridError
 from absorption.scaling.text import Text, read_text
+from absorption.stitching.measure import WINDOWS_AT_ONCE
 
 TOLERANCE = 1e-3
 """Largest relative difference of a batch's sum that passes. The same machine gives the same sums; another adds in
@@ -22,8 +31,16 @@ class StaleGridError(StoredGridError):
     """Stored numbers that come out differently when measured again."""
 
 
-def read_part(model: LanguageModel, grid: Grid, windows: Int[Tensor, "window position"]) -> Text:
-    """The beginning of the text that the stored numbers are of.
+def read_part(
+    model: LanguageModel, grid: Grid, windows: Int[Tensor, "window position"], n_tokens: int
+) -> Text:
+    """The beginning of the text that the stored numbers are of, in whole batches.
+
+    Args:
+        model: what the SAEs were trained on.
+        grid: stored numbers.
+        windows: the text from its beginning.
+        n_tokens: about as many tokens; at least one batch.
 
     Raises:
         StaleGridError: another model than the stored numbers'.
@@ -33,14 +50,15 @@ def read_part(model: LanguageModel, grid: Grid, windows: Int[Tensor, "window pos
             f"Stored numbers are of model weights {grid.text['model_weights_hash']}, "
             f"model {model.name!r} has {model.weights_hash}."
         )
-    return read_text(model, grid.text["hook_name"], windows)
+    n_batches = max(1, n_tokens // (WINDOWS_AT_ONCE * windows.shape[1]))
+    return read_text(model, grid.text["hook_name"], windows[: n_batches * WINDOWS_AT_ONCE])
 
 
-def measure_again(grid: Grid, sae: LoadedSae, text: Text) -> pd.DataFrame:
+def check_again(grid: Grid, sae: LoadedSae, text: Text) -> pd.DataFrame:
     """Text and one SAE, batch by batch.
 
     Returns:
-        ``sae, quantity, batch, stored, now, difference`` (relative), for as many batches as were read again.
+        ``sae, quantity, at, batch, stored, now, difference`` (relative), for as many batches as were read again.
 
     Raises:
         StaleGridError: other weights, or a number differs by more than ``TOLERANCE``, or was not stored.
@@ -50,9 +68,14 @@ def measure_again(grid: Grid, sae: LoadedSae, text: Text) -> pd.DataFrame:
             f"Stored numbers of {sae.name} are of weights {stamped}, it has {sae.weights_hash}."
         )
     errors, _ = read_batches(sae, text.batches)
-    now = pd.concat([table(TEXT, {SQUARES: text.squares}), errors], ignore_index=True)
-    stored = [_stored(grid, row["sae"], row["quantity"], row["batch"]) for row in now.to_dict("records")]
-    found = now.drop(columns="at").rename(columns={"value": "now"}).assign(stored=stored)
+    parts = [table(TEXT, {SQUARES: text.squares}), errors, refined_table(sae, text.batches)]
+    if sae.sae.cfg.architecture() == "topk":
+        parts.append(kept_table(sae, text.batches[:N_KEPT_BATCHES]))
+    now = pd.concat(parts, ignore_index=True)
+    stored = [
+        _stored(grid, row["sae"], row["quantity"], row["at"], row["batch"]) for row in now.to_dict("records")
+    ]
+    found = now.rename(columns={"value": "now"}).assign(stored=stored)
     found["difference"] = found["now"] / found["stored"] - 1
     size = found["difference"].abs().fillna(np.inf).to_numpy()
     worst = found.to_dict("records")[int(size.argmax())]
@@ -61,9 +84,9 @@ def measure_again(grid: Grid, sae: LoadedSae, text: Text) -> pd.DataFrame:
             f"Stored numbers come out differently, such as {worst['quantity']} of {worst['sae']}: stored "
             f"{worst['stored']:.6g}, now {worst['now']:.6g}. Make them: {MAKE}."
         )
-    return found[["sae", "quantity", "batch", "stored", "now", "difference"]].reset_index(drop=True)
+    return found[["sae", "quantity", "at", "batch", "stored", "now", "difference"]].reset_index(drop=True)
 
 
-def _stored(grid: Grid, sae: str, quantity: str, batch: int) -> float:
-    values = grid.values(sae, quantity)
+def _stored(grid: Grid, sae: str, quantity: str, at: int, batch: int) -> float:
+    values = grid.values(sae, quantity, at)
     return float(values[batch]) if batch < len(values) else float("nan")

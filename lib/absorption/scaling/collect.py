@@ -8,7 +8,6 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 from tqdm.auto import tqdm
 
 from absorption.base import cache
@@ -17,7 +16,7 @@ from absorption.saes.loader import LOCAL, SHIPPED, LoadedSae, load_sae
 from absorption.saes.shipped import shipped_folder
 from absorption.scaling.measure import measure_sae, text_table
 from absorption.scaling.stored import Grid, StoredGridError, join, read_grid, shipped_members, write_grid
-from absorption.scaling.text import Text, read_text
+from absorption.scaling.text import N_TOKENS, Text, read_text
 from absorption.training import corpus
 from absorption.training.card import machine
 from absorption.training.recipe import BASE
@@ -51,7 +50,7 @@ def collect(model: LanguageModel, folders: Sequence[Path], output: Path | None =
     if old is not None and old.text == grid.text:
         grid = join([old, grid])
     for sae, folder in tqdm(new.items(), desc="Grid", unit="SAE"):
-        grid = join([grid, measured(model, load(model, sae, folder), text, _card(folder))])
+        grid = join([grid, measured(model, load(model, sae, folder), text, _card(folder), grid.text)])
         if set(shipped_members()) <= set(grid.stamps):
             write_grid(grid, output)
     return grid
@@ -89,7 +88,7 @@ def _windows(model: LanguageModel) -> Any:
     windows = corpus.load_windows(
         model.tokenizer, model.tokenizer_hash, n_train=0, n_held_out=BASE.n_held_out, length=BASE.context
     )
-    return windows.held_out
+    return windows.held_out[: -(-N_TOKENS // BASE.context)]
 
 
 def describe(model: LanguageModel, text: Text) -> dict[str, Any]:
@@ -107,7 +106,9 @@ def load(model: LanguageModel, sae: str, folder: Path) -> LoadedSae:
     return load_sae(LOCAL, sae, model, path=str(folder))
 
 
-def measured(model: LanguageModel, sae: LoadedSae, text: Text, card: dict[str, Any]) -> Grid:
+def measured(
+    model: LanguageModel, sae: LoadedSae, text: Text, card: dict[str, Any], stamp_of_text: dict[str, Any]
+) -> Grid:
     """One SAE's numbers with their stamp.
 
     Raises:
@@ -135,4 +136,4 @@ def measured(model: LanguageModel, sae: LoadedSae, text: Text, card: dict[str, A
         "machine": machine(),
         "packages": cache.versions(),
     }
-    return Grid(pd.DataFrame(rows), {}, {sae.name: stamp})
+    return Grid(rows, stamp_of_text, {sae.name: stamp})

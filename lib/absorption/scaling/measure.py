@@ -30,11 +30,11 @@ TOKENS, VARIANCE, SQUARES, CLEAN, MEAN = "tokens", "variance", "squares", "loss 
 ERROR, ACTIVE, LOSS, KEPT_ERROR = "error", "active", "loss", "error by latents kept"
 ORIGINAL, REFINED = "original activations", "refined activations"
 ORIGINAL_ERROR, REFINED_ERROR = "original error", "refined error"
-KEPT = (3, 6, 12, 24, 48, 96, 192)
+KEPT = (3, 6, 12, 24, 48, 96)
 """Numbers of latents kept at test time."""
-N_KEPT_BATCHES = 24
+N_KEPT_BATCHES = 12
 """First batches that are read with other numbers of latents."""
-N_REFINED_BATCHES, N_REFINED_ROWS = 24, 40
+N_REFINED_BATCHES, N_REFINED_ROWS = 12, 40
 """First batches of which activations are refined, and rows of each."""
 
 

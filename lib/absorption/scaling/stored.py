@@ -21,7 +21,7 @@ from jaxtyping import Float
 from absorption.base import cache
 from absorption.base.data import data_root
 from absorption.saes.shipped import shipped_card, shipped_ids
-from absorption.scaling.measure import COLUMNS, TEXT
+from absorption.scaling.measure import COLUMNS, TEXT, TOKENS
 from absorption.training.corpus import CORPUS
 from absorption.training.recipe import BASE, EVERY_RECIPE, GRID, Recipe, find_recipe
 
@@ -120,6 +120,8 @@ def check(grid: Grid) -> None:
         StoredGridError: the first thing that differs, with both values.
     """
     _same("text", "corpus", grid.text["corpus"], CORPUS.sha256)
+    if len(grid.text_values(TOKENS)) == 0:
+        raise StoredGridError(f"Stored numbers lack those of the text alone. Make them: {MAKE}.")
     known = {recipe.sae_id for recipe in EVERY_RECIPE}
     measured = set(map(str, grid.measured["sae"].unique())) - {TEXT}
     if odd := sorted((measured ^ set(grid.stamps)) | (set(grid.stamps) - known)):
@@ -144,7 +146,7 @@ def shipped_members() -> list[str]:
 
 def join(grids: Sequence[Grid]) -> Grid:
     """Several SAEs on one text; of an SAE that is in several the last one's numbers."""
-    last = {sae: place for place, grid in enumerate(grids) for sae in [TEXT, *grid.stamps]}
+    last = {str(sae): place for place, grid in enumerate(grids) for sae in grid.measured["sae"].unique()}
     parts = [
         grid.measured[[last.get(sae) == place for sae in grid.measured["sae"]]]
         for place, grid in enumerate(grids)

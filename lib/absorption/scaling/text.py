@@ -16,7 +16,10 @@ from absorption.models.language_model import LanguageModel
 from absorption.stitching.measure import text_rows
 from absorption.stitching.splicing import losses_with
 
-N_LOSS_WINDOWS = 64
+N_TOKENS = 40_000
+"""Tokens of held-out text that every SAE of the grid reads. They are the same for all, so that what is left to chance
+is much less than the distance of an SAE from the law."""
+N_LOSS_WINDOWS = 32
 """Windows on which next-token loss is measured."""
 
 
