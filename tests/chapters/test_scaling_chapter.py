@@ -100,7 +100,7 @@ def test_errors_that_bend_down_in_k_are_told_by_the_law_s_misses(monkeypatch: py
     value = table["value"].where(table["quantity"] != "error", table["value"] * bend)
     bent = Grid(table.assign(value=value), found.grid.text, found.grid.stamps)
     monkeypatch.setattr(numbers, "read_grid", lambda _folder: bent)
-    misses = chapter.fit_law(chapter.read_numbers(settings())).misses.set_index("k")
+    misses: Any = chapter.fit_law(chapter.read_numbers(settings())).misses.set_index("k")
     assert misses.loc[24, "highest"] < 0 < min(misses.loc[6, "lowest"], misses.loc[96, "lowest"])
     assert misses["widths"].tolist() == [6] * 5
 
