@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import nbformat
 import pandas as pd
 import pytest
 from tests.plots.reading import drawn_series
@@ -54,7 +55,7 @@ def test_pages_on_other_saes_become_a_part_of_the_book(tmp_path: Path) -> None:
     root.mkdir()
     (root / "_toc.yml").write_text("format: jb-book\nroot: book/intro\nparts: []\n")
     (output / stage.YOUR_SAES).mkdir(parents=True)
-    (output / stage.YOUR_SAES / "mine.ipynb").write_text("{}")
+    nbformat.write(nbformat.v4.new_notebook(), output / stage.YOUR_SAES / "mine.ipynb")
     source = tmp_path / "source"
     source.mkdir()
     stage._stage_toc(root, output / stage.YOUR_SAES, source)

@@ -59,6 +59,7 @@ class Sizes:
             ACTIVATIONS: self.n_words * passed,
             PROBES: self.n_words * self.d_model,
             ENCODING: self.n_words * self.d_model * self.d_sae,
+            "meta-saes": float(self.d_model * self.d_sae),
             **dict.fromkeys(ABLATIONS, above),
             AT_ALL_DEPTHS[ACTIVATIONS]: self.n_words * self.block_parameters,
             AT_ALL_DEPTHS[PROBES]: self.n_words * self.d_model * self.n_layers,
