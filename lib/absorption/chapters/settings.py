@@ -90,6 +90,7 @@ class AbsorptionSettings(MainLatentSettings):
     min_lead: PositiveFloat
     min_share: float = Field(gt=0, le=1)
     scale_words: int = Field(ge=20)
+    control_words: Positive
     baseline_words: Positive
     text_tokens: NonNegativeInt
 

@@ -39,9 +39,9 @@ class Control(Findings):
     """What is left of the absorbing latents' effects without each direction."""
 
     table: pd.DataFrame
-    """As ``definitions.control_table`` gives it."""
+    """As ``definitions.control_table`` gives it, on a sample of the absorbed words."""
     left: Estimate
-    """Share of the effect that is left without the pattern of the letter's probe."""
+    """Share of the effect that is left without the pattern of the letter's probe, on all absorbed words."""
     n_absorbed: int
 
     def tables(self) -> Mapping[str, pd.DataFrame]:
@@ -59,7 +59,7 @@ class Control(Findings):
 
 
 def take_the_letter_out(basis: Basis, absorbed: pd.DataFrame, settings: AbsorptionSettings) -> Control:
-    """Remove the absorbing latents again, without one direction.
+    """Remove the absorbing latents again, without one direction: that of the claim on all words, all others on some.
 
     Args:
         basis: the chapter's own SAE on its words.
@@ -67,5 +67,6 @@ def take_the_letter_out(basis: Basis, absorbed: pd.DataFrame, settings: Absorpti
         settings: the chapter's.
     """
     published = {REFERENCE_OUT: basis.mine.words.probed.under(REFERENCE).probes.directions}
-    table = control_table(basis.engine, basis.evidence, absorbed, others=published, seed=settings.seed)
+    some = absorbed.sample(min(settings.control_words, len(absorbed)), random_state=settings.seed)
+    table = control_table(basis.engine, basis.evidence, some, others=published, seed=settings.seed)
     return Control(table, control_share(absorbed, seed=settings.seed), len(absorbed))
