@@ -240,3 +240,10 @@ def test_workflows_run_make_targets_only_and_those_exist() -> None:
     for name, command in commands:
         assert re.fullmatch(r"make [a-z-]+", command), f"{name} runs {command!r}"
         assert command.removeprefix("make ") in targets
+
+
+def test_links_between_pages_name_no_heading_since_headings_have_no_address_in_the_book() -> None:
+    pages = [*(ROOT / "notebooks").glob("*.ipynb"), *(ROOT / "book").glob("*.md")]
+    assert len(pages) > 20
+    for page in pages:
+        assert not re.findall(r"\]\([^)\s]*\.(?:md|ipynb)#[^)]*\)", page.read_text(encoding="utf-8")), page
