@@ -163,8 +163,8 @@ UNSHIPPED_RECIPES = (
     replace(BASE, architecture="matryoshka", matryoshka_widths=(256, 768, 1792, 3840, 8192)),
     replace(BASE, **AS_STANDARD),
 )
-"""Not shipped, to keep the project small: anyone can train them. Numbers are stored of those in
-``data/results/family``; the others have not been measured."""
+"""Not shipped, to keep the project small: anyone can train them. Absorption rates are stored of those in
+``data/results/family``, errors of those in ``data/results/grid``; the others have not been measured."""
 
 DEAD_RUNS = (
     replace(BASE, aux_coefficient=0.0),
