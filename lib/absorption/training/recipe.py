@@ -162,6 +162,11 @@ UNSHIPPED_RECIPES = (
     replace(BASE, architecture="batchtopk"),
     replace(BASE, architecture="matryoshka", matryoshka_widths=(256, 768, 1792, 3840, 8192)),
     replace(BASE, **AS_STANDARD),
+    replace(at_size(512), seed=1),
+    replace(at_size(512), seed=2),
+    replace(at_size(8192, 6), seed=1),
+    replace(at_size(8192, 96), seed=1),
+    replace(BASE, architecture="batchtopk", seed=1),
 )
 """Not shipped, to keep the project small: anyone can train them. Absorption rates are stored of those in
 ``data/results/family``, errors of those in ``data/results/grid``; the others have not been measured."""
