@@ -32,7 +32,7 @@ $(STAMP): requirements.lock pyproject.toml
 	@touch $@
 
 book: $(STAMP)  ## Run the notebooks and build the book; prints where index.html is
-	@$(BIN)/absorption book
+	@$(BIN)/absorption book $(if $(AT_ONCE),--at-once $(AT_ONCE))
 
 test: lint $(SWEEP_STAMP)  ## Lint, types, tests, and the notebooks at smoke size
 	@OMP_NUM_THREADS=1 THP_MEM_ALLOC_ENABLE=1 $(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile \

@@ -14,7 +14,7 @@ from absorption.base import cache
 from absorption.base.settings import Settings
 from absorption.claims import catalogue
 from absorption.cli import main
-from absorption.runner import book, execute
+from absorption.runner import book, execute, kernels
 
 TOC = """\
 format: jb-book
@@ -68,15 +68,21 @@ class Clone:
         return output / "html" / "index.html"
 
     def run(
-        self, source: Path, out: Path, values: Mapping[str, Any], variables: Mapping[str, str]
+        self,
+        source: Path,
+        out: Path,
+        values: Mapping[str, Any],
+        variables: Mapping[str, str],
+        among: kernels.Kernels,
     ) -> execute.Outcome:
         """Stands in for a kernel: a page, and one table a chapter."""
-        assert variables == {"ABSORPTION_BOOK": "1"}
+        assert variables["ABSORPTION_BOOK"] == "1"
         self.ran.append(source.stem)
         cache.write_text(out, f"page of {source.stem} as {nbformat.read(source, 4).cells[0].source}")
-        cache.write_text(Path(values["results_dir"]) / f"{source.stem}.parquet", f"results of {source.stem}")
+        table = Path(values["results_dir"]) / f"{source.stem}.parquet"
+        cache.write_text(table, f"results of {source.stem}")
         error = "failed on purpose" if source.stem in self.failing else ""
-        return execute.Outcome(out, None, error, {"seconds": 1.0})
+        return execute.Outcome(out, None, error, {"seconds": 1.0}, [table.resolve()])
 
     def write(self, stem: str, source: str = "", **metadata: Any) -> None:
         """A notebook of the clone."""
@@ -236,7 +242,9 @@ def test_threads_that_wait_sleep_unless_the_user_says_otherwise(
         monkeypatch.delenv("OMP_WAIT_POLICY")
     seen = []
     monkeypatch.setattr(
-        book, "make", lambda root, output: (seen.append(os.environ["OMP_WAIT_POLICY"]), (output, []))[1]
+        book,
+        "make",
+        lambda root, output, at_once: (seen.append(os.environ["OMP_WAIT_POLICY"]), (output, []))[1],
     )
     assert main.main(["book", "--output", str(clone.output)]) == 0
     assert seen == [expected]
@@ -246,7 +254,7 @@ def test_the_command_ends_by_printing_where_the_index_is(
     clone: Clone, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("absorption.base.repository.root", lambda: clone.root)
-    monkeypatch.setattr(book, "make", lambda root, output: (output / "html" / "index.html", []))
+    monkeypatch.setattr(book, "make", lambda root, output, at_once: (output / "html" / "index.html", []))
     assert main.main(["book", "--output", str(clone.output)]) == 0
     assert capsys.readouterr().out.splitlines()[-1] == str(clone.output / "html" / "index.html")
 

@@ -78,11 +78,11 @@ class Settings(BaseModel):
             raise ValueError(f"table name {name!r}: allowed are letters, digits, '-' and '_'.")
         if not self.results_dir:
             return None
-        from absorption.base import cache
+        from absorption.base import cache, written
 
         path = Path(self.results_dir) / f"{name}.parquet"
         cache.write_table(path, table)
-        return path
+        return written.report(path)
 
     def note_told(self, number: str, step: str) -> None:
         """Note which step of the page told a number for its text; the same step may tell it again.

@@ -10,7 +10,7 @@ import json
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -23,14 +23,20 @@ VARIABLE = "ABSORPTION_TIMINGS"
 
 
 class PeakMemory:
-    """Largest resident memory of this process and all its children while the context is open.
+    """Largest resident memory of some processes together while the context is open.
 
     Sampled, so a peak shorter than the interval can be missed; pages that processes share count twice.
     """
 
-    def __init__(self, interval: float = 0.25) -> None:
-        """``interval``: seconds between samples."""
+    def __init__(
+        self, interval: float = 0.25, processes: Callable[[], list[psutil.Process]] | None = None
+    ) -> None:
+        """Args:
+        interval: seconds between samples.
+        processes: asked for whom to count at every sample; None: this process and all its children.
+        """
         self.peak_bytes = 0
+        self._processes = processes or _this_and_children
         self._interval = interval
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
@@ -52,14 +58,18 @@ class PeakMemory:
             self._sample()
 
     def _sample(self) -> None:
-        me = psutil.Process()
         total = 0
-        for process in (me, *me.children(recursive=True)):
+        for process in self._processes():
             try:
                 total += process.memory_info().rss
             except psutil.NoSuchProcess:
                 continue  # it ended between the two calls
         self.peak_bytes = max(self.peak_bytes, total)
+
+
+def _this_and_children() -> list[psutil.Process]:
+    me = psutil.Process()
+    return [me, *me.children(recursive=True)]
 
 
 @contextmanager

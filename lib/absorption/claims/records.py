@@ -53,9 +53,11 @@ def record(
         names = ("measured", "low", "high")
         numbers = {name: _or_none(value) for name, value in zip(names, values, strict=True)}
         entry = {"id": claim, "part": part, **numbers, "verdict": verdict, "note": note}
-        from absorption.base import cache
+        from absorption.base import cache, written
 
-        cache.write_json(_path(Path(settings.results_dir), claim, part), entry)
+        path = _path(Path(settings.results_dir), claim, part)
+        cache.write_json(path, entry)
+        written.report(path)
     return verdict
 
 

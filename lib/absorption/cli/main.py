@@ -61,6 +61,10 @@ def _parser() -> argparse.ArgumentParser:
     run.set_defaults(command=_run)
     book = commands.add_parser("book", help="run what changed and build the HTML", description=_book.__doc__)
     book.add_argument("--output", type=Path, default=Path("_build"), help="folder of what is made")
+    book.add_argument(
+        "--at-once", type=int, default=0, metavar="N",
+        help="notebooks side by side; 0: two where cores and memory suffice (10 GB free), else one",
+    )  # fmt: skip
     book.set_defaults(command=_book)
     saes = commands.add_parser("saes", help="train the shipped SAEs", add_help=False)
     saes.set_defaults(command=_saes, takes_rest=True)
@@ -114,10 +118,15 @@ def _run(options: argparse.Namespace, _rest: list[str]) -> int:
 def _book(options: argparse.Namespace, _rest: list[str]) -> int:
     """Run the notebooks whose inputs changed and build the HTML; the last line says where it is."""
     from absorption.base import repository
-    from absorption.runner import book, stage
+    from absorption.runner import book, stage, workers
 
     try:
-        index, errors = book.make(repository.root(), options.output)
+        at_once = workers.check(options.at_once)
+    except ValueError as error:
+        print(error, file=sys.stderr)
+        return REFUSED
+    try:
+        index, errors = book.make(repository.root(), options.output, at_once=at_once)
     except stage.BookError as error:
         print(error, file=sys.stderr)
         return FAILED

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,7 +18,8 @@ from absorption import claims
 from absorption.base import cache, repository
 from absorption.base.data import data_root
 from absorption.plots.show import BOOK
-from absorption.runner import execute, parameters, stage
+from absorption.runner import execute, kernels, parameters, stage
+from absorption.runner.workers import Workers
 
 READS_RESULTS = "reads_results"
 """Metadata flag (``absorption: {reads_results: true}``) of a page made of the other chapters' results."""
@@ -49,7 +51,10 @@ class Folders:
 
 
 def make(
-    root: Path, output: Path, build: Callable[[Path, Path, Path], Path] = stage.build_book
+    root: Path,
+    output: Path,
+    build: Callable[[Path, Path, Path], Path] = stage.build_book,
+    at_once: int = 1,
 ) -> tuple[Path | None, list[str]]:
     """Run what changed, write ``claims.json``, and build the HTML if every notebook ran.
 
@@ -57,6 +62,7 @@ def make(
         root: the repository, with ``_toc.yml`` and ``notebooks/``.
         output: folder for everything that is made.
         build: from (folder of executed notebooks, output, root) to ``index.html``.
+        at_once: how many notebooks run side by side.
 
     Returns:
         Path of ``index.html`` (None if a notebook failed), and one error a failed notebook.
@@ -67,14 +73,14 @@ def make(
     chapters = [name for name in names if not _reads_results(root, name)]
     readers = [name for name in names if name not in chapters]
     common = _common_inputs()
-    errors = _bring_up_to_date(root, folders, chapters, common)
+    errors = _bring_up_to_date(root, folders, chapters, common, at_once)
     if errors and readers:
         print(f"not run, because it needs the others: {', '.join(readers)}", flush=True)
     else:
         common["results"] = {name: read_stamp(folders, name)["results"] for name in chapters}
         yours = folders.results / stage.YOUR_SAES
         common["yours"] = _tree(yours) if yours.is_dir() else {}
-        errors += _bring_up_to_date(root, folders, readers, common)
+        errors += _bring_up_to_date(root, folders, readers, common, at_once)
     write_claims(folders)
     return (None if errors else build(folders.executed, output, root)), errors
 
@@ -104,44 +110,87 @@ def toc_notebooks(root: Path) -> list[str]:
     return [page for page in pages if (root / f"{page}.ipynb").exists()]
 
 
-def _bring_up_to_date(root: Path, folders: Folders, names: list[str], common: dict[str, Any]) -> list[str]:
+def _bring_up_to_date(
+    root: Path, folders: Folders, names: list[str], common: dict[str, Any], at_once: int
+) -> list[str]:
     """Run the notebooks whose inputs changed, all of them even if one fails. Returns the errors."""
-    errors = []
+    jobs = []
     for position, name in enumerate(names, start=1):
         label = f"[{position}/{len(names)}] {name}"
         key = cache.key_of({**common, "notebook": cache.file_sha256(root / f"{name}.ipynb")})
         if _is_current(folders, name, key):
             print(f"{label}: unchanged", flush=True)
-            continue
-        print(f"{label}: running", flush=True)
+        else:
+            jobs.append(_Job(name, label, key, needs_model="model" in _declared(root, name)))
+    among = kernels.Kernels()
+    variables = {BOOK: "1"} | ({} if at_once == 1 else _threads(at_once))
+
+    def work(job: _Job) -> str:
+        _say(f"{job.label}: running")
         start = time.perf_counter()
-        error = _run(root, folders, name, key)
-        errors += [error] if error else []
-        print(f"{label}: {'FAILED' if error else 'done'}, {time.perf_counter() - start:.0f} s", flush=True)
-    return errors
+        error = _run(root, folders, job, variables, among)
+        print(
+            f"{job.label}: {'FAILED' if error else 'done'}, {time.perf_counter() - start:.0f} s", flush=True
+        )
+        return error
+
+    errors = Workers(work, lambda job: job.needs_model, among.stop).run(jobs, at_once)
+    return [error for error in errors if error]
 
 
-def _run(root: Path, folders: Folders, name: str, key: str) -> str:
+@dataclass(frozen=True)
+class _Job:
+    """A notebook that must run."""
+
+    name: str
+    label: str
+    key: str
+    needs_model: bool
+    """The language model's notebooks share what they compute of it, and are the large ones."""
+
+
+def _say(line: str) -> None:
+    """In one piece: two notebooks may speak at once."""
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+def _threads(at_once: int) -> dict[str, str]:
+    """The cores' threads, shared out among the kernels, unless the user has said how many."""
+    threads = max(1, (os.cpu_count() or 1) // at_once)
+    return {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", str(threads))}
+
+
+def _run(root: Path, folders: Folders, job: _Job, variables: dict[str, str], among: kernels.Kernels) -> str:
     """Run one notebook; its record is written only if it succeeded. Returns the error, or nothing."""
+    name = job.name
     source = root / f"{name}.ipynb"
     _forget(folders, name)
-    before = _times(folders.results)
     try:
-        defaults = parameters.declared(parameters.read_notebook(source))
-        values = {"results_dir": _as_seen_from_here(folders.results)} if "results_dir" in defaults else {}
+        values = (
+            {"results_dir": _as_seen_from_here(folders.results)}
+            if "results_dir" in _declared(root, name)
+            else {}
+        )
         # In the book figures are drawings in the page; see plots.show.
-        outcome = execute.run(source, folders.page(name), values, variables={BOOK: "1"})
+        outcome = execute.run(source, folders.page(name), values, variables=variables, among=among)
     except parameters.ParameterError as error:
         return f"{name}: {error}"
-    after = _times(folders.results)
-    written = [path for path, changed in after.items() if before.get(path) != changed]
-    files = {path: cache.file_sha256(folders.results / path) for path in written}
+    files = {_within(path, folders.results): cache.file_sha256(path) for path in outcome.written}
     if outcome.error:
         _write_record(folders, name, {"key": "", "results": files})  # so that the next run removes them
         return outcome.error
     page = cache.file_sha256(folders.page(name))
-    _write_record(folders, name, {**outcome.stamp, "key": key, "page": page, "results": files})
+    _write_record(folders, name, {**outcome.stamp, "key": job.key, "page": page, "results": files})
     return ""
+
+
+def _declared(root: Path, name: str) -> dict[str, Any]:
+    return parameters.declared(parameters.read_notebook(root / f"{name}.ipynb"))
+
+
+def _within(path: Path, folder: Path) -> str:
+    return path.relative_to(folder.resolve()).as_posix()
 
 
 def _is_current(folders: Folders, name: str, key: str) -> bool:
@@ -205,15 +254,10 @@ def _as_seen_from_here(path: Path) -> str:
 
 
 def _tree(folder: Path) -> dict[str, str]:
-    return {path: cache.file_sha256(folder / path) for path in _times(folder)}
-
-
-def _times(folder: Path) -> dict[str, int]:
-    """Time of change of every file, hidden ones and bytecode left out, in order of path."""
+    """Hash of every file, hidden ones and bytecode left out, in order of path."""
     found = sorted(path for path in folder.rglob("*") if path.is_file())
     names = {path.relative_to(folder): path for path in found}
-    wanted = {name: path for name, path in names.items() if not _is_hidden(name)}
-    return {name.as_posix(): path.stat().st_mtime_ns for name, path in wanted.items()}
+    return {name.as_posix(): cache.file_sha256(path) for name, path in names.items() if not _is_hidden(name)}
 
 
 def _is_hidden(path: Path) -> bool:

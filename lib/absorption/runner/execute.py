@@ -9,14 +9,15 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import nbformat
+import psutil
 from nbformat import NotebookNode
 
-from absorption.base import batches, locks, timing
+from absorption.base import batches, locks, timing, written
 from absorption.runner import clean, glued, kernels, parameters, stamp
 
 INJECTED_ID = "injected-parameters"
@@ -35,6 +36,8 @@ class Outcome:
     """Empty, or what failed in two lines at most."""
     stamp: dict[str, Any]
     """See ``stamp.make``."""
+    written: list[Path] = field(default_factory=list)
+    """Tables and claims among its results."""
 
 
 def prepare(source: Path, values: Mapping[str, Any]) -> NotebookNode:
@@ -65,6 +68,7 @@ def run(
     progress: bool = False,
     variables: Mapping[str, str] | None = None,
     numbers_in_text: bool = False,
+    among: kernels.Kernels | None = None,
 ) -> Outcome:
     """Run a notebook in its own kernel, in the current folder, and write the page to ``out``.
 
@@ -88,13 +92,18 @@ def run(
     with _alone(out):
         with tempfile.TemporaryDirectory(prefix="absorption-run-") as folder:
             scratch = Path(folder)
-            reports = scratch / "timings"
+            reports, listing = scratch / "timings", scratch / "written"
             start = time.perf_counter()
-            given = {timing.VARIABLE: str(reports), **_of_format(out), **(variables or {})}
-            with environment(given), timing.PeakMemory() as memory:
-                page, headline = _execute(prepare(source, values), scratch, source.stem, progress)
+            given = {timing.VARIABLE: str(reports), written.VARIABLE: str(listing)}
+            given |= {**_of_format(out), **(variables or {})}
+            with (
+                (among or kernels.Kernels()).one(scratch / "stderr", given) as kernel,
+                timing.PeakMemory(processes=lambda: [psutil.Process(), *kernel.processes()]) as memory,
+            ):
+                page, headline = _execute(prepare(source, values), scratch, source.stem, progress, kernel)
             stages = timing.total(timing.read(reports))
-            died = kernels.last_words(scratch / "stderr") if headline else ""
+            files = written.read(listing)
+            died = kernel.last_words() if headline else ""
         loaded = stamp.collect(page)
         facts = stamp.make(
             {**defaults, **values}, loaded, time.perf_counter() - start, memory.peak_bytes, stages
@@ -109,7 +118,7 @@ def run(
             glued.fill(page)
         page.cells.append(stamp.cell(facts))
         _write_page(out, page)
-        return Outcome(out, log, headline, facts)
+        return Outcome(out, log, headline, facts, files)
 
 
 def _check_output(out: Path, source: Path) -> None:
@@ -136,7 +145,9 @@ def _alone(out: Path) -> Iterator[None]:
         raise parameters.ParameterError(f"output {str(out)!r} is being written by {held}.") from None
 
 
-def _execute(notebook: NotebookNode, scratch: Path, name: str, progress: bool) -> tuple[NotebookNode, str]:
+def _execute(
+    notebook: NotebookNode, scratch: Path, name: str, progress: bool, kernel: kernels.Kernel
+) -> tuple[NotebookNode, str]:
     """The page as far as it got, and what failed (empty if nothing did)."""
     import papermill
     from jupyter_client.kernelspec import NoSuchKernel
@@ -147,8 +158,7 @@ def _execute(notebook: NotebookNode, scratch: Path, name: str, progress: bool) -
     nbformat.write(notebook, given)
     shutil.copy(given, made)  # what is kept if the kernel does not even start
     try:
-        manager = kernels.writing_stderr_to(scratch / "stderr")
-        papermill.execute_notebook(given, made, progress_bar=progress, kernel_manager_class=manager)
+        papermill.execute_notebook(given, made, progress_bar=progress, kernel_manager_class=kernel.manager())
         reason = ""
     except PapermillExecutionError:
         reason = "failed"
@@ -156,6 +166,8 @@ def _execute(notebook: NotebookNode, scratch: Path, name: str, progress: bool) -
         reason = "ended the kernel, perhaps for lack of memory"
     except (NoSuchKernel, PapermillException, RuntimeError) as error:
         reason = f"could not be run: {type(error).__name__}: {' '.join(str(error).split())[:300]}"
+    if kernel.stopped:
+        raise kernels.Stopped(f"{name} was stopped.")
     page = nbformat.read(made, as_version=4)
     return page, _headline(page, name, reason) if reason else ""
 
@@ -178,7 +190,7 @@ def _way_out(headline: str) -> str:
 
 @contextmanager
 def environment(added: Mapping[str, str]) -> Iterator[None]:
-    """Environment variables that a kernel started meanwhile inherits."""
+    """Environment variables of this process, and of whatever it starts meanwhile."""
     before = {name: os.environ.get(name) for name in added}
     os.environ.update(added)
     try:
