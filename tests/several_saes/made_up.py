@@ -12,9 +12,11 @@ from sae_lens import StandardSAE, StandardSAEConfig
 
 from absorption.base.settings import EMBEDDED_MODEL
 from absorption.models.hooks import Site
+from absorption.one_sae.by_silence import SILENCE_COLUMNS
 from absorption.saes.loader import LoadedSae
 from absorption.several_saes.numbers import COLUMNS
 from absorption.several_saes.quantities import PRECISION, QUANTITIES
+from absorption.several_saes.stored_numbers import LETTERS
 from absorption.training.recipe import Recipe
 
 MEMBERS = {
@@ -57,6 +59,9 @@ def card(sae: str, changes: dict[str, Any]) -> dict[str, Any]:
 
 SPLITS = "splits of a letter"
 LEAD = "rate, ablation, relative lead"
+FULL = "rate, full absorption"
+CALIBRATED_MORE = 0.02
+"""By how much calibrated silence raises the rate of full absorption."""
 SEEDS = ("base", "seed-1", UNSHIPPED)
 
 
@@ -111,6 +116,19 @@ def write_run(sweep: Path, sae: str, error: str = "", **parameters: Any) -> None
     samples = pd.DataFrame({name: samples_of(sae, name) for name in QUANTITIES}).astype(np.float32)
     shorter = pd.Series(samples_of(sae, PRECISION)[: N // 2])
     samples.assign(**{PRECISION: shorter}).to_parquet(results / "sae-resamples.parquet")
+    full = value_of(sae, FULL)
+    letters = pd.DataFrame(columns=LETTERS[1:])
+    for column in letters:
+        letters[column] = [np.nan, np.nan]
+    letters = letters.assign(definition="full absorption", letter=["a", "mean"], valid=["yes", "1 of 1"])
+    letters = letters.assign(rate=full, n_right=100, n_candidates=50, n_judged=50, n_absorbed=int(50 * full))
+    letters.assign(spread=0.0, all_letters=full).to_parquet(results / "sae-absorption-rates.parquet")
+    calibrated = full + CALIBRATED_MORE
+    rules = [
+        ("off (published)", 0.5, full / 0.5, full, full - 0.01, full + 0.01, 0.02, 0.0, 0.05, 0.001, full, "1 of 1"),
+        ("calibrated", 0.8, calibrated / 0.8, calibrated, 0.0, 1.0, 0.3, 0.0, 0.5, 0.9, full, "1 of 1"),
+    ]  # fmt: skip
+    pd.DataFrame(rules, columns=SILENCE_COLUMNS).to_parquet(results / "sae-silences.parquet")
     own = {"sae_release": "local", "sae_path": str(folder_of(sweep.parent, sae))}
     where = own if sae == UNSHIPPED else {"sae_release": "shipped", "sae_path": ""}
     about = {"name": sae, "weights_hash": f"hash of {sae}", "configuration_hash": configuration_hash(sae)}

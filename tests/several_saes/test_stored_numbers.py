@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from tests.several_saes.made_up import (
+    FULL,
     MEMBERS,
     PARAMETERS,
     UNSHIPPED,
@@ -27,6 +28,8 @@ from absorption.several_saes import stored_numbers
 from absorption.several_saes.quantities import PRECISION, QUANTITIES
 from absorption.training.recipe import Recipe
 
+TABLES = ("numbers", "resamples", "letters", "silences")
+
 
 def test_what_a_sweep_measured_comes_back(data: Path) -> None:
     found = several_saes.read_sae_family()
@@ -39,6 +42,45 @@ def test_what_a_sweep_measured_comes_back(data: Path) -> None:
             expected = samples_of(sae, quantity)[: N // 2 if quantity == PRECISION else N]
             np.testing.assert_allclose(found.samples(sae, quantity), expected, rtol=1e-6)
     assert np.isnan(found.value("base", "unheard of"))
+
+
+def test_rates_by_letter_and_by_silence_come_back_as_the_page_wrote_them(data: Path, tmp_path: Path) -> None:
+    found = several_saes.read_sae_family()
+    for table, page in ((found.letters, "sae-absorption-rates"), (found.silences, "sae-silences")):
+        written = pd.read_parquet(
+            sweeps(tmp_path)[0] / "runs" / "wide" / "your-sae" / "results" / f"{page}.parquet"
+        )
+        mine = table[table["sae"] == "wide"].drop(columns="sae").reset_index(drop=True)
+        pd.testing.assert_frame_equal(mine, written[list(mine)])
+        assert set(table["sae"]) == set(MEMBERS)
+
+
+def test_an_sae_from_before_a_table_was_kept_has_no_rows_and_a_new_measurement_brings_them(
+    data: Path, tmp_path: Path
+) -> None:
+    place = data / stored_numbers.FOLDER
+    rows = pd.read_parquet(place / "silences.parquet")
+    rows[rows["sae"] != "deep"].to_parquet(place / "silences.parquet")
+    assert "deep" not in set(several_saes.read_sae_family().silences["sae"])
+    write_run(tmp_path / "again", "deep")
+    found = several_saes.collect([tmp_path / "again"], add=True)
+    pd.testing.assert_frame_equal(found.silences, rows)
+    page = tmp_path / "again" / "runs" / "deep" / "your-sae" / "results" / "sae-silences.parquet"
+    page.unlink()
+    found = several_saes.collect([tmp_path / "again"], add=True)
+    assert "deep" not in set(found.silences["sae"])
+    assert found.silences["rate"].dtype == np.float64
+
+
+@pytest.mark.parametrize("name", ["letters", "silences"])
+def test_tables_that_are_not_of_one_measurement_are_refused(data: Path, name: str) -> None:
+    path = data / stored_numbers.FOLDER / f"{name}.parquet"
+    table = pd.read_parquet(path)
+    table.loc[table["sae"] == "wide", "rate"] += 1e-4
+    table.to_parquet(path)
+    told = rf"full absorption of wide is {value_of('wide', FULL):.6f} in numbers and .* in {name}"
+    with pytest.raises(stored_numbers.StoredNumbersError, match=told):
+        several_saes.read_sae_family()
 
 
 def test_a_member_is_what_its_card_says(data: Path) -> None:
@@ -159,7 +201,7 @@ def test_numbers_of_more_saes_are_added_to_those_stored_and_new_ones_take_their_
 
 def test_the_numbers_of_an_sae_that_is_shipped_from_now_on_are_added(data: Path, tmp_path: Path) -> None:
     place = data / stored_numbers.FOLDER
-    for name in ("numbers.parquet", "resamples.parquet"):
+    for name in (f"{table}.parquet" for table in TABLES):
         table = pd.read_parquet(place / name)
         table[table["sae"] != "deep"].to_parquet(place / name)
     stamps = json.loads((place / "stamps.json").read_text())
@@ -185,7 +227,7 @@ def test_numbers_of_another_recipe_are_refused(data: Path, monkeypatch: pytest.M
         several_saes.read_sae_family()
 
 
-@pytest.mark.parametrize("name", ["stamps.json", "numbers.parquet", "resamples.parquet"])
+@pytest.mark.parametrize("name", ["stamps.json", *(f"{table}.parquet" for table in TABLES)])
 def test_missing_and_damaged_files_are_refused(data: Path, name: str) -> None:
     path = data / stored_numbers.FOLDER / name
     path.write_bytes(path.read_bytes()[:40])

@@ -89,7 +89,7 @@ def _gather(options: argparse.Namespace, _rest: list[str]) -> int:
 
 
 def _family(options: argparse.Namespace, _rest: list[str]) -> int:
-    from absorption.several_saes.stored_numbers import collect
+    from absorption.several_saes.collected import collect
 
     try:
         found = collect(options.output, add=options.add)

@@ -1,5 +1,6 @@
 """Several SAEs on the same words: tables, trends, the family's stored numbers, seeds."""
 
+from absorption.several_saes.collected import collect
 from absorption.several_saes.contrasts import ARCHITECTURE, L0, LAYER, SEED, WIDTH, differences, steps, trends
 from absorption.several_saes.l0_trends import (
     SPLITS,
@@ -17,4 +18,4 @@ from absorption.several_saes.quantities import CLAIMED, QUANTITIES, RATES, RATES
 from absorption.several_saes.rates import label_saes, rates_by_sae
 from absorption.several_saes.seeds import beside_seeds, repeated, statistics_over_seeds
 from absorption.several_saes.stored_check import TOLERANCE, StaleNumbersError, again, chosen_for_check
-from absorption.several_saes.stored_numbers import along, collect, members, read_sae_family
+from absorption.several_saes.stored_numbers import along, members, read_sae_family

@@ -3,36 +3,44 @@
 A sweep runs the one-SAE page on every shipped SAE, another on further seeds, which are trained from their recipes
 and not shipped; ``absorption family`` puts what they measured into ``data/results/family``: ``numbers.parquet``
 (columns as in ``several_saes.numbers.COLUMNS``), ``resamples.parquet`` (``sae``, then a column a quantity, one row a
-bootstrap resample, in one order for all SAEs) and ``stamps.json`` (by SAE: hashes, parameters, versions, seconds,
-machine, and the card if it is not shipped).
+bootstrap resample, in one order for all SAEs), the tables of ``BY_SAE``, and ``stamps.json`` (by SAE: hashes,
+parameters, versions, seconds, machine, and the card if it is not shipped).
 """
 
 from __future__ import annotations
 
 import json
 import math
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from absorption.base import cache
 from absorption.base.data import data_root
+from absorption.base.quantities import rate
+from absorption.definitions.rates import MEAN
+from absorption.definitions.rules import FULL_ABSORPTION
+from absorption.definitions.silence import AT_ZERO
 from absorption.latents.score import MeanSamples
 from absorption.models.before_loading import model_size
+from absorption.one_sae.by_silence import SILENCE_COLUMNS
 from absorption.saes.loader import shipped_configuration
-from absorption.saes.shipped import SHIPPED, shipped_card, shipped_ids
+from absorption.saes.shipped import shipped_card, shipped_ids
 from absorption.several_saes.numbers import COLUMNS, NULL
 from absorption.several_saes.quantities import QUANTITIES
-from absorption.several_saes.side_by_side import SUMMARY
-from absorption.training.recipe import BASE, UNSHIPPED_RECIPES, Recipe
+from absorption.training.recipe import UNSHIPPED_RECIPES, Recipe
 
 FOLDER = "results/family"
-RESAMPLES = "sae-resamples"
+LETTERS = [
+    "sae", "definition", "letter", "rate", "low", "high", "null", "null_low", "null_high", "p", "n_right",
+    "n_candidates", "n_judged", "n_absorbed", "valid",
+]  # fmt: skip
+"""Rates by letter and definition, and their mean, as ``definitions.absorption_rates`` gives them."""
+BY_SAE = {"letters": LETTERS, "silences": ["sae", *SILENCE_COLUMNS]}
+"""Columns of the tables that not every SAE has rows in: numbers from before they were kept have none."""
 SAME = ("n_words", "n_sets", "seed", "max_candidates", "per_letter", "probe", "model", "dtype")
 """Parameters that all stamps share; otherwise the resamples would not be paired."""
 MAKE = "see 'Hundreds of SAEs' in book/rerun.md (make sweep, then absorption family)"
@@ -49,6 +57,10 @@ class SaeFamily:
     numbers: pd.DataFrame
     resamples: pd.DataFrame
     stamps: dict[str, dict[str, Any]]
+    letters: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=LETTERS))
+    """Rates by letter."""
+    silences: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=BY_SAE["silences"]))
+    """Full absorption under each rule of when main latents are silent (``one_sae.by_silence``)."""
 
     @property
     def saes(self) -> list[str]:
@@ -88,13 +100,18 @@ def read_sae_family(folder: str | Path = "") -> SaeFamily:
         StoredNumbersError: a file is missing or damaged, SAEs were measured with different parameters, or one does
             not state them, or a shipped SAE is not the one that was measured.
     """
-    family = _read(Path(folder) if folder else data_root() / FOLDER)
+    family = read_folder(Path(folder) if folder else data_root() / FOLDER)
     if not folder:
-        _check_shipped(family)
+        check_shipped(family)
     return family
 
 
-def _read(place: Path) -> SaeFamily:
+def read_folder(place: Path) -> SaeFamily:
+    """Stored numbers of any SAEs, shipped or not.
+
+    Raises:
+        StoredNumbersError: as for ``read_sae_family``, but for the last case.
+    """
     try:
         stamps = json.loads((place / "stamps.json").read_text(encoding="utf-8"))
         family = SaeFamily(
@@ -102,57 +119,11 @@ def _read(place: Path) -> SaeFamily:
             pd.read_parquet(place / "numbers.parquet").reindex(columns=COLUMNS),
             pd.read_parquet(place / "resamples.parquet"),
             stamps,
+            **{name: pd.read_parquet(place / f"{name}.parquet")[columns] for name, columns in BY_SAE.items()},
         )
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, KeyError) as error:
         raise StoredNumbersError(f"{place} holds no stored numbers ({error}). Make them: {MAKE}.") from None
-    _check_alike(family)
-    return family
-
-
-_Measured = tuple[str, dict[str, Any], pd.DataFrame, pd.DataFrame]
-"""An SAE's name, stamp, numbers and resamples."""
-
-
-def collect(sweeps: Sequence[Path], folder: Path | None = None, *, add: bool = False) -> SaeFamily:
-    """Put what finished sweeps of one-SAE pages measured into ``folder`` (default the shipped place).
-
-    Args:
-        sweeps: output folders of sweeps.
-        folder: where the numbers are kept.
-        add: keep what is stored there of SAEs that these sweeps did not measure.
-
-    Raises:
-        StoredNumbersError: a sweep holds no finished page; pages with different parameters; an SAE that is measured
-            twice, or that is neither shipped nor a folder with a card; for the shipped place, an SAE that is missing
-            or not of this project.
-    """
-    found = []
-    for sweep in sweeps:
-        records = sorted(sweep.glob("runs/*/your-sae/record.json"))
-        finished = [one for one in map(_finished, records) if one is not None]
-        if not finished:
-            raise StoredNumbersError(f"{sweep} holds no finished one-SAE page. Make them: {MAKE}.")
-        found += finished
-    twice = sorted({sae for sae, count in Counter(sae for sae, *_ in found).items() if count > 1})
-    if twice:
-        raise StoredNumbersError(f"Measured more than once: {', '.join(twice)}. Give each SAE once.")
-    if add:
-        new = {sae for sae, *_ in found}
-        found += [one for one in _stored(_read(folder or data_root() / FOLDER)) if one[0] not in new]
-    order = sorted(found, key=lambda one: _order(one[0], card_of(one[0], one[1])))
-    family = SaeFamily(
-        numbers=pd.concat([numbers for _, _, numbers, _ in order], ignore_index=True),
-        resamples=pd.concat([samples.assign(sae=sae) for sae, _, _, samples in order], ignore_index=True),
-        stamps={sae: stamp for sae, stamp, _, _ in order},
-    )
-    _check_alike(family)
-    if folder is None:
-        _check_shipped(family)
-    place = folder or data_root() / FOLDER
-    cache.write_table(place / "numbers.parquet", family.numbers)
-    columns = ["sae", *(name for name in QUANTITIES if name in family.resamples)]
-    cache.write_table(place / "resamples.parquet", family.resamples[columns])
-    cache.write_json(place / "stamps.json", family.stamps)
+    check_alike(family)
     return family
 
 
@@ -201,64 +172,12 @@ def along(family: SaeFamily, chosen: pd.DataFrame, quantities: Iterable[str]) ->
     )
 
 
-def _stored(family: SaeFamily) -> list[_Measured]:
-    return [
-        (
-            sae,
-            stamp,
-            family.numbers[family.numbers["sae"] == sae],
-            family.resamples[family.resamples["sae"] == sae].drop(columns="sae"),
-        )
-        for sae, stamp in family.stamps.items()
-    ]
+def check_alike(family: SaeFamily) -> None:
+    """Refuse SAEs measured with different parameters, or tables that are not of the same measurement.
 
-
-def _finished(record: Path) -> _Measured | None:
-    stamp = json.loads(record.read_text(encoding="utf-8"))
-    if stamp["error"]:
-        return None
-    results = record.parent / "results"
-    numbers = pd.read_parquet(results / f"{SUMMARY}.parquet")
-    sae, given = stamp["loaded"]["sae"]["name"], stamp["parameters"]
-    kept = {
-        name: stamp[name]
-        for name in ("absorption", "commit", "parameters", "loaded", "packages", "seconds", "machine", "date")
-    }
-    if given["sae_release"] != SHIPPED:
-        kept["card"] = _own_card(sae, given["sae_path"], kept["loaded"]["sae"]["weights_hash"])
-        kept["parameters"] = {name: value for name, value in given.items() if name != "sae_path"}
-    return sae, kept, numbers[numbers["sae"] == sae], pd.read_parquet(results / f"{RESAMPLES}.parquet")
-
-
-def _own_card(sae: str, folder: str, weights_hash: str) -> dict[str, Any]:
-    try:
-        card = json.loads((Path(folder) / "card.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise StoredNumbersError(
-            f"{sae} is not shipped, and its folder {folder!r} holds no card ({error}); "
-            f"`absorption saes {sae} --output FOLDER` trains it with one."
-        ) from None
-    if card["weights_hash"] != weights_hash:
-        raise StoredNumbersError(
-            f"The numbers of {sae} are of weights {weights_hash}, its card is of {card['weights_hash']}."
-        )
-    return card
-
-
-def _order(sae: str, card: Mapping[str, Any]) -> tuple[Any, ...]:
-    """The base's architecture at the first seed and shallowest layer first, by width and L0."""
-    layer = int(card["hook_name"].split(".")[1])
-    return (
-        card["architecture"] != BASE.architecture,
-        card["recipe"]["seed"],
-        layer,
-        card["d_sae"],
-        card["k"],
-        sae,
-    )
-
-
-def _check_alike(family: SaeFamily) -> None:
+    Raises:
+        StoredNumbersError: there are such.
+    """
     for name in SAME:
         without = [sae for sae, stamp in family.stamps.items() if name not in stamp["parameters"]]
         if without:
@@ -270,6 +189,22 @@ def _check_alike(family: SaeFamily) -> None:
             told = ", ".join(f"{value} ({sae})" for value, sae in values.items())
             raise StoredNumbersError(f"The SAEs were measured with different {name}: {told}.")
 
+    _check_tables(family)
+
+
+def _check_tables(family: SaeFamily) -> None:
+    """Full absorption under the published rule stands in three tables, and is one number."""
+    mean = (family.letters["definition"] == FULL_ABSORPTION) & (family.letters["letter"] == MEAN)
+    published = family.silences["silence"] == AT_ZERO
+    for name, rows in (("letters", family.letters[mean]), ("silences", family.silences[published])):
+        for sae, rate_there in zip(rows["sae"], rows["rate"], strict=True):
+            stored = family.value(sae, rate(FULL_ABSORPTION))
+            if not np.isclose(rate_there, stored, rtol=0, atol=1e-6, equal_nan=True):
+                raise StoredNumbersError(
+                    f"The full absorption of {sae} is {stored:.6f} in numbers and {rate_there:.6f} in {name}. "
+                    f"Make them: {MAKE}."
+                )
+
 
 def _check_same(sae: str, what: str, stored: str | None, now: str) -> None:
     if stored != now:
@@ -277,11 +212,14 @@ def _check_same(sae: str, what: str, stored: str | None, now: str) -> None:
         raise StoredNumbersError(f"{told} Make them: {MAKE}.")
 
 
-def _check_shipped(family: SaeFamily) -> None:
+def check_shipped(family: SaeFamily) -> None:
     """Shipped SAEs are checked by the hashes of weights and configuration; of the others there is the recipe, which
     must be the card's.
 
-    All shipped SAEs must be there. Further seeds that are recipes only may be there or not.
+    All shipped SAEs must be there. Those that are recipes only may be there or not.
+
+    Raises:
+        StoredNumbersError: an SAE is missing, or is another one.
     """
     recipes = {recipe.sae_id: recipe for recipe in UNSHIPPED_RECIPES if recipe.sae_id in family.saes}
     shipped = shipped_ids()
