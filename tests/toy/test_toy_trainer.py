@@ -57,6 +57,35 @@ def test_the_short_step_learns_what_saelens_own_trainer_learns(
         assert torch.allclose(mine[name], tensor, atol=2e-3), name
 
 
+def test_the_standard_saes_closed_form_is_its_gradient(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = recipe("standard")
+    torch.manual_seed(2)
+    mine = trainer.StandardToyTrainer(asked.build(WORLD.d_in), asked)
+    with torch.no_grad():
+        for parameter in mine.sae.parameters():
+            parameter.add_(torch.randn_like(parameter), alpha=0.2)
+    monkeypatch.setattr(mine.coefficient_schedulers["l1"], "current_value", asked.sparsity)
+    assert mine.get_coefficients()["l1"] == asked.sparsity
+    batch = torch.randn(BATCH_SIZE, WORLD.d_in)
+    plain = trainer.TrainStepInput(
+        sae_in=batch, dead_neuron_mask=None, coefficients=mine.get_coefficients(), n_training_steps=0,
+        is_logging_step=False,
+    )  # fmt: skip
+    mine.sae.training_forward_pass(plain).loss.backward()
+    expected = {name: parameter.grad for name, parameter in mine.sae.named_parameters()}
+    mine.sae.zero_grad()
+    found: dict[str, Tensor | None] = {}
+    monkeypatch.setattr(
+        mine, "_follow_gradients",
+        lambda: found.update({name: parameter.grad for name, parameter in mine.sae.named_parameters()}),
+    )  # fmt: skip
+    mine.step(batch)
+    assert set(found) == set(expected) == {"W_enc", "W_dec", "b_enc", "b_dec"}
+    for name, gradient in found.items():
+        assert expected[name].abs().max() > 1e-3, name
+        torch.testing.assert_close(gradient, expected[name], rtol=1e-4, atol=1e-6, msg=name)
+
+
 def test_an_sae_does_not_depend_on_what_learns_beside_it() -> None:
     alone = trainer.fit_together(WORLD, [recipe("standard")], 1)[0]
     beside = trainer.fit_together(WORLD, [recipe("batchtopk"), recipe("standard"), recipe("gated")], 1)[1]

@@ -18,7 +18,7 @@ from absorption.toy.trainer import fit_together
 from absorption.toy.worlds import World
 
 STAGE = "toy-saes"
-VERSION = 2
+VERSION = 3
 """Raised when the training code changes its result."""
 BIAS_LIMIT = 0.5
 """Norm of the decoder bias from which it holds a feature: features have norm 1."""
