@@ -11,6 +11,7 @@ ROOT = Path(absorption.__file__).parent
 FLOORS = (
     "base", "claims", "plots", "models", "saes", "spelling", "probes", "latents", "ablation", "definitions",
     "mediation", "one_sae", "training", "several_saes", "stitching", "scaling", "composition", "planted", "toy",
+    "explorer",
     "chapters", "runner", "api", "sweep", "cli",
 )  # fmt: skip
 """The rooms, lowest first: a room imports from rooms before it, never from one behind it."""

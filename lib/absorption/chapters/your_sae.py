@@ -8,11 +8,16 @@ from typing import Any
 
 import pandas as pd
 
+from absorption.chapters.explorer_command import command
 from absorption.chapters.findings import Findings, OneTable
 from absorption.chapters.loading import load_with_companions as load_with_companions
 from absorption.chapters.loading import words_of
 from absorption.chapters.settings import ReportSettings
+from absorption.definitions.apply import null_effects
+from absorption.definitions.rules import ABLATION, RELATIVE
 from absorption.definitions.thresholds import Thresholds
+from absorption.explorer.leaders import leaders_of_labels
+from absorption.explorer.tables import Subject, join
 from absorption.latents.main import K_SPARSE
 from absorption.latents.words import missed_words, top_words
 from absorption.models.language_model import LanguageModel
@@ -105,6 +110,42 @@ def by_silence(measured: Measured, settings: ReportSettings) -> OneTable:
     return OneTable(
         "sae-silences", full_by_silence(measured.mine, measured.effects, thresholds, seed=settings.seed)
     )
+
+
+@dataclass(frozen=True)
+class KeptEvidence(Findings):
+    """What the explorer shows of the page's own SAE."""
+
+    found: Mapping[str, pd.DataFrame]
+
+    def tables(self) -> Mapping[str, pd.DataFrame]:
+        """The explorer's tables, with the page's own names."""
+        return {f"sae-{name}": table for name, table in self.found.items()}
+
+
+def keep_evidence(measured: Measured, settings: ReportSettings) -> KeptEvidence:
+    """The little evidence by which words are judged at any threshold; no pass of the model."""
+    found, mine = measured.effects, measured.mine
+    thresholds = Thresholds(max_candidates=settings.max_candidates)
+    effects = pd.DataFrame({"word": [], "latent": [], "effect": []})
+    leads: dict[str, float] = {}
+    if found.scaled is not None:
+        effects = null_effects(found.scaled.engine, found.evidence, seed=settings.seed)
+        relative = thresholds.relative_lead(found.scaled.mean_metric)
+        leads = {ABLATION: thresholds.min_lead, RELATIVE: relative}
+    subject = Subject(
+        study=mine,
+        evidence=found.evidence,
+        letters=found.letters,
+        rates=found.rates,
+        leaders=leaders_of_labels(found.judged),
+        effects=effects,
+        thresholds=thresholds,
+        leads=leads,
+        command=command(settings, mine.sae, settings.max_candidates, shipped=False),
+        seed=settings.seed,
+    )
+    return KeptEvidence(join([subject]))
 
 
 @dataclass(frozen=True)

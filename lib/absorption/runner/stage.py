@@ -18,6 +18,7 @@ import nbformat
 import yaml
 
 from absorption.base import repository
+from absorption.explorer import script
 
 BUTTONS = ("use_repository_button", "use_edit_page_button", "use_issues_button")
 """Jupyter Book's switches that need the repository's address."""
@@ -27,6 +28,8 @@ API_SOURCES = ("__init__.py", "api/run.py", "api/result.py", "definitions/thresh
 """Modules, by their place in the library, from whose docstrings the page on the API is made."""
 FOLDED = "hide-input"
 """Tag of a cell whose code the page shows on a click."""
+EXPLORER_DATA = "book/_static/explorer/data"
+"""Where the staged book has the explorer's data, one script an SAE."""
 KEY_FILE = ".built-from"
 """Beside ``index.html``: hash of all that the book was built from."""
 
@@ -72,6 +75,7 @@ def stage(root: Path, executed: Path, source: Path) -> Path:
         BookError: the table of contents names a page that is neither prose nor an executed notebook.
     """
     shutil.copytree(root / "book", source / "book")
+    script.write_scripts(executed.parent / "results", source / EXPLORER_DATA)
     _stage_toc(root, executed.parent / YOUR_SAES, source)
     config = staged_config(yaml.safe_load((root / "_config.yml").read_text(encoding="utf-8")))
     (source / "_config.yml").write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")

@@ -9,6 +9,7 @@ from absorption.chapters.absorption.count import count
 from absorption.chapters.absorption.degrees import count_degrees
 from absorption.chapters.absorption.disputes import compare_definitions
 from absorption.chapters.absorption.every_sae import apply_to_every_sae
+from absorption.chapters.absorption.evidence_kept import keep_evidence
 from absorption.chapters.absorption.filters import filter_example
 from absorption.chapters.absorption.one_prompt import two_latents
 from absorption.chapters.absorption.probes import apply_under_every_probe

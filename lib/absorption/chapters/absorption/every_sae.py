@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import pandas as pd
 
@@ -13,10 +13,11 @@ from absorption.chapters.findings import Findings
 from absorption.chapters.settings import AbsorptionSettings
 from absorption.definitions.rates import MEAN
 from absorption.definitions.rules import ABLATION, FULL_ABSORPTION, RELATIVE
+from absorption.definitions.thresholds import Thresholds
 from absorption.several_saes.above_null import share_above
 from absorption.several_saes.l0_trends import BY_L0, BY_WIDTH, rate_trends
 from absorption.several_saes.letter_trends import rates_by_letter
-from absorption.several_saes.rates import label_saes, rates_by_sae
+from absorption.several_saes.rates import LabelledSae, label_saes, rates_by_sae
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,10 @@ class EverySae(Findings):
     """Rates of each letter against L0, SAEs of one width; may be empty."""
     trends: pd.DataFrame
     """As ``several_saes.rate_trends`` gives it."""
+    judged: Sequence[LabelledSae] = ()
+    """The SAEs with their words."""
+    thresholds: Thresholds = field(default_factory=Thresholds)
+    """By which they were judged."""
 
     @property
     def means(self) -> pd.DataFrame:
@@ -60,7 +65,7 @@ def apply_to_every_sae(basis: Basis, settings: AbsorptionSettings) -> EverySae:
     )
     rates = rates_by_sae(judged, basis.letters, seed=settings.seed)
     trends = rate_trends(judged, basis.letters, seed=settings.seed)
-    return EverySae(rates, rates_by_letter(rates, RELATIVE), trends)
+    return EverySae(rates, rates_by_letter(rates, RELATIVE), trends, judged, few)
 
 
 def rate_claims(by_sae: pd.DataFrame, trends: pd.DataFrame) -> pd.DataFrame:
