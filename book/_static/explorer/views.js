@@ -188,7 +188,7 @@ var AbsorptionViews = (function () {
     const along = [...kept].sort((a, b) => b.projection - a.projection);
     const usual = usualMain(sae, l, nMain);
     elements.push(
-      el("p", {}, `The word's own projection on the ${J.LETTERS[l].toUpperCase()} probe is ${sae.total[i].toFixed(2)}. `, Number.isNaN(usual) ? "The main latents are on at none of the letter's words." : `Where a main latent of the letter is on, the main latents write ${usual.toFixed(2)} of it (median); here ${kept.filter((one) => one.main).reduce((sum, one) => sum + one.projection, 0).toFixed(2)}.`),
+      el("p", {}, `The word's own projection on the ${J.LETTERS[l].toUpperCase()} probe is ${sae.total[i].toFixed(2)}. `, Number.isNaN(usual) ? "The main latents are on at none of the letter's words." : `Where a main latent is on, the main latents write ${usual.toFixed(2)} along the probe (median over the letter's words); here they write ${kept.filter((one) => one.main).reduce((sum, one) => sum + one.projection, 0).toFixed(2)}.`),
       figure("What each latent writes along the probe", "Activation times decoder row, along the letter's unit probe direction: the latents that definitions by projection look at.", C.bars(along.map((one) => bar(one.projection, one, `${latentName(sae, one.latent)} writes ${one.projection.toFixed(3)} along the probe`)), context.width, "Contributions along the probe")),
       el("h3", {}, "Under each definition"),
     );
