@@ -54,8 +54,8 @@ var AbsorptionState = (function () {
       state[key] = value;
       return;
     }
-    const why = key === "lead" || key === "cosine" ? least > 0 : false;
-    const because = why ? " (the run stopped its ablations early, so lower ones cannot be told)" : "";
+    const stopped = (key === "lead" && least > 0.01) || (key === "cosine" && least > 0);
+    const because = stopped ? " (the run stopped its ablations early, so lower ones cannot be told)" : "";
     errors.push(`${key} is "${state[key]}"; allowed: numbers from ${least} to ${MOST[key]}${because}.`);
     delete state[key];
   }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from base64 import b64encode
+from collections.abc import Mapping, Sequence
 from html import escape
 from io import BytesIO
 from itertools import count
@@ -142,7 +143,13 @@ def caption_html(caption: str) -> str:
 
 
 def show_table(
-    table: pd.DataFrame, *, caption: str, search: bool | None = None, digits: int = 3, empty: str = ""
+    table: pd.DataFrame,
+    *,
+    caption: str,
+    search: bool | None = None,
+    digits: int = 3,
+    empty: str = "",
+    explorer: Mapping[str, Sequence[str]] | None = None,
 ) -> None:
     """Display a table that can be sorted by its headings and, when long, searched.
 
@@ -154,14 +161,24 @@ def show_table(
         search: show a search field; default for more than 12 rows.
         digits: significant digits of floats.
         empty: what stands in the place of the rows if there are none: why.
+        explorer: by column, the explorer's state that each row's cell leads to; in the book a script makes links of
+            them, on a page of its own there is nothing to lead to.
     """
-    display(HTML(table_html(table, caption=caption, search=search, digits=digits, empty=empty)))
+    made = table_html(table, caption=caption, search=search, digits=digits, empty=empty, explorer=explorer)
+    display(HTML(made))
 
 
 def table_html(
-    table: pd.DataFrame, *, caption: str, search: bool | None = None, digits: int = 3, empty: str = ""
+    table: pd.DataFrame,
+    *,
+    caption: str,
+    search: bool | None = None,
+    digits: int = 3,
+    empty: str = "",
+    explorer: Mapping[str, Sequence[str]] | None = None,
 ) -> str:
     """What ``show_table`` displays."""
+    states = [(explorer or {}).get(str(column)) for column in table]
     search = len(table) > 12 if search is None else search
     name = f"table-{next(_numbers)}"
     field = (
@@ -171,8 +188,12 @@ def table_html(
     )
     head = "".join(f'<th scope="col"><button>{escape(str(column))}</button></th>' for column in table)
     body = "".join(
-        "<tr>" + "".join(_cell(value, digits) for value in row) + "</tr>"
-        for row in table.itertuples(index=False, name=None)
+        "<tr>"
+        + "".join(
+            _cell(value, digits, its[number] if its else "") for value, its in zip(row, states, strict=True)
+        )
+        + "</tr>"
+        for number, row in enumerate(table.itertuples(index=False, name=None))
     )
     if table.empty and empty:
         body = f'<tr><td colspan="{max(len(table.columns), 1)}">{escape(empty)}</td></tr>'
@@ -183,11 +204,12 @@ def table_html(
     )
 
 
-def _cell(value: object, digits: int) -> str:
+def _cell(value: object, digits: int, state: str = "") -> str:
+    leads = f' data-explorer="{escape(state, quote=True)}"' if state else ""
     if isinstance(value, float):
         whole = not pd.isna(value) and value.is_integer() and abs(value) >= 10**digits
         text = "" if pd.isna(value) else f"{value:,.0f}" if whole else f"{value:.{digits}g}"
-        return f'<td class="n" data-v="{value:.6g}">{text}</td>'
+        return f'<td class="n" data-v="{value:.6g}"{leads}>{text}</td>'
     if isinstance(value, int) and not isinstance(value, bool):
-        return f'<td class="n" data-v="{value}">{value:,}</td>'
-    return f"<td>{escape(str(value))}</td>"
+        return f'<td class="n" data-v="{value}"{leads}>{value:,}</td>'
+    return f"<td{leads}>{escape(str(value))}</td>"

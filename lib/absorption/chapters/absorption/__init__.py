@@ -17,3 +17,4 @@ from absorption.chapters.absorption.selections import apply_under_every_selectio
 from absorption.chapters.absorption.silence import apply_under_every_silence
 from absorption.chapters.absorption.thresholds import THRESHOLD_TITLES, move_thresholds
 from absorption.chapters.loading import load_with_companions
+from absorption.explorer.address import of_letters, of_words

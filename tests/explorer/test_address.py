@@ -1,0 +1,37 @@
+"""Links from tables lead to states that the explorer reads."""
+
+from __future__ import annotations
+
+import json
+
+import pandas as pd
+from tests.explorer import javascript
+
+from absorption.explorer.address import fragment, of_letters, of_words
+from absorption.plots.show import table_html
+
+SAE = "mine: a&b"
+
+
+def test_the_page_reads_the_addresses_that_tables_have(tmp_path) -> None:
+    table = pd.DataFrame({"word": [" so", '"<&#'], "letter": ["s", "x"], "latent": [12, -1]})
+    states = of_words(SAE, table)
+    read = f'const S=require(SCRIPTS+"/state.js");const A={json.dumps([*states["word"], *states["latent"]])};'
+    found = javascript.run(
+        f"{read}console.log(JSON.stringify(A.map((a)=>S.read(a,[{json.dumps(SAE)}]))))", tmp_path
+    )
+    assert [one["errors"] for one in found] == [[]] * 4
+    assert [one["state"] for one in found] == [
+        {"sae": SAE, "letter": "s", "word": " so"},
+        {"sae": SAE, "letter": "x", "word": '"<&#'},
+        {"sae": SAE, "latent": "12"},
+        {"sae": SAE},
+    ]
+
+
+def test_a_cell_carries_its_state_escaped_and_a_row_without_one_carries_none() -> None:
+    table = pd.DataFrame({"letter": ["s", "all"], "n": [3, 4]})
+    made = table_html(table, caption="", explorer={"letter": of_letters('a"<', table["letter"].tolist())})
+    assert '<td data-explorer="#sae=a%22%3C&amp;letter=s">s</td><td class="n" data-v="3">3</td>' in made
+    assert "<td>all</td>" in made
+    assert fragment(sae="x", by="full absorption") == "#sae=x&by=full%20absorption"
