@@ -14,8 +14,17 @@ from absorption.base import cache
 from absorption.models.language_model import LanguageModel
 from absorption.saes.loader import LOCAL, SHIPPED, LoadedSae, load_sae
 from absorption.saes.shipped import shipped_folder
+from absorption.scaling import quality
 from absorption.scaling.measure import measure_sae, text_table
-from absorption.scaling.stored import Grid, StoredGridError, join, read_grid, shipped_members, write_grid
+from absorption.scaling.stored import (
+    Grid,
+    StoredGridError,
+    join,
+    read_grid,
+    shipped_members,
+    with_rows,
+    write_grid,
+)
 from absorption.scaling.text import N_TOKENS, Text, read_text
 from absorption.training import corpus
 from absorption.training.card import machine
@@ -43,17 +52,52 @@ def collect(model: LanguageModel, folders: Sequence[Path], output: Path | None =
         for sae, folder in wanted.items()
         if old is None or old.stamps.get(sae, {}).get("weights_hash") != _card(folder)["weights_hash"]
     }
-    if old is not None and not new:
-        return old
-    text = read_text(model, BASE.hook_name, _windows(model))
-    grid = Grid(text_table(model, text), describe(model, text), {})
-    if old is not None and old.text == grid.text:
-        grid = join([old, grid])
+    windows = _windows(model)
+    grid = _with_new(model, windows, old, new, output) if new or old is None else old
+    return _with_quality(model, windows, grid, wanted, output)
+
+
+def _with_new(
+    model: LanguageModel, windows: Any, old: Grid | None, new: dict[str, Path], output: Path | None
+) -> Grid:
+    text = read_text(model, BASE.hook_name, windows)
+    stamp = describe(model, text)
+    grid = old if old is not None and old.text == stamp else Grid(text_table(model, text), stamp, {})
     for sae, folder in tqdm(new.items(), desc="Grid", unit="SAE"):
-        grid = join([grid, measured(model, load(model, sae, folder), text, _card(folder), grid.text)])
-        if set(shipped_members()) <= set(grid.stamps):
-            write_grid(grid, output)
+        grid = join([grid, measured(model, load(model, sae, folder), text, _card(folder), stamp)])
+        _write_if_whole(grid, output)
     return grid
+
+
+def _with_quality(
+    model: LanguageModel, windows: Any, grid: Grid, folders: dict[str, Path], output: Path | None
+) -> Grid:
+    """The measures of quality of those SAEs at hand that should have them and do not."""
+    lacking = [
+        sae
+        for sae in folders
+        if quality.is_measured(grid.recipes[sae]) and grid.stamps[sae].get("quality") != quality.VERSION
+    ]
+    if not lacking:
+        return grid
+    subject = quality.read_subject(model, BASE.hook_name, windows)
+    said = quality.describe(subject)
+    if grid.quality != said:
+        lacking = [sae for sae in folders if quality.is_measured(grid.recipes[sae])]
+        grid = with_rows(grid, quality.baselines(model, subject), said)
+    for sae in tqdm(lacking, desc="Quality", unit="SAE"):
+        begun = time.monotonic()
+        rows = quality.measure_quality(model, load(model, sae, folders[sae]), subject)
+        grid = with_rows(grid, rows, said)
+        told = {"quality": quality.VERSION, "quality_seconds": round(time.monotonic() - begun, 1)}
+        grid = Grid(grid.measured, grid.text, grid.stamps | {sae: grid.stamps[sae] | told}, said)
+        _write_if_whole(grid, output)
+    return grid
+
+
+def _write_if_whole(grid: Grid, output: Path | None) -> None:
+    if set(shipped_members()) <= set(grid.stamps):
+        write_grid(grid, output)
 
 
 def _old(output: Path | None) -> Grid | None:

@@ -3,13 +3,14 @@
 ``absorption grid FOLDER...`` measures SAEs that are trained from their recipes and not shipped, and the shipped ones,
 and puts what it found into ``data/results/grid``: ``measured.parquet`` (columns as in ``scaling.measure``) and
 ``stamps.json`` (what was read, the table's hash, and for each SAE hashes, recipe and what its card says of training).
+Some SAEs also have the measures of quality of ``scaling.quality``.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,8 @@ class Grid:
     """Model, hook, corpus, windows."""
     stamps: dict[str, dict[str, Any]]
     """By SAE."""
+    quality: dict[str, Any] = field(default_factory=dict)
+    """What the measures of quality were taken on; empty: of no SAE."""
 
     @property
     def recipes(self) -> dict[str, Recipe]:
@@ -91,7 +94,8 @@ def read_grid(folder: str | Path = "") -> Grid:
     place = Path(folder) if folder else data_root() / FOLDER
     try:
         stamps = json.loads((place / "stamps.json").read_text(encoding="utf-8"))
-        grid = Grid(pd.read_parquet(place / "measured.parquet"), stamps["text"], stamps["saes"])
+        table = pd.read_parquet(place / "measured.parquet")
+        grid = Grid(table, stamps["text"], stamps["saes"], stamps.get("quality", {}))
         stamped = stamps["table_sha256"]
     except (OSError, ValueError, KeyError) as error:
         raise StoredGridError(f"{place} holds no stored numbers ({error}). Make them: {MAKE}.") from None
@@ -110,7 +114,8 @@ def write_grid(grid: Grid, folder: Path | None = None) -> None:
     place = folder or data_root() / FOLDER
     cache.write_table(place / "measured.parquet", grid.measured[COLUMNS])
     stamp = cache.file_sha256(place / "measured.parquet")
-    cache.write_json(place / "stamps.json", {"text": grid.text, "saes": grid.stamps, "table_sha256": stamp})
+    stamps = {"text": grid.text, "quality": grid.quality, "saes": grid.stamps, "table_sha256": stamp}
+    cache.write_json(place / "stamps.json", stamps)
 
 
 def check(grid: Grid) -> None:
@@ -152,7 +157,16 @@ def join(grids: Sequence[Grid]) -> Grid:
         for place, grid in enumerate(grids)
     ]
     stamps = {sae: grids[last[sae]].stamps[sae] for sae in sorted(set(last) - {TEXT}, key=_order)}
-    return Grid(pd.concat(parts, ignore_index=True), grids[-1].text, stamps)
+    quality = next((grid.quality for grid in reversed(grids) if grid.quality), {})
+    return Grid(pd.concat(parts, ignore_index=True), grids[-1].text, stamps, quality)
+
+
+def with_rows(grid: Grid, rows: pd.DataFrame, quality: dict[str, Any]) -> Grid:
+    """The numbers with further quantities of SAEs that are in it, in place of any that these have already."""
+    old = grid.measured
+    names = set(zip(rows["sae"], rows["quantity"], strict=True))
+    stay = [name not in names for name in zip(old["sae"], old["quantity"], strict=True)]
+    return Grid(pd.concat([old[stay], rows], ignore_index=True), grid.text, grid.stamps, quality)
 
 
 def _order(sae: str) -> tuple[Any, ...]:
