@@ -24,7 +24,7 @@ N_FUTURE = 16
 """Tokens whose logits are read: that at which the latent is removed, and those after it."""
 PLACE = 32
 """Position of that token in its window."""
-N_CONTEXTS = 20
+N_CONTEXTS = 16
 """Windows, one token of each."""
 N_ABLATED = 6
 """Latents removed at a token, drawn from those that are on there, each with the same chance."""
@@ -95,10 +95,11 @@ def logit_changes(
 
 
 def share_moved(changes: Float[Tensor, "row future vocab"]) -> Float[Tensor, " row"]:
-    """Share of the logits that each row moves: (L1 / L2)^2 over their number, medians over the vocabulary taken off."""
+    """Share of the logits that each row moves: (L1 / L2)^2 over their number, medians over the vocabulary taken off;
+    0 where nothing is moved."""
     centred = changes - changes.median(dim=-1, keepdim=True).values
     flat = centred.flatten(1).double()
-    return flat.abs().sum(1).square() / flat.square().sum(1) / flat.shape[1]
+    return flat.abs().sum(1).square() / flat.square().sum(1).clamp_min(1e-300) / flat.shape[1]
 
 
 @torch.inference_mode()

@@ -8,7 +8,7 @@ Left out of what is published: patterns that ask for a place in the text, and pr
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -72,21 +72,14 @@ def read_passages(model: LanguageModel, hook_name: str, windows: Int[Tensor, "wi
 
 
 @torch.inference_mode()
-def activations(sae: LoadedSae, passages: Passages) -> Iterator[tuple[int, Tensor]]:
-    """The first of a few windows by number, and their activations in CSR, ``window * position, latent``."""
-    for start in range(0, len(passages.acts), 8):
-        yield start, encode_sparse(sae, passages.acts[start : start + 8].flatten(0, 1))
-
-
 def on_table(sae: LoadedSae, passages: Passages) -> np.ndarray:
     """``window, position, latent, activation`` of every activation, BOS left out; shape ``on 4``."""
     length, parts = passages.windows.shape[1], []
-    for start, csr in activations(sae, passages):
-        coo = csr.to_sparse_coo().coalesce()
-        rows, latents = coo.indices().numpy()
-        table = np.stack(
-            [start + rows // length, rows % length, latents, coo.values().double().numpy()], axis=1
-        )
+    for start in range(0, len(passages.acts), 8):
+        coo = encode_sparse(sae, passages.acts[start : start + 8].flatten(0, 1)).to_sparse_coo()
+        rows, latents = coo.indices().double()
+        where = [start + rows // length, rows % length, latents, coo.values().double()]
+        table = torch.stack(where, dim=1).numpy()
         parts.append(table[(table[:, 1] > 0) & (table[:, 3] > 0)])
     return np.concatenate(parts)
 
