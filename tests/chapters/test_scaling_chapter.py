@@ -126,7 +126,9 @@ def test_half_the_tokens_and_another_seed_are_set_beside_the_whole(monkeypatch: 
     found = chapter.read_numbers(settings())
     np.testing.assert_allclose(found.halved["value"], 0.2)
     assert found.halved["d_sae"].tolist() == [1024, 4096]
-    assert found.seeds == pytest.approx([-0.01])
+    assert found.seeds["value"].tolist() == pytest.approx([-0.01])
+    assert found.seeds["low"].item() <= found.seeds["value"].item() <= found.seeds["high"].item()
+    assert str(found.numbers()["seed_noise"]).startswith("-1.00% [-1.00%, -1.00%] at 4,096 latents")
 
 
 def test_dead_shares_and_their_course_are_the_stamps(monkeypatch: pytest.MonkeyPatch) -> None:

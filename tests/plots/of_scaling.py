@@ -101,3 +101,31 @@ def _():
         panel.series["other seeds"] = points(rows[rows["seed"] > 0], "size", "value", y_ends=ENDS)
         expected.append(panel)
     return scaling.absorption(table), expected
+
+
+@shows("scaling.quality")
+def _():
+    table = frame(
+        "panel size measure seed value low high",
+        ("8 latents", 6, "probe loss", 0, 0.5, 0.45, 0.55), ("8 latents", 12, "probe loss", 0, 0.4, 0.35, 0.5),
+        ("k = 12", 8, "probe loss", 0, 0.4, 0.35, 0.5), ("k = 12", 8, "probe loss", 1, 0.42, 0.4, 0.5),
+        ("8 latents", 6, "share moved", 0, 0.2, 0.15, 0.3), ("k = 12", 8, "share moved", 0, 0.3, 0.25, 0.5),
+        ("k = 12", 8, "share moved", 1, 0.2, 0.15, 0.3),
+    )  # fmt: skip
+    expected = []
+    for measure, of in table.groupby("measure", sort=False):
+        for name, rows in of.groupby("panel"):
+            ticks = {float(size): f"{size:,}" for size in rows["size"].unique()}
+            lines = [("y", 0.6)] if measure == "probe loss" else []
+            panel = Panel(
+                "active latents a token (left), latents (right)", "measure of quality", title=f"{measure}, {name}",
+                ticks=ticks, lines=lines,
+            )  # fmt: skip
+            for series, mine in (
+                ("first seed", rows[rows["seed"] == 0]),
+                ("other seeds", rows[rows["seed"] > 0]),
+            ):
+                if len(mine):
+                    panel.series[series] = points(mine, "size", "value", y_ends=ENDS)
+            expected.append(panel)
+    return scaling.quality(table, {"probe loss": 0.6}), expected

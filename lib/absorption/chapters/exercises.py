@@ -20,6 +20,7 @@ from absorption.latents.sparse import ACTIVE
 from absorption.latents.unlabelled import SaeView
 from absorption.planted.alphabet import Alphabet
 from absorption.planted.saes import absorbing
+from absorption.scaling.law import Law
 from absorption.stitching.insertion import change_by_insertion
 from absorption.toy import measure, theory
 from absorption.toy.recipes import Recipe, fast
@@ -177,6 +178,30 @@ def check_seen(answer: Callable[[float, float], float] | None) -> Feedback:
         True,
         "A letter whose cosine is below the threshold is not seen, and costs hardly any of the variance.",
     )
+
+
+def check_times(answer: Callable[[float, float, float, float], float] | None) -> Feedback:
+    """Exercise 10: how many times as many latents divide the law's first term by a factor, from two exponents and k."""
+    if answer is None:
+        return NOT_ANSWERED
+    for beta_n, gamma, k, factor in (
+        (-0.1, 0.0, 12.0, 2.0),
+        (-0.017, -0.042, 96.0, 1.5),
+        (-0.05, -0.02, 6.0, 2.0),
+    ):
+        law = Law(
+            alpha=0.0, beta_k=0.3, beta_n=beta_n, gamma=gamma, zeta=-500.0, eta=0.0
+        )  # a floor of nothing
+        times = float(answer(beta_n, gamma, k, factor))
+        n, at = np.array([1024.0]), np.array([k])
+        found = float((law.loss(n, at) / law.loss(n * times, at))[0]) if times > 0 else float("nan")
+        if not abs(found / factor - 1) < 1e-6:
+            return Feedback(
+                False,
+                f"With beta_n = {beta_n:g}, gamma = {gamma:g} and k = {k:g}, {times:.4g} times the latents divide it "
+                f"by {found:.3f}, not by {factor:g}. Which power of n is the first term at this k?",
+            )
+    return Feedback(True, "The power of n is the slope at this k; gamma is what makes it depend on k.")
 
 
 def check_score(score: Callable[[SaeView], np.ndarray] | None) -> Feedback:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pandas as pd
+from matplotlib.axes import Axes
 
 from absorption.plots import marks, theme
 from absorption.plots.theme import Canvas, drawing
@@ -55,16 +56,9 @@ def recovered(table: pd.DataFrame) -> Canvas:
     Args:
         table: ``meta_latents, judge, group, value, low, high``.
     """
-    names, order = (list(dict.fromkeys(table[column])) for column in ("meta_latents", "judge"))
-    looks = theme.looks(table["group"])
-    fig, grid = theme.panels(len(names), height=0.9 + 0.3 * len(order), sharex=True)
-    for ax, name in zip(grid, names, strict=True):
-        ax.set_title(name, pad=3)
-        mine = table[table["meta_latents"] == name]
-        marks.groups(ax, mine, "judge", "value", "group", order=order, sideways=True, looks=looks)
+    fig, grid = _by_group(table, "judge", "share of latents with a meta-latent of their letter", 0.3)
+    for ax in grid:
         ax.set_xlim(-0.02, 1.02)
-        theme.percent(ax, "x")
-    grid[-1].set_xlabel("share of latents with a meta-latent of their letter")
     return fig
 
 
@@ -75,17 +69,24 @@ def effect_parts(table: pd.DataFrame) -> Canvas:
     Args:
         table: ``meta_latents, group, part, value, low, high``.
     """
-    names, order = (list(dict.fromkeys(table[column])) for column in ("meta_latents", "part"))
+    fig, grid = _by_group(table, "part", "effect of the part, over that of the whole latent", 0.26)
+    for ax in grid:
+        marks.rule(ax, x=0.0)
+    return fig
+
+
+def _by_group(table: pd.DataFrame, rows: str, said: str, height: float) -> tuple[Canvas, list[Axes]]:
+    """Shares as dots along x: a panel a number of meta-latents, a row each of ``rows``, a series a group."""
+    names, order = (list(dict.fromkeys(table[column])) for column in ("meta_latents", rows))
     looks = theme.looks(table["group"])
-    fig, grid = theme.panels(len(names), height=0.9 + 0.26 * len(order), sharex=True)
+    fig, grid = theme.panels(len(names), height=0.9 + height * len(order), sharex=True)
     for ax, name in zip(grid, names, strict=True):
         ax.set_title(name, pad=3)
         mine = table[table["meta_latents"] == name]
-        marks.groups(ax, mine, "part", "value", "group", order=order, sideways=True, looks=looks)
-        marks.rule(ax, x=0.0)
+        marks.groups(ax, mine, rows, "value", "group", order=order, sideways=True, looks=looks)
         theme.percent(ax, "x")
-    grid[-1].set_xlabel("effect of the part, over that of the whole latent")
-    return fig
+    grid[-1].set_xlabel(said)
+    return fig, list(grid)
 
 
 @drawing

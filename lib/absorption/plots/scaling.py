@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import NullLocator
@@ -124,22 +126,38 @@ def absorption(table: pd.DataFrame) -> Canvas:
     Args:
         table: ``panel, size, definition, seed, value, low, high``; the lowest seed is the first.
     """
-    panels = list(dict.fromkeys(table["panel"]))
-    definitions = list(dict.fromkeys(table["definition"]))
-    fig, grid = theme.panels(len(definitions), len(panels), height=1.5, sharey="row")
-    cells = [(definition, panel) for definition in definitions for panel in panels]
-    for ax, (definition, panel) in zip(grid, cells, strict=True):
-        ax.set_title(f"{definition}, {panel}", pad=3, fontsize=6)
-        rows = table[(table["definition"] == definition) & (table["panel"] == panel)]
+    return _by_size(table, "definition", "absorption rate", {})
+
+
+@drawing
+def quality(table: pd.DataFrame, baselines: Mapping[str, float]) -> Canvas:
+    """Measures of quality against k and against n, a panel a measure and setting; other seeds as grey marks.
+
+    Args:
+        table: ``panel, size, measure, seed, value, low, high``; the lowest seed is the first.
+        baselines: of some measures, drawn as lines.
+    """
+    return _by_size(table, "measure", "measure of quality", baselines)
+
+
+def _by_size(table: pd.DataFrame, by: str, named: str, lines: Mapping[str, float]) -> Canvas:
+    panels, rows_of = (list(dict.fromkeys(table[column])) for column in ("panel", by))
+    fig, grid = theme.panels(len(rows_of), len(panels), height=1.5, sharey="row")
+    cells = [(row, panel) for row in rows_of for panel in panels]
+    for ax, (row, panel) in zip(grid, cells, strict=True):
+        ax.set_title(f"{row}, {panel}", pad=3, fontsize=6)
+        rows = table[(table[by] == row) & (table["panel"] == panel)]
         first = rows["seed"] == table["seed"].min()
         others = {"colour": GREY, "symbol": "D", "name": "other seeds", "size": 2.6}
         marks.series(ax, rows[first], "size", "value", name="first seed", line=True)
         marks.series(ax, rows[~first], "size", "value", **others)
+        if row in lines:
+            marks.rule(ax, y=lines[row])
         ax.set_xscale("log")
         theme.ticks(ax, {float(size): f"{size:,}" for size in sorted(rows["size"].unique())}, fontsize=5.5)
         ax.set(xlabel="", ylabel="")
     fig.supxlabel("active latents a token (left), latents (right)", fontsize=7.5)
-    fig.supylabel("absorption rate", fontsize=7.5)
+    fig.supylabel(named, fontsize=7.5)
     return fig
 
 

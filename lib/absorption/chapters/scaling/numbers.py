@@ -51,14 +51,15 @@ class Numbers(Findings):
         return pd.DataFrame(rows, columns=["d_sae", "k", "value", "low", "high"])
 
     @property
-    def seeds(self) -> list[float]:
-        """Error of another seed over that of the first at one size, minus 1."""
+    def seeds(self) -> pd.DataFrame:
+        """Error of another seed over that of the first at one size, minus 1: ``d_sae, k, value, low, high``."""
         known = self.grid.recipes
-        return [
-            _ratio(self.grid, sae, at_size(recipe.d_sae, recipe.k).sae_id, self.settings)[0]
+        rows = [
+            (recipe.d_sae, int(recipe.k), *_ratio(self.grid, sae, first, self.settings))
             for sae, recipe in known.items()
-            if recipe.seed and at_size(recipe.d_sae, recipe.k).sae_id in known
+            if recipe.seed and (first := at_size(recipe.d_sae, recipe.k).sae_id) in known
         ]
+        return pd.DataFrame(rows, columns=["d_sae", "k", "value", "low", "high"])
 
     def tables(self) -> Mapping[str, pd.DataFrame]:
         """One row an SAE, and the pairs that differ in tokens."""
@@ -81,7 +82,7 @@ class Numbers(Findings):
             "grid_tokens": f"{self.grid.text['tokens']:,}",
             "slope_recovered": f"{slope['value']:.4f} [{slope['low']:.4f}, {slope['high']:.4f}]",
             "halved": _list(self.halved) or "not measured: the SAEs on half the tokens are not among the stored ones",
-            "seed_noise": ", ".join(f"{value:+.2%}" for value in self.seeds) or "not measured",
+            "seed_noise": _list(self.seeds, 2) or "(not measured)",
         }  # fmt: skip
 
 
@@ -109,8 +110,9 @@ def _sizes(names: list[str]) -> list[str]:
     return [sizes[name] for name in names]
 
 
-def _list(halved: pd.DataFrame) -> str:
+def _list(changes: pd.DataFrame, digits: int = 1) -> str:
     return ", ".join(
-        f"{row['value']:+.1%} [{row['low']:+.1%}, {row['high']:+.1%}] at {row['d_sae']:,} latents"
-        for row in halved.to_dict("records")
+        f"{row['value']:+.{digits}%} [{row['low']:+.{digits}%}, {row['high']:+.{digits}%}] "
+        f"at {row['d_sae']:,} latents"
+        for row in changes.to_dict("records")
     )
