@@ -55,7 +55,8 @@ def test_changes_of_logits_are_those_of_whole_passes(
     found = downstream.logit_changes(model, 2, contexts[1], change)
 
     def whole(added: torch.Tensor) -> torch.Tensor:
-        layers = untouched.model.layers if architecture == "llama" else untouched.transformer.h
+        whole: Any = untouched
+        layers = whole.model.layers if architecture == "llama" else whole.transformer.h
 
         def edit(_module: Any, _args: Any, output: Any) -> Any:
             stream = (output[0] if isinstance(output, tuple) else output).clone()
@@ -199,7 +200,7 @@ def test_single_probes_are_those_of_a_solver_of_its_own() -> None:
     y = (z[:, 0] + torch.randn(200, generator=draw).double() > 0.3).double()
     weights, biases = single_probes.fit_each(z, y)
     for column in range(3):
-        solver = LogisticRegression(C=1 / (single_probes.RIDGE * 200), tol=1e-10, max_iter=1000)
+        solver: Any = LogisticRegression(C=1 / (single_probes.RIDGE * 200), tol=1e-10, max_iter=1000)
         solver.fit(z[:, [column]].numpy(), y.numpy())
         assert float(weights[column]) == pytest.approx(float(solver.coef_[0, 0]), abs=1e-5)
         assert float(biases[column]) == pytest.approx(float(solver.intercept_[0]), abs=1e-5)
@@ -262,7 +263,7 @@ def test_activations_at_the_last_token_do_not_depend_on_the_batch() -> None:
     texts = [" ".join(vocabulary[5 : 5 + n]) for n in (1, 4, 2, 7)]
     found = tasks.last_token_activations(model, "blocks.1.hook_resid_post", texts)
     for text, row in zip(texts, found, strict=True):
-        ids = model.tokenizer(text, add_special_tokens=False)["input_ids"]
+        ids: Any = model.tokenizer(text, add_special_tokens=False)["input_ids"]
         tokens = torch.tensor([[model.bos_token_id, *ids]])
         expected = model.residual_stream(tokens, "blocks.1.hook_resid_post")[0, -1]
         torch.testing.assert_close(row, expected, atol=1e-5, rtol=1e-4)
