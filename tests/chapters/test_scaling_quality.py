@@ -76,6 +76,9 @@ def test_slopes_are_the_planted_ones_and_share_the_tasks_noise(monkeypatch: pyte
     assert claims.loc["patterns", "low"] < 0 < claims.loc["patterns", "high"]  # latents are each SAE's own
     assert (found.baselines[PROBES].value, found.baselines[EFFECTS].value) == pytest.approx((0.7, 0.6))
     assert found.numbers()["n_tasks"] == 4
+    other = found.table["seed"].gt(0) & (found.table["measure"] == PROBES)
+    moved = found.table.assign(value=found.table["value"] + 0.03 * other)
+    assert dataclasses.replace(found, table=moved).numbers()["seeds_probe_loss"] == "0.0300"
 
 
 def test_scores_of_patterns_are_means_over_latents(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -106,6 +109,7 @@ def test_a_grid_without_the_measures_says_so(monkeypatch: pytest.MonkeyPatch) ->
         chapter.read_numbers(settings_of(ScalingSettings, n_resamples=60, n_fits=20))
     )
     assert np.isnan(found.claims()["value"].to_numpy(dtype=float)).all()
+    assert found.numbers()["seeds_effects"] == "(not measured)"
     assert found.numbers()["n_quality"] == 0
     absorbed = BesideAbsorption(pd.DataFrame({"sae": ["a"], "definition": ["full"], "value": [0.1]}))
     beside = chapter.set_quality_beside(found, absorbed)
@@ -125,9 +129,12 @@ def test_a_rate_that_is_a_measure_is_seen_and_one_of_size_alone_not_beyond_size(
             saes[["sae"]].assign(definition="size", value=np.log(saes["d_sae"]) + 0.01 * noise),
         ]
     )
-    table: Any = chapter.set_quality_beside(found, BesideAbsorption(rates)).table.set_index(
-        ["measure", "definition"]
-    )
+    beside = chapter.set_quality_beside(found, BesideAbsorption(rates))
+    assert beside.by_chance < 0.01  # a correlation of 1
+    assert str(beside.numbers()["beyond_largest"]).startswith(f"+1.00, of the {LOSS_RECOVERED}")
+    random = pd.DataFrame({"sae": saes["sae"], "definition": "none", "value": noise})
+    assert chapter.set_quality_beside(found, BesideAbsorption(random)).by_chance > 0.05
+    table: Any = beside.table.set_index(["measure", "definition"])
     seen = table.loc[(LOSS_RECOVERED, "the measure")]
     assert seen["correlation"] == pytest.approx(1)
     assert seen["low"] == pytest.approx(1)

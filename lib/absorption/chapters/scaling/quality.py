@@ -91,11 +91,19 @@ class Quality(Findings):
             f"channels_{part.replace('-', '_')}": str(self.baselines[of])
             for part, of in (("probe-loss", PROBES), ("effects", EFFECTS))
         }
+        seeds = {f"seeds_{part.replace('-', '_')}": self._by_seed(of) for part, of in CLAIMED.items()}
         others = sorted(set(self.table["architecture"]) - {BASE.architecture})
-        return said | baselines | {
+        return said | baselines | seeds | {
             "n_quality": self.table["sae"].nunique(), "n_tasks": self.n_tasks,
             "quality_others": ", ".join(others) or "none", "chance_probe_loss": f"{np.log(2):.3f}",
         }  # fmt: skip
+
+    def _by_seed(self, measure: str) -> str:
+        """Largest difference of another seed from the first at one size."""
+        rows = self.table[self.table["measure"] == measure]
+        sizes = rows.groupby(["architecture", "d_sae", "k"])["value"]
+        off = (rows["value"] - sizes.transform("first"))[rows["seed"] > 0]
+        return f"{off.abs().max():.4f}" if len(off) else "(not measured)"
 
 
 def compare_quality(numbers: Numbers) -> Quality:

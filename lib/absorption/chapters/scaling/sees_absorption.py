@@ -29,6 +29,8 @@ class SeesAbsorption(Findings):
 
     table: pd.DataFrame
     """``measure, definition, saes, correlation, low, high, beyond_size``."""
+    by_chance: float
+    """How often the largest correlation beyond size is as large when rates are dealt to SAEs at random."""
 
     def tables(self) -> Mapping[str, pd.DataFrame]:
         """Every pair."""
@@ -39,19 +41,22 @@ class SeesAbsorption(Findings):
         sizes = self.table["measure"].isin([N, K])
         measures, size = self.table[~sizes], self.table[sizes]
         clear = (measures["low"] > 0) | (measures["high"] < 0)
-        largest = (
-            size.loc[[size["correlation"].abs().idxmax()]] if size["correlation"].notna().any() else size[:0]
-        )
         return {
             "n_pairs": len(measures),
             "n_clear": int(clear.sum()),
             "n_compared": int(self.table["saes"].max()) if len(self.table) else 0,
-            "size_correlation": ", ".join(
-                f"{row['correlation']:+.2f} for the {row['measure']} and the {row['definition']} rate"
-                for row in largest.to_dict("records")
-            )
-            or "(not measured)",
+            "beyond_largest": _said(measures, "beyond_size"),
+            "beyond_by_chance": "(not measured)" if np.isnan(self.by_chance) else f"{self.by_chance:.1%}",
+            "size_correlation": _said(size, "correlation"),
         }
+
+
+def _said(rows: pd.DataFrame, column: str) -> str:
+    """The largest correlation of some rows, and whose it is."""
+    if not rows[column].notna().any():
+        return "(not measured)"
+    row = rows.to_dict("records")[int(np.nanargmax(rows[column].abs().to_numpy(dtype=float)))]
+    return f"{row[column]:+.2f}, of the {row['measure']} and the rate of {row['definition']}"
 
 
 def set_quality_beside(quality: Quality, absorbed: BesideAbsorption, seed: int = 0) -> SeesAbsorption:
@@ -74,7 +79,22 @@ def set_quality_beside(quality: Quality, absorbed: BesideAbsorption, seed: int =
                 found = _correlate(both, measure, seed)
             rows.append((measure, definition, len(both), *found))
     columns = ["measure", "definition", "saes", "correlation", "low", "high", "beyond_size"]
-    return SeesAbsorption(pd.DataFrame(rows, columns=columns))
+    table = pd.DataFrame(rows, columns=columns)
+    every = wide.merge(rates.pivot(index="sae", columns="definition", values="value").dropna(), on="sae")
+    enough = len(every) >= LEAST
+    return SeesAbsorption(
+        table, _by_chance(every, list(rates["definition"].unique()), seed) if enough else np.nan
+    )
+
+
+def _by_chance(every: pd.DataFrame, definitions: list[str], seed: int) -> float:
+    size = np.log(every[["d_sae", "k"]].to_numpy(dtype=float))
+    x, y = (
+        unit_residuals(every[list(names)].to_numpy(dtype=float), size) for names in (MEASURES, definitions)
+    )
+    draw = np.random.default_rng(seed)
+    dealt = [np.abs(x.T @ y[draw.permutation(len(y))]).max() for _ in range(N_DRAWS)]
+    return float(np.mean(np.array(dealt) >= np.abs(x.T @ y).max()))
 
 
 def _correlate(both: pd.DataFrame, measure: str, seed: int) -> tuple[float, ...]:
@@ -100,6 +120,14 @@ def beyond_size(
     x: Float[np.ndarray, " sae"], y: Float[np.ndarray, " sae"], size: Float[np.ndarray, "sae 2"]
 ) -> float:
     """Correlation of what is left of both when what is linear in the logarithms of n and k is taken off."""
-    design = np.concatenate([np.ones((len(x), 1)), size], axis=1)
-    a, b = (of - design @ np.linalg.lstsq(design, of, rcond=None)[0] for of in (x, y))
-    return float(a @ b / np.sqrt((a @ a) * (b @ b)))
+    left = unit_residuals(np.stack([x, y], axis=1), size)
+    return float(left[:, 0] @ left[:, 1])
+
+
+def unit_residuals(
+    columns: Float[np.ndarray, "sae column"], size: Float[np.ndarray, "sae 2"]
+) -> Float[np.ndarray, "sae column"]:
+    """What a linear fit on the sizes leaves of each column, of length 1."""
+    design = np.concatenate([np.ones((len(size), 1)), size], axis=1)
+    left = columns - design @ np.linalg.lstsq(design, columns, rcond=None)[0]
+    return left / np.linalg.norm(left, axis=0).clip(1e-12)
