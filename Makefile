@@ -13,7 +13,7 @@ TEST_PROCESSES ?= 2
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help env book test test-slurm lint format saes sweep bench lock clean
+.PHONY: help env book course test test-slurm lint format saes sweep bench lock clean
 
 help:  ## Show what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -33,6 +33,9 @@ $(STAMP): requirements.lock pyproject.toml
 
 book: $(STAMP)  ## Run the notebooks and build the book; prints where index.html is
 	@$(BIN)/absorption book $(if $(AT_ONCE),--at-once $(AT_ONCE))
+
+course: $(STAMP) book  ## Notebooks to teach from, for students and instructors, with a plan: _build/course
+	@$(BIN)/absorption course
 
 test: lint $(SWEEP_STAMP)  ## Lint, types, tests, and the notebooks at smoke size
 	@OMP_NUM_THREADS=1 THP_MEM_ALLOC_ENABLE=1 $(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile \

@@ -1,5 +1,6 @@
 """The checks of the exercises on the language model refuse the wrong answers that suggest themselves, and say why."""
 
+from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -30,7 +31,7 @@ def test_a_level_of_zero_is_not_the_best() -> None:
 
 
 def test_counting_every_jump_is_not_the_papers_rule() -> None:
-    def every_jump(f1: list[float], jump: float) -> int:
+    def every_jump(f1: Sequence[float], jump: float) -> int:
         return 1 + sum(b > a + jump for a, b in pairwise(f1))
 
     refused(exercises.check_main_latents(every_jump), "For F1 of 0.5, 0.7, 0.71, 0.9 you count 3, the rule 2")

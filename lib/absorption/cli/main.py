@@ -66,6 +66,12 @@ def _parser() -> argparse.ArgumentParser:
         help="notebooks side by side; 0: two where cores and memory suffice (10 GB free), else one",
     )  # fmt: skip
     book.set_defaults(command=_book)
+    course = commands.add_parser(
+        "course", help="notebooks to teach from, after `book`", description=_course.__doc__
+    )
+    course.add_argument("--output", type=Path, default=Path("_build"), help="folder of what `book` made")
+    course.set_defaults(command=_course)
+
     saes = commands.add_parser("saes", help="train the shipped SAEs", add_help=False)
     saes.set_defaults(command=_saes, takes_rest=True)
     explore = commands.add_parser("explore", help="train short SAEs and judge their fitness", add_help=False)
@@ -135,6 +141,19 @@ def _book(options: argparse.Namespace, _rest: list[str]) -> int:
     if index is None:
         return FAILED
     print(index.resolve())
+    return 0
+
+
+def _course(options: argparse.Namespace, _rest: list[str]) -> int:
+    """Write notebooks for students and instructors, and a plan with times, from a finished book."""
+    from absorption.base import repository
+    from absorption.runner import course
+
+    try:
+        print(course.make(repository.root(), options.output).resolve())
+    except course.CourseError as error:
+        print(error, file=sys.stderr)
+        return REFUSED
     return 0
 
 
