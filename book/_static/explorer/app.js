@@ -70,11 +70,12 @@
     root.replaceChildren(
       el("div", { class: "abs-x-controls" }, select("SAE", "sae", []), select("beside it", "with", [""])),
       parts.errors,
-      el("fieldset", { class: "abs-x-judge" },
-        el("legend", {}, "Judged by"),
-        el("label", {}, "definition", parts.by),
+      el("details", { class: "abs-x-judge", open: root.clientWidth >= 560 },
+        el("summary", {}, "Definition and thresholds"),
+        el("label", {}, "judged by", parts.by),
         el("div", { class: "abs-x-sliders" }, sliders),
-        parts.said, reset),
+        reset),
+      parts.said,
       parts.crumbs,
       parts.filters,
       parts.content,
@@ -165,7 +166,7 @@
     parts.said.replaceChildren(...contexts.map(({ name, rates, found }, n) => {
       const judged = rates.letters.reduce((sum, row) => sum + row.n_judged, 0);
       const mean = Number.isNaN(rates.mean) ? "no letter counts" : C.percent(rates.mean, 2);
-      return el("span", { "data-mean": rates.mean, "data-sae": name }, `${n ? " " : ""}${contexts.length > 1 ? name + ": " : ""}mean rate ${mean} over ${rates.n_valid} letters, ${judged.toLocaleString("en")} words judged.`);
+      return el("span", { "data-mean": rates.mean, "data-sae": name }, `${n ? " " : ""}${contexts.length > 1 ? name + ": " : ""}${found.definition}, mean rate ${mean} over ${rates.n_valid} letters, ${judged.toLocaleString("en")} words judged.`);
     }));
     crumbs(state, view);
     const base = sae.about.command;

@@ -52,7 +52,7 @@ var AbsorptionCharts = (function () {
     const left = 4, right = width - 8, high = 46, axis = rows.length * high + 14;
     const x = (value) => left + ((right - left) * Math.min(Math.max(value, 0), top)) / top;
     const parts = [0, 0.25, 0.5, 0.75, 1].map((part) => [
-      shape("line", { class: "grid", x1: x(part * top), x2: x(part * top), y1: 4, y2: axis - 12 }),
+      shape("line", { class: "rule", x1: x(part * top), x2: x(part * top), y1: 4, y2: axis - 12 }),
       text(x(part * top), axis + 2, percent(part * top), { class: "tick", "text-anchor": part === 0 ? "start" : part === 1 ? "end" : "middle" }),
     ]);
     rows.forEach((row, i) => {
@@ -75,7 +75,7 @@ var AbsorptionCharts = (function () {
   // Letters as columns, each a link: rows of {letter, rate, valid, href, said}.
   function letters(rows, width, top, current) {
     const high = 120, step = width / rows.length;
-    const parts = [shape("line", { class: "grid", x1: 0, x2: width, y1: high, y2: high }), text(0, 11, percent(top), { class: "tick" })];
+    const parts = [shape("line", { class: "rule", x1: 0, x2: width, y1: high, y2: high }), text(0, 11, percent(top), { class: "tick" })];
     rows.forEach((row, i) => {
       const size = row.rate > 0 ? Math.max(2, ((high - 14) * row.rate) / top) : 0;
       const kind = "letter" + (row.valid ? "" : " pale") + (row.letter === current ? " current" : "");
@@ -112,7 +112,7 @@ var AbsorptionCharts = (function () {
   // F1 of the k best latents: rows of {k, f1, f1_low, f1_high}; the first nMain are main latents.
   function curve(rows, width, nMain) {
     const high = 120, x = (k) => 34 + ((width - 44) * (k - 1)) / Math.max(rows.length - 1, 1), y = (f1) => 6 + (high - 6) * (1 - f1);
-    const parts = [0, 0.5, 1].map((f1) => [shape("line", { class: "grid", x1: 30, x2: width - 4, y1: y(f1), y2: y(f1) }), text(24, y(f1) + 4, f1, { class: "tick", "text-anchor": "end" })]);
+    const parts = [0, 0.5, 1].map((f1) => [shape("line", { class: "rule", x1: 30, x2: width - 4, y1: y(f1), y2: y(f1) }), text(24, y(f1) + 4, f1, { class: "tick", "text-anchor": "end" })]);
     parts.push(shape("path", { class: "curve", d: rows.map((row, i) => (i ? "L" : "M") + x(row.k) + " " + y(row.f1)).join("") }));
     rows.forEach((row) => {
       const said = `k ${row.k}: F1 ${row.f1.toFixed(3)}, interval ${row.f1_low.toFixed(3)} to ${row.f1_high.toFixed(3)}, latent ${row.latent}`;
@@ -131,7 +131,7 @@ var AbsorptionCharts = (function () {
     const x = (value) => 4 + ((width - 70) * (value - low)) / (top - low || 1);
     const parts = rows.map((row, i) => {
       const y = i * high;
-      return shape("a", { href: row.href, class: "row " + row.kind, "aria-label": row.said },
+      return shape("a", { href: row.href, class: "latent " + row.kind, "aria-label": row.said },
         shape("title", {}, row.said),
         text(4, y + 14, short(row.name, Math.floor(width / 6.6)), { class: "name" }),
         shape("rect", { class: "bar", x: Math.min(x(0), x(row.value)), width: Math.max(1, Math.abs(x(row.value) - x(0))), y: y + 20, height: 13 }),
