@@ -17,8 +17,9 @@ from absorption import definitions, one_sae, several_saes
 from absorption.one_sae import summary
 from absorption.probes.fit import ProbeSet
 from absorption.probes.words import ProbedWords
+from absorption.several_saes import by_projection, stored_check, stored_numbers
 from absorption.several_saes import numbers as report_numbers
-from absorption.several_saes import stored_check, stored_numbers
+from absorption.several_saes.by_projection import rates_by_projection
 from absorption.several_saes.quantities import PRECISION
 
 GIVEN = {**PARAMETERS, "max_candidates": 5, "per_letter": 2, "seed": 1, "n_words": 900, "n_sets": 3}
@@ -153,3 +154,43 @@ def test_the_sample_to_check_follows_from_the_seed_and_reads_the_common_layer(da
     assert drawn[0] == several_saes.chosen_for_check(found, 2, 0)
     assert {sae for pair in drawn for sae in pair} == set(MEMBERS) - {"deep", "shallow", UNSHIPPED}
     assert several_saes.chosen_for_check(found, 0, 0) == []
+
+
+def test_rates_by_letter_and_by_silence_are_those_that_the_page_measures(
+    measured: pd.DataFrame, planted_instead: list[Any]
+) -> None:
+    family_ = stored(measured)
+    study = stored_check.study_again(family_, "base", lm=None)  # type: ignore[arg-type]
+    assert planted_instead[0] == "base"
+    found = rates_by_projection(study, family_)
+    full = measured.set_index("quantity")["value"]["rate, full absorption"]
+    silences, letters = found["silences"].set_index("silence"), found["letters"]
+    assert silences["rate"]["off (published)"] == pytest.approx(full)
+    mean = letters[(letters["definition"] == "full absorption") & (letters["letter"] == "mean")]
+    assert mean["rate"].tolist() == pytest.approx([full])
+    counted = letters[(letters["definition"] == "full absorption") & (letters["valid"] == "yes")]
+    assert counted["rate"].mean() == pytest.approx(full)
+    assert set(letters["definition"]) == {"full absorption", "absorption fraction"}
+
+
+def test_only_shipped_saes_that_lack_rows_are_completed(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = data / stored_numbers.FOLDER
+    whole = several_saes.read_sae_family()
+    assert by_projection.complete(lambda *_: pytest.fail("the model is not needed"))[1] == []
+    for name in stored_numbers.BY_SAE:
+        table = pd.read_parquet(place / f"{name}.parquet")
+        table[~table["sae"].isin(["deep", UNSHIPPED])].to_parquet(place / f"{name}.parquet")
+
+    def again_from(sae: str, _family: object) -> dict[str, pd.DataFrame]:
+        tables = {name: getattr(whole, name) for name in stored_numbers.BY_SAE}
+        return {name: table[table["sae"] == sae] for name, table in tables.items()}
+
+    asked = []
+    monkeypatch.setattr(by_projection, "study_again", lambda _family, sae, lm: asked.append((sae, lm)) or sae)
+    monkeypatch.setattr(by_projection, "rates_by_projection", again_from)
+    found, new = by_projection.complete(lambda *names: names)  # type: ignore[arg-type, return-value]
+    assert new == ["deep"]
+    assert asked == [("deep", (PARAMETERS["model"], PARAMETERS["dtype"]))]
+    stored_now = several_saes.read_sae_family()
+    assert set(stored_now.silences["sae"]) == set(MEMBERS) - {UNSHIPPED} == set(found.silences["sae"])
+    assert stored_now.value("wide", LEAD) == whole.value("wide", LEAD)

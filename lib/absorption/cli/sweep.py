@@ -27,9 +27,12 @@ def add_commands(commands: Any) -> None:
     gather.add_argument("output", type=Path, help="the sweep's output folder")
     gather.set_defaults(command=_gather)
     family = commands.add_parser("family", help="put sweeps of the family's SAEs into data/results")
-    family.add_argument("output", type=Path, nargs="+", help="the sweeps' output folders")
+    family.add_argument("output", type=Path, nargs="*", help="the sweeps' output folders")
     family.add_argument(
         "--add", action="store_true", help="keep stored numbers of SAEs that these sweeps did not measure"
+    )
+    family.add_argument(
+        "--complete", action="store_true", help="then measure what shipped SAEs lack by letter and by silence"
     )
     family.set_defaults(command=_family)
     grid = commands.add_parser("grid", help="measure trained SAEs of the grid", description=_grid.__doc__)
@@ -89,10 +92,18 @@ def _gather(options: argparse.Namespace, _rest: list[str]) -> int:
 
 
 def _family(options: argparse.Namespace, _rest: list[str]) -> int:
+    from absorption.models.language_model import load_model
+    from absorption.several_saes.by_projection import complete
     from absorption.several_saes.collected import collect
+    from absorption.several_saes.stored_numbers import read_sae_family
 
+    if not options.output and not options.complete:
+        return _refuse("no output folder of a sweep is given; allowed: some, or --complete.")
     try:
-        found = collect(options.output, add=options.add)
+        found = collect(options.output, add=options.add) if options.output else read_sae_family()
+        if options.complete:
+            found, new = complete(lambda name, dtype: load_model(name, dtype=dtype))
+            print(f"measured by letter and by silence: {', '.join(new) or 'none was lacking'}")
     except ValueError as error:
         return _refuse(error)
     print(f"{len(found.numbers)} numbers of {len(found.saes)} SAEs: {', '.join(found.saes)}")

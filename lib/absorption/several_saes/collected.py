@@ -77,7 +77,7 @@ def collect(sweeps: Sequence[Path], folder: Path | None = None, *, add: bool = F
     check_alike(family)
     if folder is None:
         check_shipped(family)
-    _write(family, folder or data_root() / FOLDER)
+    write(family, folder or data_root() / FOLDER)
     return family
 
 
@@ -86,7 +86,8 @@ def _together(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
     return pd.concat([table for table in tables if len(table)] or tables[:1], ignore_index=True)
 
 
-def _write(family: SaeFamily, place: Path) -> None:
+def write(family: SaeFamily, place: Path) -> None:
+    """Each file at once and whole, the stamps last."""
     cache.write_table(place / "numbers.parquet", family.numbers)
     columns = ["sae", *(name for name in QUANTITIES if name in family.resamples)]
     cache.write_table(place / "resamples.parquet", family.resamples[columns])

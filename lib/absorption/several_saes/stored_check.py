@@ -10,6 +10,7 @@ import pandas as pd
 from absorption import definitions, one_sae
 from absorption.models.language_model import LanguageModel
 from absorption.one_sae import summary
+from absorption.one_sae.study import Study
 from absorption.saes.loader import load_sae
 from absorption.saes.shipped import SHIPPED
 from absorption.several_saes import numbers
@@ -58,13 +59,19 @@ def again(family: SaeFamily, saes: Sequence[str], lm: LanguageModel) -> pd.DataF
     return table
 
 
-def _again(family: SaeFamily, name: str, lm: LanguageModel) -> pd.DataFrame:
+def study_again(family: SaeFamily, name: str, lm: LanguageModel) -> Study:
+    """A shipped SAE on the words that the family was measured on."""
     given = family.parameters
     sae = load_sae(SHIPPED, name, lm)
     words = one_sae.prepare_words(
         lm, sae.hook_name, n_words=given["n_words"], n_sets=given["n_sets"], seed=given["seed"]
     )
-    mine = one_sae.study_saes(words, [sae])[0]
+    return one_sae.study_saes(words, [sae])[0]
+
+
+def _again(family: SaeFamily, name: str, lm: LanguageModel) -> pd.DataFrame:
+    given = family.parameters
+    mine = study_again(family, name, lm)
     thresholds = definitions.Thresholds(max_candidates=given["max_candidates"])
     effects = summary.measure_effects(
         mine,
