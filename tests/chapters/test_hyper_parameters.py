@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 from tests.settings_of import settings_of
-from tests.several_saes.made_up import LEAD, MEMBERS, card
+from tests.several_saes.made_up import CALIBRATED_MORE, FULL, LEAD, MEMBERS, card
 
 from absorption import several_saes
 from absorption.chapters import hyper_parameters as chapter
 from absorption.chapters.hyper_parameters.again import Again
 from absorption.chapters.hyper_parameters.beside_seeds import in_words
 from absorption.chapters.hyper_parameters.numbers import below_first_seed, named
+from absorption.chapters.hyper_parameters.slopes import Slopes
 from absorption.chapters.settings import SaeFamilySettings
 from absorption.several_saes.contrasts import base_setting
+from absorption.several_saes.mixed_slopes import COLUMNS
 
 SPLITS = "splits of a letter"
 
@@ -93,3 +98,46 @@ def test_what_the_family_lacks_is_said(data: Path) -> None:
     varied = chapter.vary(found)
     assert (varied.other_layers, varied.other_architectures) == ([], [])
     assert all("nothing is said" in text for text in varied.numbers().values())
+
+
+def test_rates_stand_with_their_factors_where_rates_by_letter_are_kept(data: Path) -> None:
+    found = several_saes.read_sae_family()
+    shown = chapter.every_rate(found).shown
+    mine = shown[shown["quantity"] == FULL]
+    assert mine["share_candidates"].tolist() == [0.5] * len(MEMBERS)
+    np.testing.assert_allclose(mine["share_candidates"] * mine["share_absorbed"], mine["value"])
+    assert shown.loc[shown["quantity"] == LEAD, "share_candidates"].isna().all()
+
+
+def test_rules_of_silence_stand_beside_each_other_and_missing_saes_are_named(data: Path) -> None:
+    family = several_saes.read_sae_family()
+    found = chapter.by_silence(replace(family, silences=family.silences[family.silences["sae"] != "deep"]))
+    assert found.without == ["deep"]
+    assert list(dict.fromkeys(found.table["sae"])) == [sae for sae in family.saes if sae != "deep"]
+    rows = found.drawn.pivot(index="sae", columns="silence", values="value")
+    np.testing.assert_allclose(rows["calibrated"] - rows["off (published)"], CALIBRATED_MORE)
+    told = found.numbers()
+    assert (told["n_silences"], told["n_higher"]) == (len(MEMBERS) - 1, len(MEMBERS) - 1)
+    assert (told["candidates_published"], told["candidates_calibrated"]) == ("50.0%", "80.0%")
+    n = len(MEMBERS) - 1
+    assert told["above_published"] == f"{n} of {n} SAEs; not above: none"
+    assert told["above_calibrated"].startswith(f"0 of {n} SAEs")
+
+
+def test_slopes_over_letters_are_claims_and_too_few_saes_say_so(data: Path) -> None:
+    points = pd.DataFrame({"d_sae": [1, 2, 4], "seeds": [1, 3, 1]})
+    rows = [
+        ("full absorption", "each doubling of L0", -0.02, -0.03, -0.01, 5, 26),
+        ("full absorption", "each doubling of the width", 0.0, -0.01, 0.01, 5, 26),
+        ("ablation, relative lead", "each doubling of L0", 0.5, 0.4, 0.6, 4, 26),
+    ]
+    slopes = Slopes(pd.DataFrame(rows, columns=["definition", *COLUMNS]), points)
+    told = slopes.claims().set_index("part")
+    assert told.loc["fit-l0", ["value", "low", "high"]].tolist() == [-0.02, -0.03, -0.01]
+    assert told.loc["fit-l0", "note"] == "5 SAEs, 26 letters; interval over both"
+    assert told.loc["fit-width", ["value", "low", "high"]].tolist() == [0.0, -0.01, 0.01]
+    assert slopes.numbers() == {"n_fit": 5, "n_points": 3, "most_seeds": 3, "n_single": 2}
+    # The made-up pages have one letter, which says nothing of letters.
+    nothing = replace(slopes, slopes=slopes.slopes.iloc[:0]).claims()
+    assert nothing["value"].isna().all()
+    assert nothing["note"].unique().tolist() == ["too few SAEs pass the bars"]

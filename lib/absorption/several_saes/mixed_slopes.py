@@ -121,9 +121,10 @@ def _fixed(rows: pd.DataFrame, base: str) -> tuple[Float[np.ndarray, "row effect
     """Intercept, L0 and width in doublings from their means, and each architecture but the base's, with their names.
 
     A setting that all SAEs share has no column."""
-    doublings = {PER_L0: np.log2(rows["l0_words"]), PER_WIDTH: np.log2(rows[WIDTH])}
+    sizes = {PER_L0: "l0_words", PER_WIDTH: WIDTH}
+    doublings = {name: np.log2(rows[size].to_numpy(float)) for name, size in sizes.items()}
     columns = {"intercept": np.ones(len(rows))}
-    columns |= {name: (at - at.mean()).to_numpy(float) for name, at in doublings.items() if at.nunique() > 1}
+    columns |= {name: at - at.mean() for name, at in doublings.items() if np.ptp(at) > 0}
     others = [name for name in rows[ARCHITECTURE].unique() if name != base]
     columns |= {f"{name} minus {base}": (rows[ARCHITECTURE] == name).to_numpy(float) for name in others}
     return np.stack(list(columns.values()), axis=1), list(columns)

@@ -22,6 +22,7 @@ from absorption.several_saes.contrasts import (
     trends,
 )
 from absorption.several_saes.quantities import QUANTITIES, RATES, RATES_UNGATED, quantities
+from absorption.several_saes.rate_factors import FACTORS, rate_factors
 from absorption.several_saes.stored_numbers import SaeFamily, along, members, read_sae_family
 
 FIRST = "ablation, relative lead"
@@ -169,7 +170,7 @@ class Rates(Findings):
     @property
     def shown(self) -> pd.DataFrame:
         """What a reader sees, the lowest first."""
-        columns = ["sae", "quantity", "value", "low", "high", "null", "null_low", "null_high", "p"]
+        columns = ["sae", "quantity", *FACTORS, "value", "low", "high", "null", "null_low", "null_high", "p"]
         return self.table[columns].sort_values(["quantity", "value"])
 
     def tables(self) -> Mapping[str, pd.DataFrame]:
@@ -178,6 +179,7 @@ class Rates(Findings):
 
 
 def every_rate(family: SaeFamily) -> Rates:
-    """The rates of all SAEs."""
+    """The rates of all SAEs, those over valid letters with their two factors where rates by letter are kept."""
     wanted = quantities({**RATES, **RATES_UNGATED})
-    return Rates(family.numbers[family.numbers["quantity"].isin(wanted)])
+    rates = family.numbers[family.numbers["quantity"].isin(wanted)]
+    return Rates(rates.merge(rate_factors(family), on=["sae", "quantity"], how="left"))
