@@ -14,6 +14,7 @@ from tests.several_saes.made_up import LEAD, MEMBERS, SEEDS, UNSHIPPED, value_of
 
 from absorption import claims, several_saes
 from absorption.chapters.hyper_parameters.claims import claims_table
+from absorption.several_saes.mixed_slopes import fit_slopes
 
 
 def test_a_claim_is_judged_by_seed_means_over_words_and_seeds(data: Path) -> None:
@@ -35,7 +36,7 @@ def test_every_claim_of_the_family_is_in_the_ledgers_file_and_gets_a_verdict(dat
     known = {(claim.id, part.name) for claim in claims.load().values() for part in claim.parts}
     assert set(zip(table["claim"], table["part"], strict=True)) <= known
     assert table["value"].notna().all()
-    of_family = {pair for pair in known if "family" in pair[1]} | {
+    of_family = {pair for pair in known if "family" in pair[1] or pair[1].startswith("fit-")} | {
         ("matryoshka", "ablation"),
         ("matryoshka", "projection"),
     }
@@ -71,7 +72,7 @@ def test_without_a_matryoshka_its_claim_has_no_number(data: Path) -> None:
 def test_with_one_seed_the_notes_say_that_intervals_are_over_words_alone(data: Path) -> None:
     found = several_saes.read_sae_family()
     del found.stamps["seed-1"], found.stamps[UNSHIPPED]
-    notes = claims_table(found).query("claim != 'every-sae'")["note"]
+    notes = claims_table(found).query("claim != 'every-sae' and not part.str.startswith('fit-')")["note"]
     assert len(notes) == 7
     assert all(note.endswith("SAEs; interval over words alone") for note in notes)
 
@@ -88,3 +89,17 @@ def test_an_sae_without_a_rate_has_no_part_in_the_claim_on_its_slope(data: Path)
     )
     assert claim["value"] == pytest.approx(expected)
     assert claim["note"].startswith("4 SAEs")
+
+
+def test_slopes_over_letters_are_those_of_the_mixed_model_and_too_few_saes_say_so(data: Path) -> None:
+    family = several_saes.read_sae_family()
+    slopes: Any = fit_slopes(family, ["full absorption"]).set_index("change")
+    table: Any = claims_table(family).set_index(["claim", "part"])
+    for part, change in (("fit-l0", "each doubling of L0"), ("fit-width", "each doubling of the width")):
+        row = table.loc[("rate-l0-width", part)]
+        assert row[["value", "low", "high"]].tolist() == slopes.loc[change, ["value", "low", "high"]].tolist()
+        assert row["note"] == f"{len(MEMBERS)} SAEs, 3 letters; interval over both"
+    one = replace(family, letters=family.letters[family.letters["letter"] == "a"])
+    rows = claims_table(one).set_index("part").loc[["fit-l0", "fit-width"]]
+    assert rows["value"].isna().all()
+    assert set(rows["note"]) == {"too few SAEs pass the bars of fitness"}

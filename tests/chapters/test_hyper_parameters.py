@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 from tests.settings_of import settings_of
 from tests.several_saes.made_up import CALIBRATED_MORE, FULL, LEAD, MEMBERS, card
 
@@ -16,10 +15,8 @@ from absorption.chapters import hyper_parameters as chapter
 from absorption.chapters.hyper_parameters.again import Again
 from absorption.chapters.hyper_parameters.beside_seeds import in_words
 from absorption.chapters.hyper_parameters.numbers import below_first_seed, named
-from absorption.chapters.hyper_parameters.slopes import Slopes
 from absorption.chapters.settings import SaeFamilySettings
 from absorption.several_saes.contrasts import base_setting
-from absorption.several_saes.mixed_slopes import COLUMNS
 
 SPLITS = "splits of a letter"
 
@@ -102,11 +99,13 @@ def test_what_the_family_lacks_is_said(data: Path) -> None:
 
 def test_rates_stand_with_their_factors_where_rates_by_letter_are_kept(data: Path) -> None:
     found = several_saes.read_sae_family()
-    shown = chapter.every_rate(found).shown
-    mine = shown[shown["quantity"] == FULL]
-    assert mine["share_candidates"].tolist() == [0.5] * len(MEMBERS)
-    np.testing.assert_allclose(mine["share_candidates"] * mine["share_absorbed"], mine["value"])
-    assert shown.loc[shown["quantity"] == LEAD, "share_candidates"].isna().all()
+    table = chapter.every_rate(replace(found, letters=found.letters[found.letters["sae"] != "deep"])).shown
+    for quantity in (FULL, LEAD):  # the candidates are the same under all rules that look at candidates alone
+        mine = table[(table["quantity"] == quantity) & (table["sae"] != "deep")]
+        assert mine["share_candidates"].tolist() == [0.5] * (len(MEMBERS) - 1)
+        np.testing.assert_allclose(mine["share_candidates"] * mine["share_absorbed"], mine["value"])
+    without = table[(table["sae"] == "deep") | table["quantity"].str.contains("fraction|all letters")]
+    assert without["share_candidates"].isna().all()
 
 
 def test_rules_of_silence_stand_beside_each_other_and_missing_saes_are_named(data: Path) -> None:
@@ -124,20 +123,9 @@ def test_rules_of_silence_stand_beside_each_other_and_missing_saes_are_named(dat
     assert told["above_calibrated"].startswith(f"0 of {n} SAEs")
 
 
-def test_slopes_over_letters_are_claims_and_too_few_saes_say_so(data: Path) -> None:
-    points = pd.DataFrame({"d_sae": [1, 2, 4], "seeds": [1, 3, 1]})
-    rows = [
-        ("full absorption", "each doubling of L0", -0.02, -0.03, -0.01, 5, 26),
-        ("full absorption", "each doubling of the width", 0.0, -0.01, 0.01, 5, 26),
-        ("ablation, relative lead", "each doubling of L0", 0.5, 0.4, 0.6, 4, 26),
-    ]
-    slopes = Slopes(pd.DataFrame(rows, columns=["definition", *COLUMNS]), points)
-    told = slopes.claims().set_index("part")
-    assert told.loc["fit-l0", ["value", "low", "high"]].tolist() == [-0.02, -0.03, -0.01]
-    assert told.loc["fit-l0", "note"] == "5 SAEs, 26 letters; interval over both"
-    assert told.loc["fit-width", ["value", "low", "high"]].tolist() == [0.0, -0.01, 0.01]
-    assert slopes.numbers() == {"n_fit": 5, "n_points": 3, "most_seeds": 3, "n_single": 2}
-    # The made-up pages have one letter, which says nothing of letters.
-    nothing = replace(slopes, slopes=slopes.slopes.iloc[:0]).claims()
-    assert nothing["value"].isna().all()
-    assert nothing["note"].unique().tolist() == ["too few SAEs pass the bars"]
+def test_the_text_counts_the_seeds_of_each_point(data: Path) -> None:
+    slopes = chapter.fit_over_letters(several_saes.read_sae_family())
+    assert slopes.numbers() == {"n_fit": 9, "n_points": 7, "most_seeds": 3, "n_single": 6}
+    assert set(slopes.slopes["definition"]) == {
+        "full absorption"
+    }  # the only one whose rates by letter are kept

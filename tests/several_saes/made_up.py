@@ -119,9 +119,16 @@ def write_run(sweep: Path, sae: str, error: str = "", **parameters: Any) -> None
     full = value_of(sae, FULL)
     letters = pd.DataFrame(columns=LETTERS[1:])
     for column in letters:
-        letters[column] = [np.nan, np.nan]
-    letters = letters.assign(definition="full absorption", letter=["a", "mean"], valid=["yes", "1 of 1"])
-    letters = letters.assign(rate=full, n_right=100, n_candidates=50, n_judged=50, n_absorbed=int(50 * full))
+        letters[column] = [np.nan] * 4
+    names, valid = ["a", "b", "c", "mean"], ["yes", "yes", "yes", "3 of 3"]
+    letters = letters.assign(definition="full absorption", letter=names, valid=valid)
+    letters = letters.assign(
+        rate=[full - 0.01, full, full + 0.01, full],
+        n_right=100,
+        n_candidates=50,
+        n_judged=50,
+        n_absorbed=int(50 * full),
+    )
     letters.assign(spread=0.0, all_letters=full).to_parquet(results / "sae-absorption-rates.parquet")
     calibrated = full + CALIBRATED_MORE
     rules = [

@@ -95,6 +95,8 @@ def test_settings_that_cannot_be_told_apart_are_refused() -> None:
         ValueError, match="2 SAEs cannot tell each doubling of L0, each doubling of the width"
     ):
         mixed_slopes(two, "topk")
+    with pytest.raises(ValueError, match="1 letters say nothing"):
+        mixed_slopes(rows[rows["letter"] == "a"], "topk")
 
 
 def test_one_spread_at_zero_does_not_break_the_errors() -> None:

@@ -78,10 +78,12 @@ def mixed_slopes(rows: pd.DataFrame, base_architecture: str) -> MixedSlopes:
         base_architecture: the one that the others are compared with.
 
     Raises:
-        ValueError: fewer SAEs than fixed effects and one more, or settings that cannot be told apart.
+        ValueError: fewer SAEs than fixed effects and one more, settings that cannot be told apart, or one letter.
     """
     fixed, names = _fixed(rows, base_architecture)
-    n_saes = rows["sae"].nunique()
+    n_saes, n_letters = rows["sae"].nunique(), rows["letter"].nunique()
+    if n_letters < 2:
+        raise ValueError(f"{n_letters} letters say nothing of letters; needed: at least 2.")
     if np.linalg.matrix_rank(fixed) < fixed.shape[1] or n_saes <= fixed.shape[1]:
         raise ValueError(f"{n_saes} SAEs cannot tell {', '.join(names[1:])} apart.")
     groups = np.ones(len(rows))
@@ -98,7 +100,7 @@ def mixed_slopes(rows: pd.DataFrame, base_architecture: str) -> MixedSlopes:
         for name, value, se in zip(names, found.fe_params, error, strict=True)
     ][1:]
     slopes = pd.DataFrame(table, columns=COLUMNS[:4])
-    slopes = slopes.assign(saes=n_saes, letters=rows["letter"].nunique())
+    slopes = slopes.assign(saes=n_saes, letters=n_letters)
     return MixedSlopes(slopes, {**sd, "rest": float(np.sqrt(found.scale))})
 
 

@@ -6,19 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from absorption.base.statistics import Estimate
-from absorption.chapters.findings import Findings, claim
+from absorption.chapters.findings import Findings
 from absorption.definitions.rules import FULL_ABSORPTION, RELATIVE
 from absorption.several_saes.mixed_slopes import fit_members, fit_slopes, seeds_by_point
-from absorption.several_saes.seeds import PER_L0, PER_WIDTH
 from absorption.several_saes.stored_numbers import SaeFamily
 
 DEFINITIONS = (FULL_ABSORPTION, RELATIVE)
-CLAIMED = (("fit-l0", PER_L0), ("fit-width", PER_WIDTH))
-"""Parts of ``rate-l0-width``, of full absorption."""
 
 
 @dataclass(frozen=True)
@@ -34,10 +29,6 @@ class Slopes(Findings):
         """Both."""
         return {"family-mixed-slopes": self.slopes, "family-mixed-points": self.points}
 
-    def claims(self) -> pd.DataFrame:
-        """Full absorption against L0 and width."""
-        return pd.concat([self._claim(*one) for one in CLAIMED], ignore_index=True)
-
     def numbers(self) -> Mapping[str, Any]:
         """How many SAEs are fit, and how few seeds a point has."""
         return {
@@ -46,16 +37,6 @@ class Slopes(Findings):
             "most_seeds": int(self.points["seeds"].max()) if len(self.points) else 0,
             "n_single": int((self.points["seeds"] == 1).sum()),
         }
-
-    def _claim(self, part: str, change: str) -> pd.DataFrame:
-        full = self.slopes["definition"] == FULL_ABSORPTION
-        mine = self.slopes[full & (self.slopes["change"] == change)]
-        if mine.empty:
-            nothing = Estimate(np.nan, np.nan, np.nan)
-            return claim("rate-l0-width", nothing, part=part, note="too few SAEs pass the bars")
-        row: Any = mine.iloc[0]
-        note = f"{row['saes']} SAEs, {row['letters']} letters; interval over both"
-        return claim("rate-l0-width", Estimate(row["value"], row["low"], row["high"]), part=part, note=note)
 
 
 def fit_over_letters(family: SaeFamily) -> Slopes:
