@@ -162,6 +162,9 @@ UNSHIPPED_RECIPES = (
     replace(BASE, architecture="batchtopk"),
     replace(BASE, architecture="matryoshka", matryoshka_widths=(256, 768, 1792, 3840, 8192)),
     replace(BASE, **AS_STANDARD),
+    # Dense where TopK's products are sparse: at the base's width a step takes several times as long.
+    replace(at_size(2048), **AS_JUMPRELU),
+    replace(at_size(2048), **AS_STANDARD),
     replace(at_size(512), seed=1),
     replace(at_size(512), seed=2),
     replace(at_size(8192, 6), seed=1),
