@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from tests.explorer.evidence_at_random import THRESHOLDS, at_random
 
@@ -45,6 +46,7 @@ const look = () => ({
     (one) => !(one.getAttribute("aria-label") || one.textContent.trim() || one.closest("label"))).length,
   wide: document.documentElement.scrollWidth - innerWidth,
   foreign: performance.getEntriesByType("resource").map((one) => one.name).filter((name) => !name.startsWith("file:")),
+  marked: [...document.querySelectorAll("mark")].map((one) => [one.parentNode.textContent, one.textContent]),
   images: document.querySelectorAll("img").length,
   errors,
 });
@@ -69,6 +71,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     words = tables["explorer-words"]
     at = words.index[(words["letter"] == "s") & (words["sae"] == "one")][0]
     words.loc[at, "text"] = HOSTILE
+    places = [f"{n} before ⟦{HOSTILE}⟧ behind" for n in ("second", "first")]
+    tables[script.CONTEXTS] = pd.DataFrame({"sae": "one", "latent": 3, "rank": [2, 1], "context": places})
     for name, table in tables.items():
         (folder / "results").mkdir(exist_ok=True)
         table.to_parquet(folder / "results" / f"{name}.parquet")
@@ -153,4 +157,11 @@ def test_a_hostile_word_is_text_and_a_bad_address_is_told_in_a_line(site) -> Non
     found = browse(site, "#letter=s&find=onerror&lead=99")
     assert HOSTILE.strip().replace(" ", "␣") in found["text"]
     assert found["said"] == ['lead is "99"; allowed: numbers from 0.01 to 6.']
+    assert (found["images"], found["errors"]) == (0, [])
+
+
+def test_contexts_of_a_latent_are_text_with_its_token_marked_the_strongest_first(site) -> None:
+    found = browse(site, "#latent=3")
+    texts = [f"{n} before {HOSTILE} behind" for n in ("first", "second")]
+    assert found["marked"] == [[text, HOSTILE] for text in texts]
     assert (found["images"], found["errors"]) == (0, [])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -87,6 +88,11 @@ def test_tables_of_several_saes_are_one_with_a_column_that_tells_them_apart() ->
     assert all(table["sae"].drop_duplicates().tolist() == ["one", "two"] for table in found.values())
     assert found["explorer-words"].groupby("sae").size().eq(len(one.evidence(0.03).words)).all()
     assert join([]) == {}
+
+
+def test_an_sae_whose_main_latents_are_not_those_of_its_f1_jump_is_left_out() -> None:
+    one = at_random(0)
+    assert join([replace(one.subject("one"), evidence=one.evidence(0.001))]) == {}
 
 
 def test_packed_arrays_are_the_smallest_that_hold_the_numbers() -> None:

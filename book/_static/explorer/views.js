@@ -235,12 +235,25 @@ var AbsorptionViews = (function () {
       sae.latents.near[at].length
         ? table(["latent", "strongest on", "cosine"], sae.latents.near[at].map(([other, cosine]) => [latentLink(context, other, 0), sae.latents.names[other], cosine]), "Nearest decoder rows")
         : el("p", {}, "Kept only for latents that a judged word has."),
+      ...contexts(sae, state.latent),
       el("h3", {}, "Judged words in which it plays a part"),
       uses.length
         ? table(["word", "activation", "cosine with the letter's probe"], uses.slice(0, 60).map((use) => [link(context, { word: sae.text[use.i], latent: undefined }, shown(sae.text[use.i])), use.activation, use.cosine]), "Words of the latent")
         : el("p", {}, "None: it is here as a neighbour of another."),
     ];
     return { elements, rows: uses.map((use) => ({ sae: name, latent: state.latent, word: sae.text[use.i], activation: use.activation, cosine: use.cosine, absorbed: absorbed.includes(use.i) })) };
+  }
+
+  // The places in running text where the latent is strongest, its token marked.
+  function contexts(sae, id) {
+    const found = (sae.contexts || {})[id] || [];
+    if (!found.length) return [];
+    const line = (text) => {
+      const [before, rest = ""] = text.split("⟦");
+      const [token, behind = ""] = rest.split("⟧");
+      return el("li", {}, before, el("mark", {}, token), behind);
+    };
+    return [el("h3", {}, "Strongest in running text"), el("ol", { class: "abs-x-contexts" }, found.map(line))];
   }
 
   const VIEWS = { sae: saeView, letter: letterView, word: wordView, latent: latentView };

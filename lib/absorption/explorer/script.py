@@ -26,6 +26,8 @@ TABLES = (
     "explorer-leaders", "explorer-word-latents", "explorer-latents", "explorer-neighbours",
 )  # fmt: skip
 """Tables that the chapters keep, as ``explorer.tables`` names them."""
+CONTEXTS = "explorer-contexts"
+"""Kept of some SAEs only: the strongest places of some latents in running text."""
 LIST = "saes.js"
 """The script that says which SAEs there are."""
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
@@ -70,6 +72,8 @@ def read_tables(folder: Path, prefix: str = "") -> dict[str, pd.DataFrame]:
     paths = {name: folder / f"{prefix}{name}.parquet" for name in TABLES}
     if not all(path.exists() for path in paths.values()):
         return {}
+    contexts = folder / f"{prefix}{CONTEXTS}.parquet"
+    paths |= {CONTEXTS: contexts} if contexts.exists() else {}
     return {name: pd.read_parquet(path) for name, path in paths.items()}
 
 
@@ -96,6 +100,7 @@ def sae_value(tables: Mapping[str, pd.DataFrame]) -> dict[str, Any]:
         "scores": _scores(tables["explorer-scores"]),
         "cosines": _cosines(tables["explorer-cosines"]),
         "latents": _latents(latents, tables["explorer-neighbours"], place),
+        "contexts": _contexts(tables[CONTEXTS]) if CONTEXTS in tables else {},
         **_words(tables, place),
     }
 
@@ -177,6 +182,12 @@ def _latents(latents: pd.DataFrame, neighbours: pd.DataFrame, place: Mapping[int
         "names": latents["strongest_on"].tolist(),
         "near": [near.get(number, []) for number in range(len(latents))],
     }
+
+
+def _contexts(table: pd.DataFrame) -> dict[str, list[str]]:
+    """By the latent's number, the strongest first."""
+    ordered = table.sort_values(["latent", "rank"])
+    return {str(latent): mine["context"].tolist() for latent, mine in ordered.groupby("latent")}
 
 
 def _rows(table: pd.DataFrame, columns: Sequence[str]) -> list[dict[str, Any]]:

@@ -13,6 +13,7 @@ from absorption.chapters.absorption.evidence_kept import keep_evidence
 from absorption.chapters.absorption.filters import filter_example
 from absorption.chapters.absorption.one_prompt import two_latents
 from absorption.chapters.absorption.probes import apply_under_every_probe
+from absorption.chapters.absorption.roles import role_latents
 from absorption.chapters.absorption.selections import apply_under_every_selection
 from absorption.chapters.absorption.silence import apply_under_every_silence
 from absorption.chapters.absorption.thresholds import THRESHOLD_TITLES, move_thresholds

@@ -39,6 +39,12 @@ def letter_roles(main: Sequence[int], found: pd.DataFrame, letter: str) -> dict[
     return {int(latent): ABSORBING for latent in absorbing} | {int(latent): MAIN for latent in main}
 
 
+def role_latents(main: Mapping[str, Sequence[int]], found: pd.DataFrame) -> list[int]:
+    """All latents that are main for a letter or absorb a word; arguments as in ``letter_roles``."""
+    mains = {int(latent) for latents in main.values() for latent in latents}
+    return sorted(mains | {int(latent) for latent in found["latent"]})
+
+
 def letter_cosines(
     study: Study, main: Mapping[str, Sequence[int]], found: pd.DataFrame, letter: str
 ) -> pd.DataFrame:
