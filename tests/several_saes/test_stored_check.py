@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -194,3 +195,23 @@ def test_only_shipped_saes_that_lack_rows_are_completed(data: Path, monkeypatch:
     stored_now = several_saes.read_sae_family()
     assert set(stored_now.silences["sae"]) == set(MEMBERS) - {UNSHIPPED} == set(found.silences["sae"])
     assert stored_now.value("wide", LEAD) == whole.value("wide", LEAD)
+
+
+@pytest.mark.parametrize("off", [0.0, 0.02])
+def test_rates_by_silence_are_measured_again_too(
+    measured: pd.DataFrame, planted_instead: list[Any], off: float
+) -> None:
+    family_ = stored(measured)
+    study = stored_check.study_again(family_, "base", lm=None)  # type: ignore[arg-type]
+    silences = rates_by_projection(study, family_)["silences"]
+    silences.loc[silences["silence"] == "calibrated", "rate"] += off
+    with_them = dataclasses.replace(family_, silences=silences.assign(sae="base"))
+    if off:
+        with pytest.raises(
+            several_saes.StaleNumbersError, match="'rate, full absorption, silent: calibrated'"
+        ):
+            again(with_them)
+        return
+    table = again(with_them)
+    assert len(table) == len(measured) + len(silences)
+    assert not table[["difference", "ends"]].any(axis=None)

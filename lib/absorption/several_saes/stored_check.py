@@ -8,8 +8,11 @@ import numpy as np
 import pandas as pd
 
 from absorption import definitions, one_sae
+from absorption.base.quantities import rate
+from absorption.definitions.rules import FULL_ABSORPTION
 from absorption.models.language_model import LanguageModel
 from absorption.one_sae import summary
+from absorption.one_sae.by_silence import full_by_silence
 from absorption.one_sae.study import Study
 from absorption.saes.loader import load_sae
 from absorption.saes.shipped import SHIPPED
@@ -38,7 +41,8 @@ def again(family: SaeFamily, saes: Sequence[str], lm: LanguageModel) -> pd.DataF
     """Measure some SAEs again with the stored parameters.
 
     Returns:
-        ``sae, quantity, stored, now, difference``, every number of the one-SAE page, and ``ends``, by how much the
+        ``sae, quantity, stored, now, difference``, every number of the one-SAE page, its full absorption by rule of
+        silence where that is stored, and ``ends``, by how much the
         end of its interval that differs more does.
 
     Raises:
@@ -80,8 +84,21 @@ def _again(family: SaeFamily, name: str, lm: LanguageModel) -> pd.DataFrame:
         probe=given["probe"],
         seed=given["seed"],
     )
-    now = numbers.summary({name: numbers.numbers(mine, effects)})
-    return beside_now(family.numbers[family.numbers["sae"] == name], now)
+    now = [numbers.summary({name: numbers.numbers(mine, effects)})]
+    stored = [family.numbers[family.numbers["sae"] == name]]
+    silences = family.silences[family.silences["sae"] == name]
+    if len(silences):
+        again_by_silence = full_by_silence(mine, effects, thresholds, seed=given["seed"]).assign(sae=name)
+        now, stored = [*now, silence_numbers(again_by_silence)], [*stored, silence_numbers(silences)]
+    return beside_now(pd.concat(stored, ignore_index=True), pd.concat(now, ignore_index=True))
+
+
+def silence_numbers(silences: pd.DataFrame) -> pd.DataFrame:
+    """Rates by rule of silence (``SaeFamily.silences``) as numbers: ``sae, quantity, value, low, high``."""
+    quantity = silences["silence"].map((rate(FULL_ABSORPTION) + ", silent: {}").format)
+    return silences.assign(quantity=quantity, value=silences["rate"])[
+        ["sae", "quantity", "value", "low", "high"]
+    ]
 
 
 def beside_now(stored: pd.DataFrame, now: pd.DataFrame) -> pd.DataFrame:
