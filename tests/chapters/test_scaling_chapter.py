@@ -136,6 +136,9 @@ def test_dead_shares_and_their_course_are_the_stamps(monkeypatch: pytest.MonkeyP
     assert found.runs["run"].tolist() == ["both remedies", "without AuxK", "encoder of its own", "neither"]
     assert found.runs["dead"].tolist() == [0.25, 0.5, 0.25, 0.5]
     assert part_of(found.claims(), "without")["value"] == 0.5
+    told = found.numbers()
+    assert str(told["dead_no_aux"]).startswith("50.0%")
+    assert str(told["dead_own_encoder"]).startswith("25.0%")
     first = found.course[found.course["run"] == "neither"]
     assert first["tokens"].tolist() == [50 * BASE.batch, 100 * BASE.batch]
     alone = chapter.count_dead(made_up((*GRID, DEAD_RUNS[0])))

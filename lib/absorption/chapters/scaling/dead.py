@@ -16,6 +16,7 @@ from absorption.training.recipe import BASE, DEAD_RUNS, Recipe
 
 N_DRAWS = 1000
 BOTH, NEITHER = "both remedies", "neither"
+NO_AUX, OWN_ENCODER = "without AuxK", "encoder of its own"
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,7 @@ class Dead(Findings):
         wanted = list(_names())
         return {
             "dead_with": _share(self._of(BOTH)), "dead_without": _share(self._of(NEITHER)),
+            "dead_no_aux": _share(self._of(NO_AUX)), "dead_own_encoder": _share(self._of(OWN_ENCODER)),
             "dead_missing": ", ".join(run for run in wanted if run not in set(self.runs["run"])) or "none",
             "dead_course": "yes" if len(self.course) else "no",
             "dead_window": f"{BASE.dead_steps * BASE.batch:,}",
@@ -85,7 +87,7 @@ def count_dead(grid: Grid) -> Dead:
 def _names() -> dict[str, Recipe]:
     without_aux, own_encoder, neither = DEAD_RUNS
     return {
-        BOTH: BASE, "without AuxK": without_aux, "encoder of its own": own_encoder, NEITHER: neither,
+        BOTH: BASE, NO_AUX: without_aux, OWN_ENCODER: own_encoder, NEITHER: neither,
     }  # fmt: skip
 
 
