@@ -44,6 +44,8 @@ TOLERANCE = 1e-3
 """Largest violation of the optimality conditions allowed, as a share of ``l1``."""
 MAX_ROUNDS = 60
 MAX_NEWTON = 30
+LEAST_DAMPING = 1e-6
+"""Share of a coordinate's largest curvature that is added to its curvature once no step lowers the objective."""
 GROWTH = 100
 """Latents that may join the working set in one round."""
 VERSION = 2
@@ -142,6 +144,8 @@ class _Problem:
         dense = features.astype(np.float32).toarray()
         point, penalty = np.append(weights, bias), np.append(np.full(len(working), self.l1), 0.0)
         logits = features @ point
+        most = features.power(2).T @ (self.row_weights / 4)  # a coordinate's curvature is nowhere above this
+        damping = 0.0
         for _ in range(MAX_NEWTON):
             chance = expit(self.signs * logits)
             gradient = features.T @ (-self.row_weights * self.signs * (1 - chance))
@@ -149,16 +153,22 @@ class _Problem:
                 break
             # Only the direction depends on the curvature, so float32 will do; slopes and losses are float64.
             curved = dense * np.sqrt(self.row_weights * chance * (1 - chance)).astype(np.float32)[:, None]
-            hessian = (curved.T @ curved).astype(np.float64)
+            hessian = (curved.T @ curved).astype(np.float64) + np.diag(damping * most)
             step = quadratic_step(gradient, hessian, point, penalty)
-            point, logits = self._line_search(features, point, logits, step, gradient, penalty)
+            moved = self._line_search(features, point, logits, step, gradient, penalty)
+            if (
+                moved is None
+            ):  # where words are all but certain there is no curvature, and a step has no bound
+                damping = max(10 * damping, LEAST_DAMPING)
+            else:
+                (point, logits), damping = moved, damping / 10 if damping > LEAST_DAMPING else 0.0
         return point[:-1], float(point[-1])
 
     def _line_search(
         self, features: Any, point: np.ndarray, logits: np.ndarray, step: np.ndarray,
         gradient: np.ndarray, penalty: np.ndarray,
-    ) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
-        """The largest step of 1, 1/2, 1/4 ... that lowers the objective enough."""
+    ) -> tuple[np.ndarray, np.ndarray] | None:  # fmt: skip
+        """The largest step of 1, 1/2, 1/4 ... that lowers the objective enough; None if there is none."""
         moved = features @ step
         start = self._loss(logits) + penalty @ np.abs(point)
         promised = gradient @ step + penalty @ (np.abs(point + step) - np.abs(point))
@@ -166,9 +176,9 @@ class _Problem:
         while size > 1e-8:
             value = self._loss(logits + size * moved) + penalty @ np.abs(point + size * step)
             if value <= start + 1e-4 * size * promised + 1e-14:
-                break
+                return point + size * step, logits + size * moved
             size /= 2
-        return point + size * step, logits + size * moved
+        return None
 
     def _loss(self, logits: np.ndarray) -> float:
         return float(self.row_weights @ np.logaddexp(0, -self.signs * logits))
