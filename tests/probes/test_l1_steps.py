@@ -1,6 +1,7 @@
 """The L1 probe's Newton steps never raise the objective, and find the optimum where the first step has no bound."""
 
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
@@ -33,7 +34,7 @@ def test_steps_without_bound_are_not_taken_and_the_optimum_is_found_all_the_same
     expected = problem().solve(TOLERANCE)
     real, spoilt = l1.quadratic_step, []
 
-    def without_bound(gradient: np.ndarray, hessian: np.ndarray, *others: np.ndarray) -> np.ndarray:
+    def without_bound(gradient: np.ndarray, hessian: np.ndarray, *others: Any) -> np.ndarray:
         if len(spoilt) < 4:
             spoilt.append(np.diag(hessian).copy())
             return 1e9 * np.ones_like(gradient)

@@ -67,7 +67,7 @@ def read_texts(wheel: Path, n: int = N_TEXTS, seed: int = 0) -> dict[str, tuple[
 def _is_short_and_binary(table: pd.DataFrame, n: int) -> bool:
     if not {"prompt", "target"} <= set(table) or table["target"].nunique() != 2:
         return False
-    words = table["prompt"].astype(str).map(lambda text: len(text.split()))
+    words = table["prompt"].astype(str).map(lambda text: len(str(text).split()))
     counts = table.drop_duplicates("prompt")["target"].value_counts()
     return float(words.median()) <= MOST_WORDS and int(counts.min()) >= n // 2
 
