@@ -172,6 +172,17 @@ def test_code_is_folded_on_the_page_and_the_executed_notebook_stays_as_it_is(
     assert [cell.metadata.get("tags") for cell in cells] == [None, [stage.FOLDED]]
 
 
+def test_a_cell_in_which_a_reader_writes_is_not_folded(tmp_path: Path) -> None:
+    executed = executed_notebooks(tmp_path / "executed")
+    page = executed / f"{PLAIN}.ipynb"
+    notebook = nbformat.read(page, as_version=4)
+    notebook.cells.append(new_code_cell("check(None)", metadata={"tags": ["exercise"]}))
+    nbformat.write(notebook, page)
+    staged = stage.stage(tiny_book(tmp_path / "root"), executed, tmp_path / "staged")
+    cells = nbformat.read(staged / f"{PLAIN}.ipynb", as_version=4).cells
+    assert [cell.metadata.get("tags") for cell in cells] == [None, [stage.FOLDED], ["exercise"]]
+
+
 def test_folded_code_is_open_on_paper(built: Path) -> None:
     assert "beforeprint" in (built / "_static" / "print.js").read_text()
     for page in set(pages(built)) - {built / "index.html"}:  # which only leads on

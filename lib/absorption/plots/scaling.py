@@ -99,8 +99,9 @@ def shrinkage(table: pd.DataFrame) -> Canvas:
         table: ``sae, architecture, value, low, high``.
     """
     names = list(table["sae"])
-    fig, ax = theme.axes(RATIO, height=1.2 + 0.16 * len(names))
+    fig, ax = theme.axes(RATIO, height=1.2 + 0.2 * len(names))
     marks.groups(ax, table, "sae", "value", order=names, sideways=True)
+    theme.categories(ax, names, sideways=True, width=32)  # two lines at most: a row has room for no more
     marks.rule(ax, x=1.0)
     ax.tick_params(axis="y", labelsize=5.5)
     return fig

@@ -28,6 +28,8 @@ API_SOURCES = ("__init__.py", "api/run.py", "api/result.py", "definitions/thresh
 """Modules, by their place in the library, from whose docstrings the page on the API is made."""
 FOLDED = "hide-input"
 """Tag of a cell whose code the page shows on a click."""
+OPEN = "exercise"
+"""Tag of a cell in which a reader is to write an answer: never folded."""
 EXPLORER_DATA = "book/_static/explorer/data"
 """Where the staged book has the explorer's data, one script an SAE."""
 KEY_FILE = ".built-from"
@@ -93,11 +95,14 @@ def stage(root: Path, executed: Path, source: Path) -> Path:
 
 
 def _copy_folded(page: Path, to: Path) -> None:
-    """Copy an executed notebook with all code folded: in the book one click opens it, the notebook stays as it is."""
+    """Copy an executed notebook with its code folded: in the book one click opens it, the notebook stays as it is.
+
+    Cells in which a reader is to write stay open.
+    """
     notebook: Any = nbformat.read(page, as_version=4)
     for cell in notebook.cells:
         tags = cell.metadata.get("tags", [])
-        if cell.cell_type == "code" and FOLDED not in tags:
+        if cell.cell_type == "code" and not {FOLDED, OPEN} & set(tags):
             cell.metadata["tags"] = [*tags, FOLDED]
     nbformat.write(notebook, to)
 

@@ -15,7 +15,7 @@ Made = TypeVar("Made")
 MOST = 2
 """Notebooks at once if nobody says how many: most steps use one core, and a third notebook would not fit a laptop."""
 MEMORY = 10e9
-"""Bytes that must be free for two: the largest notebook needs 4.3 GB, and some beside it half as much."""
+"""Bytes that must be free for two: the largest pair of notebooks that ran side by side needed 7.3 GB."""
 
 
 def usual() -> int:
