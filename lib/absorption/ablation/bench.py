@@ -157,15 +157,13 @@ def _warm_up(engine: AblationEngine, rival: AblationEngine, contest: Contest) ->
         : max(RIVAL_BATCHES)
     ]
     states = engine.states(words)
+    rival.gradients(words[:2], states[:2])  # the first call pays for what every later one finds ready
     seconds = {}
     for size in RIVAL_BATCHES:
         rival.batch = size
-        tries = []
-        for _ in range(2):
-            start = time.perf_counter()
-            rival.gradients(words, states)
-            tries.append(time.perf_counter() - start)
-        seconds[size] = min(tries)
+        start = time.perf_counter()
+        rival.gradients(words, states)
+        seconds[size] = time.perf_counter() - start
     rival.batch = min(seconds, key=lambda size: seconds[size])
     np.testing.assert_allclose(
         engine.metrics(words[:2], states[:2]), rival.metrics(words[:2], states[:2]), atol=0.05

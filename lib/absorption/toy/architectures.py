@@ -77,8 +77,11 @@ class OrthogonalTrainingSAE(BatchTopKTrainingSAE):
     ) -> Any:
         """BatchTopK's loss for dead latents, and the penalty."""
         losses = super().calculate_aux_loss(step_input, feature_acts, hidden_pre, sae_out)
-        penalty = self.cfg.orthogonality * largest_cosines(self.W_dec).pow(2).mean()
-        return {**losses, "orthogonality_loss": penalty}
+        return {**losses, "orthogonality_loss": self.penalty_of(self.W_dec)}
+
+    def penalty_of(self, rows: Tensor) -> Tensor:
+        """What decoder rows cost, shape ``latent d_in``."""
+        return self.cfg.orthogonality * largest_cosines(rows).pow(2).mean()
 
 
 def largest_cosines(rows: Tensor) -> Tensor:

@@ -14,16 +14,16 @@ from tqdm.auto import tqdm
 from absorption.base import cache, timing
 from absorption.toy.pool import run_all
 from absorption.toy.recipes import BATCH_SIZE, Recipe
-from absorption.toy.trainer import fit_together
+from absorption.toy.together import fit_together
 from absorption.toy.worlds import World
 
 STAGE = "toy-saes"
-VERSION = 3
+VERSION = 4
 """Raised when the training code changes its result."""
 BIAS_LIMIT = 0.5
 """Norm of the decoder bias from which it holds a feature: features have norm 1."""
 RETRIES, SEED_STEP = 3, 1000
-TOGETHER = 4
+TOGETHER = 12
 """SAEs that learn from the same samples in one process: more would leave the other processes without work."""
 
 
