@@ -9,9 +9,9 @@ import pytest
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from absorption.base import cache
+from absorption.base import cache, repository
 from absorption.cli import main
-from absorption.runner import book, course
+from absorption.runner import book, course, quizzes
 
 TOC = "format: jb-book\nroot: intro\nchapters:\n- file: notebooks/02-two\n- file: notebooks/your-sae\n"
 EXERCISE = "Before.\n\n```{exercise} Count\n:label: count\n\n*Easy, 5 minutes.* How many?\n```"
@@ -70,6 +70,7 @@ def test_text_reads_the_same_without_the_book(make: Any) -> None:
 @pytest.fixture
 def clone(tmp_path: Path) -> Path:
     cache.write_text(tmp_path / "_toc.yml", TOC)
+    cache.write_text(tmp_path / quizzes.FILE, (repository.root() / quizzes.FILE).read_text(encoding="utf-8"))
     cache.write_text(tmp_path / "intro.md", "# Intro\n")
     folders = book.Folders(tmp_path / "_build")
     for name in ("02-two", "your-sae"):
@@ -81,9 +82,10 @@ def clone(tmp_path: Path) -> Path:
 
 def test_the_pack_holds_the_chapters_alone_with_their_times(clone: Path) -> None:
     folder = course.make(clone, clone / "_build")
-    assert [path.name for path in sorted((folder / "students").iterdir())] == ["02-two.ipynb"]
+    assert [path.name for path in sorted((folder / "students").iterdir())] == ["02-two.ipynb", "quizzes.md"]
+    assert "**Right.**" not in (folder / "students" / "quizzes.md").read_text()
     with zipfile.ZipFile(folder / "students.zip") as archive:
-        assert archive.namelist() == ["notebooks/02-two.ipynb"]
+        assert archive.namelist() == ["notebooks/02-two.ipynb", "notebooks/quizzes.md"]
     (row,) = [line for line in (folder / "plan.md").read_text().splitlines() if line.startswith("| 2 |")]
     assert row.split(" | ")[1:] == ["Two", "0", "1.5", "Count (easy, 5)", "5 |"]
 

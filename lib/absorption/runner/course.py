@@ -14,7 +14,7 @@ import pandas as pd
 from nbformat import NotebookNode
 
 from absorption.base import cache
-from absorption.runner import book, clean, glued
+from absorption.runner import book, clean, glued, quizzes
 
 SOLUTION, EXERCISE = "solution", "exercise"
 DIRECTIVE = re.compile(r"```\{(exercise|solution-start|solution-end)\}[ ]?([^\n]*)\n(.*?)```", re.DOTALL)
@@ -71,7 +71,7 @@ class Chapter:
 
 
 def make(root: Path, output: Path) -> Path:
-    """Write ``output/course``: two folders of notebooks, one zip of the students', and ``plan.md``.
+    """Write ``output/course``: two folders of notebooks and quizzes, one zip of the students', and ``plan.md``.
 
     Students' notebooks have the text with this build's numbers, no outputs, no solutions, and the cells that check an
     answer. Instructors' have outputs and solutions as well. Both run in a clone of the project.
@@ -92,6 +92,9 @@ def make(root: Path, output: Path) -> Path:
             _write(for_instructors(chapter.page), folder / "instructors" / f"{chapter.name}.ipynb")
             _write(for_students(chapter.page), folder / "students" / f"{chapter.name}.ipynb")
         (folder / "plan.md").write_text(plan(chapters), encoding="utf-8")
+        parts = quizzes.read(root / quizzes.FILE)
+        for who, answers in (("instructors", True), ("students", False)):
+            (folder / who / "quizzes.md").write_text(quizzes.sheet(parts, answers=answers), encoding="utf-8")
         with zipfile.ZipFile(folder / "students.zip", "w", zipfile.ZIP_DEFLATED) as archive:
             for path in sorted((folder / "students").iterdir()):
                 archive.write(path, f"notebooks/{path.name}")

@@ -19,6 +19,7 @@ import yaml
 
 from absorption.base import repository
 from absorption.explorer import script
+from absorption.runner import quizzes
 
 BUTTONS = ("use_repository_button", "use_edit_page_button", "use_issues_button")
 """Jupyter Book's switches that need the repository's address."""
@@ -79,6 +80,8 @@ def stage(root: Path, executed: Path, source: Path) -> Path:
     shutil.copytree(root / "book", source / "book")
     script.write_scripts(executed.parent / "results", source / EXPLORER_DATA)
     _stage_toc(root, executed.parent / YOUR_SAES, source)
+    if quizzes.PAGE.removesuffix(".md") in toc_pages(root):
+        (source / quizzes.PAGE).write_text(quizzes.page(quizzes.read(root / quizzes.FILE)), encoding="utf-8")
     config = staged_config(yaml.safe_load((root / "_config.yml").read_text(encoding="utf-8")))
     (source / "_config.yml").write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
     for page in toc_pages(root):
