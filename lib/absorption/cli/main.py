@@ -145,13 +145,13 @@ def _book(options: argparse.Namespace, _rest: list[str]) -> int:
 
 
 def _course(options: argparse.Namespace, _rest: list[str]) -> int:
-    """Write notebooks for students and instructors, and a plan with times, from a finished book."""
+    """Write notebooks for students and instructors, quizzes, slides and a plan with times, from a finished book."""
     from absorption.base import repository
-    from absorption.runner import course
+    from absorption.runner import course, quizzes, slides
 
     try:
         print(course.make(repository.root(), options.output).resolve())
-    except course.CourseError as error:
+    except (course.CourseError, quizzes.QuizError, slides.SlidesError) as error:
         print(error, file=sys.stderr)
         return REFUSED
     return 0

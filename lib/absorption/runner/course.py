@@ -1,4 +1,4 @@
-"""The course pack: the chapters as notebooks for students and for instructors, and a plan made from measured times."""
+"""The course pack: notebooks for students and for instructors, quizzes, slides, and a plan made from measured times."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pandas as pd
 from nbformat import NotebookNode
 
 from absorption.base import cache
-from absorption.runner import book, clean, glued, quizzes
+from absorption.runner import book, clean, glued, quizzes, slides
 
 SOLUTION, EXERCISE = "solution", "exercise"
 DIRECTIVE = re.compile(r"```\{(exercise|solution-start|solution-end)\}[ ]?([^\n]*)\n(.*?)```", re.DOTALL)
@@ -71,7 +71,7 @@ class Chapter:
 
 
 def make(root: Path, output: Path) -> Path:
-    """Write ``output/course``: two folders of notebooks and quizzes, one zip of the students', and ``plan.md``.
+    """Write ``output/course``: two folders of notebooks and quizzes, one zip of the students', slides and ``plan.md``.
 
     Students' notebooks have the text with this build's numbers, no outputs, no solutions, and the cells that check an
     answer. Instructors' have outputs and solutions as well. Both run in a clone of the project.
@@ -85,6 +85,7 @@ def make(root: Path, output: Path) -> Path:
 
     Raises:
         CourseError: a chapter has not been run, or its run failed.
+        slides.SlidesError: the slides could not be built.
     """
     chapters = list(_chapters(root, output))
     with cache.atomic_folder(output / "course") as folder:
@@ -95,6 +96,7 @@ def make(root: Path, output: Path) -> Path:
         parts = quizzes.read(root / quizzes.FILE)
         for who, answers in (("instructors", True), ("students", False)):
             (folder / who / "quizzes.md").write_text(quizzes.sheet(parts, answers=answers), encoding="utf-8")
+        slides.build({chapter.name: chapter.page for chapter in chapters}, folder / "slides")
         with zipfile.ZipFile(folder / "students.zip", "w", zipfile.ZIP_DEFLATED) as archive:
             for path in sorted((folder / "students").iterdir()):
                 archive.write(path, f"notebooks/{path.name}")
