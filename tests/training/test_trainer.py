@@ -3,6 +3,7 @@
 import dataclasses
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -66,12 +67,19 @@ def test_killed_and_resumed_equals_uninterrupted(tmp_path: Path, monkeypatch: py
     assert torch.equal(state_of(resumed)["topk_threshold"], whole.sae.topk_threshold)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
-def test_every_architecture_resumes_to_the_same_bits(
-    architecture: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+REMEDIES = [
+    ("batchtopk", {"tied": True}),
+    ("batchtopk", {"consistency": 5.0, "cosine_chunk": 20}),  # chunks are drawn at every fifth step
+    ("matryoshka", {"level_weight": 0.75}),
+]
+
+
+@pytest.mark.parametrize(("architecture", "remedy"), [*((name, {}) for name in ARCHITECTURES), *REMEDIES])
+def test_every_architecture_and_remedy_resumes_to_the_same_bits(
+    architecture: str, remedy: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     falling = {} if architecture in ("standard", "jumprelu") else {"first_k": 16, "k_warm_up_steps": 20}
-    recipe = tiny_recipe(architecture, **falling)
+    recipe = tiny_recipe(architecture, **falling, **remedy)
     whole = tiny_trainer(tmp_path / "whole", recipe)
     whole.fit()
     kill_after(tiny_trainer(tmp_path / "killed", recipe), 11, monkeypatch)

@@ -15,6 +15,7 @@ from sae_lens.saes.topk_sae import TopKTrainingSAEConfig
 
 from absorption.training.penalised import SparseJumpReLUTrainingSAE, SparseStandardTrainingSAE, Steering
 from absorption.training.recipe import Recipe
+from absorption.training.remedies import SimilarRows, SparseSimilarRowsTrainingSAE, SparseTiedTrainingSAE
 from absorption.training.sparse import PRODUCTS
 from absorption.training.topk import (
     SparseBatchTopKTrainingSAE,
@@ -29,7 +30,7 @@ def untrained_sae(recipe: Recipe, d_in: int, metadata: SAEMetadata) -> TrainingS
 
     Raises:
         ValueError: an architecture that no recipe can train, a precision of its products that does not
-            exist, or Multi-TopK for another architecture than TopK.
+            exist, Multi-TopK for another architecture than TopK, or a remedy for another than its own.
     """
     if recipe.architecture not in ARCHITECTURES:
         allowed = ", ".join(ARCHITECTURES)
@@ -40,11 +41,32 @@ def untrained_sae(recipe: Recipe, d_in: int, metadata: SAEMetadata) -> TrainingS
         raise ValueError(
             f"also_k={recipe.also_k} is not of architecture {recipe.architecture!r}; allowed: topk."
         )
+    _check_remedy(recipe)
     shape = {"d_in": d_in, "d_sae": recipe.d_sae, "metadata": metadata}
     sae = ARCHITECTURES[recipe.architecture](recipe, shape)
     if recipe.encoder_start == "random":
         _draw_encoder(sae)
     return sae
+
+
+def _check_remedy(recipe: Recipe) -> None:
+    """Refuse a remedy that the architecture would not heed, and two that no class has together."""
+    asked = {
+        "level_weight": ("matryoshka", recipe.level_weight != 1),
+        "orthogonality": ("batchtopk", recipe.orthogonality > 0),
+        "consistency": ("batchtopk", recipe.consistency > 0),
+        "tied": ("batchtopk", recipe.tied),
+    }
+    for name, (architecture, there) in asked.items():
+        if there and recipe.architecture != architecture:
+            raise ValueError(
+                f"{name}={getattr(recipe, name)} is not of architecture {recipe.architecture!r}; "
+                f"allowed: {architecture}."
+            )
+    if recipe.tied and (recipe.orthogonality or recipe.consistency or recipe.encoder_start != "decoder"):
+        raise ValueError(
+            "tied=True; allowed beside it: orthogonality=0, consistency=0, encoder_start='decoder'."
+        )
 
 
 def _draw_encoder(sae: TrainingSAE[Any]) -> None:
@@ -67,7 +89,15 @@ def _topk(recipe: Recipe, shape: dict[str, Any]) -> TrainingSAE[Any]:
 
 def _batchtopk(recipe: Recipe, shape: dict[str, Any]) -> TrainingSAE[Any]:
     cfg = BatchTopKTrainingSAEConfig(**shape, k=recipe.k, aux_loss_coefficient=recipe.aux_coefficient)
-    return SparseBatchTopKTrainingSAE(cfg, aux_stride=recipe.aux_stride, products=PRODUCTS[recipe.products])
+    settings: dict[str, Any] = {"aux_stride": recipe.aux_stride, "products": PRODUCTS[recipe.products]}
+    if recipe.tied:
+        return SparseTiedTrainingSAE(cfg, **settings)
+    if recipe.orthogonality or recipe.consistency:
+        similar_rows = SimilarRows(
+            recipe.orthogonality, recipe.consistency, recipe.cosine_stride, recipe.cosine_chunk
+        )
+        return SparseSimilarRowsTrainingSAE(cfg, similar_rows=similar_rows, **settings)
+    return SparseBatchTopKTrainingSAE(cfg, **settings)
 
 
 def _matryoshka(recipe: Recipe, shape: dict[str, Any]) -> TrainingSAE[Any]:
@@ -77,7 +107,12 @@ def _matryoshka(recipe: Recipe, shape: dict[str, Any]) -> TrainingSAE[Any]:
         aux_loss_coefficient=recipe.aux_coefficient,
         matryoshka_widths=[*recipe.matryoshka_widths],
     )
-    return SparseMatryoshkaTrainingSAE(cfg, aux_stride=recipe.aux_stride, products=PRODUCTS[recipe.products])
+    return SparseMatryoshkaTrainingSAE(
+        cfg,
+        level_weight=recipe.level_weight,
+        aux_stride=recipe.aux_stride,
+        products=PRODUCTS[recipe.products],
+    )
 
 
 def _standard(recipe: Recipe, shape: dict[str, Any]) -> TrainingSAE[Any]:

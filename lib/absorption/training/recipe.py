@@ -8,6 +8,8 @@ from typing import Any
 ENCODER_STARTS = ("decoder", "random")
 SINCE = {
     "products": "float32", "harvest": "float32", "encoder_start": "decoder", "also_k": 0, "also_weight": 1 / 8,
+    "level_weight": 1.0, "orthogonality": 0.0, "consistency": 0.0, "cosine_stride": 5, "cosine_chunk": 8192,
+    "tied": False,
 }  # fmt: skip
 """Fields that came later, and what every recipe from before them had: such a recipe keeps its key."""
 
@@ -63,6 +65,16 @@ class Recipe:
     """Multi-TopK: a second number of active latents, whose loss counts too; 0: none."""
     also_weight: float = 1 / 8
     """Multi-TopK: weight of that loss (Gao et al. 2024)."""
+    level_weight: float = 1.0
+    """Matryoshka: weight of a level's loss over that of the next wider one; the whole SAE's is 1 (2505.11756)."""
+    orthogonality: float = 0.0
+    """BatchTopK: what similar decoder rows cost (OrtSAE); as ``remedies.SimilarRows``, like the next three."""
+    consistency: float = 0.0
+    """BatchTopK: the same, times how much the two latents fire (C2R)."""
+    cosine_stride: int = 5
+    cosine_chunk: int = 8192
+    tied: bool = False
+    """BatchTopK: the encoder is the decoder's transpose throughout."""
 
     def __post_init__(self) -> None:
         """A card holds a list where a recipe has a tuple.
@@ -97,12 +109,16 @@ class Recipe:
 
     @property
     def _experiment(self) -> str:
-        """What a recipe of the chapter on scaling leaves out or adds."""
+        """What a recipe of the chapters on scaling and on remedies leaves out or adds."""
         parts = {
             f"-also-{self.also_k}": self.also_k > 0,
             "-no-auxk": self.aux_coefficient == 0,
             "-random-encoder": self.encoder_start == "random",
             f"-passes-{self.n_passes:g}": self.n_passes < 1,
+            f"-levels-{self.level_weight:g}": self.level_weight != 1,
+            f"-orthogonal-{self.orthogonality:g}": self.orthogonality > 0,
+            f"-consistent-{self.consistency:g}": self.consistency > 0,
+            "-tied": self.tied,
         }
         return "".join(part for part, there in parts.items() if there)
 
@@ -186,7 +202,33 @@ HALF_THE_TOKENS = tuple(replace(at_size(d_sae), n_passes=0.5) for d_sae in (1024
 """Members of the grid on half its tokens: how flat their loss is."""
 EXPERIMENTS = (*DEAD_RUNS, MULTI_TOPK, *HALF_THE_TOKENS)
 """Trained for the chapter on scaling alone, and not shipped."""
-EVERY_RECIPE = SHIPPED_RECIPES + UNSHIPPED_RECIPES + EXPERIMENTS
+
+REMEDIES_WIDTH = 2048
+REMEDIES_SEEDS = (0, 1, 2, 3)
+_BATCHTOPK = replace(at_size(REMEDIES_WIDTH), architecture="batchtopk")
+_MATRYOSHKA = replace(
+    _BATCHTOPK, architecture="matryoshka", matryoshka_widths=(64, 192, 448, 960, REMEDIES_WIDTH)
+)
+REMEDIES_ARMS = {
+    "BatchTopK": _BATCHTOPK,
+    "TopK": at_size(REMEDIES_WIDTH),
+    "JumpReLU": replace(at_size(REMEDIES_WIDTH), **AS_JUMPRELU),
+    "standard": replace(at_size(REMEDIES_WIDTH), **AS_STANDARD),
+    "Matryoshka": _MATRYOSHKA,
+    "balanced Matryoshka": replace(_MATRYOSHKA, level_weight=0.75),
+    "OrtSAE": replace(_BATCHTOPK, orthogonality=0.25),
+    "C2R": replace(_BATCHTOPK, consistency=5.0),
+    "tied": replace(_BATCHTOPK, tied=True),
+    "balanced Matryoshka, .5": replace(_MATRYOSHKA, level_weight=0.5),
+    "balanced Matryoshka, .25": replace(_MATRYOSHKA, level_weight=0.25),
+}
+"""The chapter on remedies: four baselines, and remedies that differ from BatchTopK in one thing."""
+REMEDIES_RECIPES = tuple(
+    replace(recipe, seed=seed) for seed in REMEDIES_SEEDS for recipe in REMEDIES_ARMS.values()
+)
+"""In the order in which they are trained. Those of ``SHIPPED_RECIPES`` and ``UNSHIPPED_RECIPES`` are among them."""
+
+EVERY_RECIPE = tuple(dict.fromkeys(SHIPPED_RECIPES + UNSHIPPED_RECIPES + EXPERIMENTS + REMEDIES_RECIPES))
 
 
 def find_recipe(sae_id: str) -> Recipe:

@@ -195,22 +195,24 @@ class SparseMatryoshkaTrainingSAE(SparseBatchTopKTrainingSAE, MatryoshkaBatchTop
     The dead latents' loss is the one of the whole SAE (``use_matryoshka_aux_loss=False``, SAELens' default).
     """
 
-    def __init__(self, cfg: Any, use_error_term: bool = False, **settings: Any):
-        """``settings``: as in ``SparseTopKTrainingSAE``."""
+    def __init__(self, cfg: Any, use_error_term: bool = False, *, level_weight: float = 1.0, **settings: Any):
+        """``level_weight``: weight of a level's loss over that of the next wider one, the whole SAE's being 1
+        ("balanced", arXiv 2505.11756). ``settings``: as in ``SparseTopKTrainingSAE``."""
         if cfg.use_matryoshka_aux_loss:
             raise ValueError("SparseMatryoshkaTrainingSAE needs use_matryoshka_aux_loss=False.")
         super().__init__(cfg, use_error_term, **settings)
+        self.level_weight = level_weight
 
     def _reconstruction_losses(
         self, acts: Tensor, entries: Entries, x: Tensor
     ) -> tuple[dict[str, Tensor], Tensor]:
         widths = self.cfg.matryoshka_widths
         losses, sae_out = {}, self.b_dec
-        for start, end in zip([0, *widths[:-1]], widths, strict=True):
+        for wider, (start, end) in enumerate(zip([0, *widths[:-1]], widths, strict=True), 1 - len(widths)):
             part, where = entries.within(start, end)
             sae_out = sae_out + decode(acts.index_select(0, where), self.W_dec[start:end], part)
             name = "mse_loss" if end == widths[-1] else f"inner_mse_loss_{end}"
-            losses[name] = _squared_error(sae_out, x)
+            losses[name] = self.level_weight**-wider * _squared_error(sae_out, x)
         return losses, sae_out
 
 
