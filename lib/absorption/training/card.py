@@ -58,17 +58,33 @@ def cross_entropy_recovered(
     block = model.blocks[sae.site.depth - 1] if sae.site.depth else None
     if block is None:
         raise ValueError("Cross-entropy is measured for SAEs behind a block; this one reads the embedding.")
-    mean = _mean_activation(model, sae, windows[:batch])
-    edits = {
-        "clean": lambda acts: acts,
-        "spliced": sae.reconstruct,
-        "mean": lambda acts: mean.to(acts).expand_as(acts),
+    clean, worst = _reference_losses(model, sae, block, windows, batch)
+    losses = {
+        "clean": clean,
+        "spliced": _loss_with(model, block, sae.reconstruct, windows, batch),
+        "mean": worst,
     }
-    losses = {name: _loss_with(model, block, edit, windows, batch) for name, edit in edits.items()}
     span = losses["mean"] - losses["clean"]
     return {f"loss_{name}": loss for name, loss in losses.items()} | {
         "recovered": (losses["mean"] - losses["spliced"]) / span
     }
+
+
+_REFERENCES: dict[tuple[str, str, str, int], tuple[float, float]] = {}
+
+
+def _reference_losses(
+    model: LanguageModel, sae: LoadedSae, block, windows: Tensor, batch: int
+) -> tuple[float, float]:
+    """The loss of the model as it is, and with the mean at every position: one for all SAEs at this hook."""
+    key = (model.identity, sae.hook_name, cache.array_hash(windows.numpy()), batch)
+    if key not in _REFERENCES:
+        mean = _mean_activation(model, sae, windows[:batch])
+        _REFERENCES[key] = (
+            _loss_with(model, block, lambda acts: acts, windows, batch),
+            _loss_with(model, block, lambda acts: mean.to(acts).expand_as(acts), windows, batch),
+        )
+    return _REFERENCES[key]
 
 
 def _mean_activation(model: LanguageModel, sae: LoadedSae, windows: Tensor) -> Tensor:
