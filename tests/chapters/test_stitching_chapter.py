@@ -99,6 +99,21 @@ def test_losses_are_told_beside_the_smaller_sae() -> None:
     assert found.said["spliced_windows"] == 5
 
 
+def test_single_latents_are_told_by_kind_and_their_agreement_is_that_of_the_table() -> None:
+    settings = settings_of(StitchingSettings, single_windows=20, single_latents=3)
+    found = chapter.insert_into_the_model(measured(), settings)
+    counts = found.table.groupby(["pair", "kind"]).size()
+    assert counts.max() == 3
+    assert set(found.table["pair"]) == {"40 to 70", "70 to 120"}  # a second seed is no neighbour
+    same = (found.table["error"] < 0) == (found.table["loss"] < 0)
+    told = found.numbers()
+    assert told["n_single"] == len(found.table)
+    assert str(told["same_sign"]).startswith(f"{same.mean():.0%} [")
+    assert str(told["novel_lower_loss"]).startswith(
+        f"{(found.table.loc[found.table['kind'] == 'novel', 'loss'] < 0).mean():.0%} ["
+    )
+
+
 def test_more_text_than_was_held_out_is_refused_before_the_model_is_loaded(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -137,6 +152,7 @@ def test_letters_are_told_by_fate(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     found = letters.follow_letters(SimpleNamespace(model=None, plan=plan), settings_of(StitchingSettings))  # type: ignore[arg-type]
     told = found.numbers()
     assert (told["n_kept"], told["n_split"], told["n_gone"], told["n_followed"]) == (22, 1, 1, 26)
+    assert (told["n_kept_main"], told["n_same_fate"], told["commonest_main"]) == (22, 26, "kept")
     assert found.widths == ["26", "31"]
     assert set(found.flow["step"]) == {0}
 

@@ -87,6 +87,15 @@ def _():
     return stitching.ways(walks, trained, stitched), [panel]
 
 
+@shows("stitching.single_losses")
+def _():
+    table = frame("kind error loss", ("novel", -3.0, 0.01), ("novel", 0.5, -0.002), ("similar", 40.0, 0.2))
+    panel = Panel("change of the squared error, per token", "change of the next-token loss, nats")
+    panel.lines = [("x", 0.0), ("y", 0.0)]
+    panel.series = {str(kind): points(rows, "error", "loss") for kind, rows in table.groupby("kind")}
+    return stitching.single_losses(table), [panel]
+
+
 @shows("stitching.letters")
 def _():
     table = frame(

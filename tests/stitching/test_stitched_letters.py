@@ -68,8 +68,12 @@ def followed() -> pd.DataFrame:
     return follow_letters(words(), saes, [Pair(*saes)])
 
 
+def by(selection: str) -> pd.DataFrame:
+    return followed()[followed()["selection"] == selection]
+
+
 def test_the_planted_fates_are_found() -> None:
-    table = followed().set_index("letter")
+    table = by("best F1").set_index("letter")
     assert table["fate"][:5].tolist() == [KEPT, SPLIT, ABSORBED, NARROWER, GONE]
     assert set(table["fate"][5:]) == {KEPT}
     assert table["latent"].tolist() == list(range(26))
@@ -77,7 +81,7 @@ def test_the_planted_fates_are_found() -> None:
 
 
 def test_successors_and_lost_words_are_counted_by_hand() -> None:
-    table = {row["letter"]: row for row in followed().to_dict("records")}
+    table = {row["letter"]: row for row in by("best F1").to_dict("records")}
 
     def of(letter: str, *columns: str) -> list[Any]:
         return [table[letter][column] for column in columns]
@@ -93,10 +97,28 @@ def test_successors_and_lost_words_are_counted_by_hand() -> None:
 
 def test_fates_are_counted_a_row_a_pair() -> None:
     counts = count_fates(followed())
-    assert counts["pair"].tolist() == ["26 to 31"]
-    assert counts[list(letters.FATES)].to_numpy().tolist() == [[22, 1, 1, 1, 1]]
-    assert counts["f1_all"].tolist() == pytest.approx([(23 + 2 * 16 / 36 + 2 / 3) / 26])
+    assert counts["pair"].tolist() == ["26 to 31"] * 2
+    assert counts["selection"].tolist() == list(letters.SELECTIONS)
+    assert counts[list(letters.FATES)].to_numpy().tolist() == [[22, 1, 1, 1, 1]] * 2
+    assert counts["f1_all"].tolist() == pytest.approx([(23 + 2 * 16 / 36 + 2 / 3) / 26] * 2)
     assert len(LETTERS) == 26
+
+
+def test_main_latents_of_a_letter_are_followed_together() -> None:
+    wide, narrow = large_sae(), small_sae()
+    table: Any = follow_letters(words(), [wide, wide], [Pair(wide, wide)], ["L1 k-sparse"]).set_index(
+        "letter"
+    )
+    assert table.loc["b", ["followed", "successors", "f1", "f1_best", "fate"]].tolist() == [
+        2,
+        2,
+        1.0,
+        1.0,
+        KEPT,
+    ]
+    alone: Any = follow_letters(words(), [wide, wide], [Pair(wide, wide)], ["best F1"]).set_index("letter")
+    assert alone.loc["b", ["followed", "f1"]].tolist() == [1, pytest.approx(2 / 3)]
+    assert set(follow_letters(words(), [narrow, narrow], [Pair(narrow, narrow)])["followed"]) == {1}
 
 
 def test_a_fate_asks_for_the_f1_that_was_there() -> None:

@@ -188,6 +188,8 @@ class StitchingSettings(ModelSettings):
     sae_ids: list[str]
     text_tokens: int = Field(ge=1000)
     spliced_windows: Positive
+    single_windows: Positive
+    single_latents: Positive
 
 
 class MetaSettings(StudySettings):

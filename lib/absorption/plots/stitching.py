@@ -125,6 +125,27 @@ def ways(walks: pd.DataFrame, trained: pd.DataFrame, stitched: pd.DataFrame) -> 
 
 
 @drawing
+def single_losses(table: pd.DataFrame) -> Canvas:
+    """What inserting single latents does to the loss, against what it does to the squared error: a point a latent.
+
+    Args:
+        table: ``kind, error, loss``.
+    """
+    fig, ax = theme.axes(
+        "change of the squared error, per token", "change of the next-token loss, nats", height=3.4
+    )
+    for kind, colour in KIND_COLOURS.items():
+        marks.points(
+            ax, table[table["kind"] == kind], "error", "loss", name=kind, colour=colour, symbol="o", size=3.5
+        )
+    marks.rule(ax, x=0.0)
+    marks.rule(ax, y=0.0)
+    ax.set_xscale("symlog", linthresh=1.0)
+    ax.set_yscale("symlog", linthresh=0.001)
+    return fig
+
+
+@drawing
 def letters(table: pd.DataFrame, widths: Sequence[str]) -> Canvas:
     """What becomes of each letter's latent from SAE to SAE: a row a letter, a line a step, coloured by its fate.
 

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from absorption.models.language_model import LanguageModel
 from absorption.saes.loader import LoadedSae
+from absorption.stitching.above import Above
 from absorption.stitching.insertion import decode_sparse, decoder, encode_sparse, latents_of
 from absorption.stitching.pairs import THRESHOLD, Pair
 
@@ -59,37 +60,31 @@ def spliced_losses(
     acts = model.residual_stream(windows, site.name)
     shape = acts[:, 1:].shape
     rows = acts[:, 1:].flatten(0, 1).float().cpu()
-    found = {("", CLEAN): losses_with(model, site.depth, acts, windows)}
+    above = Above(model, site.depth)
+
+    def losses(given: Tensor) -> np.ndarray:
+        return above.losses(windows, given).mean(dim=1).double().numpy()
+
+    found = {("", CLEAN): losses(acts)}
     same: dict[bytes, Any] = {}  # an SAE is the larger of one pair and the smaller of the next
     for name, output in outputs(pairs, rows).items():
         key = output.numpy().tobytes()
         if key not in same:
             replaced = torch.cat([acts[:, :1], output.view(shape).to(acts)], dim=1)
-            same[key] = losses_with(model, site.depth, replaced, windows)
+            same[key] = losses(replaced)
         found[name] = same[key]
     return found
 
 
 def losses_with(
-    model: LanguageModel, depth: int, acts: Tensor, windows: Tensor, batch: int = 4
-) -> np.ndarray:
-    """Loss of each window with given activations behind a block."""
-    if depth == 0:
-        raise ValueError("Losses are measured for SAEs behind a block; these read the embedding.")
-    found = []
-    for tokens, given in zip(windows.split(batch), acts.split(batch), strict=True):
+    model: LanguageModel, depth: int, acts: Float[Tensor, "window position d_model"], windows: Tensor
+) -> Float[np.ndarray, " window"]:
+    """Mean next-token loss of each window, in nats, with given activations behind a block.
 
-        def hook(_module: Any, _args: Any, output: Any, given: Tensor = given) -> Any:
-            return (given, *output[1:]) if isinstance(output, tuple) else given
-
-        handle = model.blocks[depth - 1].register_forward_hook(hook)
-        try:
-            logits = model.hf(tokens.to(model.device)).logits[:, :-1].float().cpu()
-        finally:
-            handle.remove()
-        losses = torch.nn.functional.cross_entropy(logits.transpose(1, 2), tokens[:, 1:], reduction="none")
-        found.append(losses.mean(dim=1))
-    return torch.cat(found).double().numpy()
+    Raises:
+        ValueError: activations in front of the first block.
+    """
+    return Above(model, depth).losses(windows, acts).mean(dim=1).double().numpy()
 
 
 def as_changes(losses: Mapping[tuple[str, str], np.ndarray], pair: Pair) -> dict[str, np.ndarray]:
