@@ -1,12 +1,12 @@
-// On paper nothing can be clicked: folded code is printed open, and closed again afterwards.
+// On paper nothing can be clicked: folds are printed open, and closed again afterwards.
 window.addEventListener("beforeprint", () => {
-  document.querySelectorAll("details.hide:not([open])").forEach((fold) => {
+  document.querySelectorAll("details.hide:not([open]), details.more:not([open])").forEach((fold) => {
     fold.open = true;
     fold.dataset.opened = "to-print";
   });
 });
 window.addEventListener("afterprint", () => {
-  document.querySelectorAll("details.hide[data-opened]").forEach((fold) => {
+  document.querySelectorAll("details[data-opened]").forEach((fold) => {
     fold.open = false;
     delete fold.dataset.opened;
   });
