@@ -6,12 +6,13 @@ from typing import Any
 
 import nbformat
 import pytest
+import yaml
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from absorption.base import cache, repository
 from absorption.cli import main
-from absorption.runner import book, course, quizzes
+from absorption.runner import book, course, headers, quizzes
 
 TOC = "format: jb-book\nroot: intro\nchapters:\n- file: notebooks/02-two\n- file: notebooks/your-sae\n"
 EXERCISE = "Before.\n\n```{exercise} Count\n:label: count\n\n*Easy, 5 minutes.* How many?\n```"
@@ -70,6 +71,8 @@ def test_text_reads_the_same_without_the_book(make: Any) -> None:
 @pytest.fixture
 def clone(tmp_path: Path) -> Path:
     cache.write_text(tmp_path / "_toc.yml", TOC)
+    header = {"02-two": {"questions": ["Which?"], "objectives": ["count"], "remember": ["It is 42."]}}
+    cache.write_text(tmp_path / headers.FILE, yaml.safe_dump(header))
     cache.write_text(tmp_path / quizzes.FILE, (repository.root() / quizzes.FILE).read_text(encoding="utf-8"))
     cache.write_text(tmp_path / "intro.md", "# Intro\n")
     folders = book.Folders(tmp_path / "_build")
@@ -84,6 +87,10 @@ def test_the_pack_holds_the_chapters_alone_with_their_times(clone: Path) -> None
     folder = course.make(clone, clone / "_build")
     assert [path.name for path in sorted((folder / "students").iterdir())] == ["02-two.ipynb", "quizzes.md"]
     assert "**Right.**" not in (folder / "students" / "quizzes.md").read_text()
+    for who in ("students", "instructors"):
+        told = nbformat.read(folder / who / "02-two.ipynb", as_version=4).cells[1].source
+        assert "0 minutes to read, 5 for the exercises" in told
+        assert "**After it you can** count." in told
     with zipfile.ZipFile(folder / "students.zip") as archive:
         assert archive.namelist() == ["notebooks/02-two.ipynb", "notebooks/quizzes.md"]
     (row,) = [line for line in (folder / "plan.md").read_text().splitlines() if line.startswith("| 2 |")]

@@ -14,14 +14,11 @@ import pandas as pd
 from nbformat import NotebookNode
 
 from absorption.base import cache
-from absorption.runner import book, clean, glued, quizzes, slides
+from absorption.runner import book, clean, glued, headers, quizzes, slides
 
 SOLUTION, EXERCISE = "solution", "exercise"
 DIRECTIVE = re.compile(r"```\{(exercise|solution-start|solution-end)\}[ ]?([^\n]*)\n(.*?)```", re.DOTALL)
 OPTION = re.compile(r"^:[a-z]+:.*\n?", re.MULTILINE)
-MINUTES = re.compile(r"\*(Easy|Medium|Hard), (\d+) minutes\.\*")
-READING = 200
-"""Words a minute: technical text, read with its figures."""
 PLANS = {"an afternoon": ("1", "3", "5", "7"), "a week": tuple(str(n) for n in range(1, 11)), "a term": ()}
 """Chapters of a plan by number; none named: all."""
 
@@ -45,28 +42,16 @@ class Chapter:
         number = self.name.split("-")[0]
         return str(int(number)) if number.isdigit() else self.name
 
-    @property
-    def exercises(self) -> list[tuple[str, str, int]]:
-        """Title, difficulty and minutes of each."""
-        found = []
-        for cell in self.page.cells:
-            for match in DIRECTIVE.finditer(cell.source if cell.cell_type == "markdown" else ""):
-                if match[1] == EXERCISE and (level := MINUTES.search(match[3])):
-                    found.append((match[2].strip(), level[1].lower(), int(level[2])))
-        return found
-
     def row(self) -> dict[str, object]:
         """Its line in the plan."""
-        words = sum(len(cell.source.split()) for cell in self.page.cells if cell.cell_type == "markdown")
+        exercises = headers.exercises(self.page)
         return {
             "chapter": self.number,
             "title": clean.title(self.page),
-            "read, minutes": round(words / READING),
+            "read, minutes": headers.reading_minutes(self.page),
             "run, minutes": round(self.seconds / 60, 1),
-            "exercises": "; ".join(
-                f"{title} ({level}, {minutes})" for title, level, minutes in self.exercises
-            ),
-            "exercises, minutes": sum(minutes for _, _, minutes in self.exercises),
+            "exercises": "; ".join(f"{title} ({level}, {minutes})" for title, level, minutes in exercises),
+            "exercises, minutes": sum(minutes for _, _, minutes in exercises),
         }
 
 
@@ -138,8 +123,8 @@ def plan(chapters: list[Chapter]) -> str:
     table = pd.DataFrame([chapter.row() for chapter in chapters])
     parts = [
         "# Plan of the course",
-        f"Reading is counted at {READING} words a minute. Running is what this build took, on its machine; run the "
-        "notebooks before the lesson, and the second run takes seconds: results are kept.",
+        f"Reading is counted at {headers.READING} words a minute. Running is what this build took, on its machine; run "
+        "the notebooks before the lesson, and the second run takes seconds: results are kept.",
         _as_markdown(table),
     ]
     for title, numbers in PLANS.items():
@@ -152,12 +137,15 @@ def plan(chapters: list[Chapter]) -> str:
 
 def _chapters(root: Path, output: Path) -> Iterator[Chapter]:
     folders = book.Folders(output)
+    known = headers.read(root / headers.FILE)
     for name in book.toc_notebooks(root):
         stamp = book.read_stamp(folders, name)
         if not stamp.get("key"):
             raise CourseError(f"{name} has no finished run in {str(output)!r}; run `absorption book` first.")
         if Path(name).name.split("-")[0].isdigit():
-            yield Chapter(Path(name).name, nbformat.read(folders.page(name), as_version=4), stamp["seconds"])
+            page = nbformat.read(folders.page(name), as_version=4)
+            headers.insert(page, Path(name).name, known)
+            yield Chapter(Path(name).name, page, stamp["seconds"])
 
 
 def _plain(match: re.Match[str]) -> str:

@@ -11,6 +11,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ import yaml
 
 from absorption.base import repository
 from absorption.explorer import script
-from absorption.runner import quizzes
+from absorption.runner import headers, quizzes
 
 BUTTONS = ("use_repository_button", "use_edit_page_button", "use_issues_button")
 """Jupyter Book's switches that need the repository's address."""
@@ -84,11 +85,12 @@ def stage(root: Path, executed: Path, source: Path) -> Path:
         (source / quizzes.PAGE).write_text(quizzes.page(quizzes.read(root / quizzes.FILE)), encoding="utf-8")
     config = staged_config(yaml.safe_load((root / "_config.yml").read_text(encoding="utf-8")))
     (source / "_config.yml").write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
+    known = headers.read(root / headers.FILE) if (root / headers.FILE).exists() else {}
     for page in toc_pages(root):
         notebook = Path(f"{page}.ipynb")
         if (executed / notebook).exists():
             (source / notebook).parent.mkdir(parents=True, exist_ok=True)
-            _copy_folded(executed / notebook, source / notebook)
+            _copy_folded(executed / notebook, source / notebook, known)
         elif not (source / f"{page}.md").exists():
             raise BookError(
                 f"_toc.yml names {page!r}, which is neither a page ({page}.md in {root}) "
@@ -97,12 +99,13 @@ def stage(root: Path, executed: Path, source: Path) -> Path:
     return source
 
 
-def _copy_folded(page: Path, to: Path) -> None:
+def _copy_folded(page: Path, to: Path, known: Mapping[str, headers.Header] | None = None) -> None:
     """Copy an executed notebook with its code folded: in the book one click opens it, the notebook stays as it is.
 
-    Cells in which a reader is to write stay open.
+    Cells in which a reader is to write stay open. A chapter with a header for classes gets it under its title.
     """
     notebook: Any = nbformat.read(page, as_version=4)
+    headers.insert(notebook, page.stem, known or {})
     for cell in notebook.cells:
         tags = cell.metadata.get("tags", [])
         if cell.cell_type == "code" and not {FOLDED, OPEN} & set(tags):
