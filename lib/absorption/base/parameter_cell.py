@@ -25,7 +25,7 @@ def defaults(cells: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     try:
         statements = ast.parse("".join(tagged[0]["source"])).body
         return {name: ast.literal_eval(value) for name, value in map(_assignment, statements)}
-    except (SyntaxError, ValueError):
+    except (SyntaxError, ValueError, RecursionError, MemoryError):  # the last two: brackets without end
         raise ValueError("the cell tagged 'parameters' must hold only lines `name = literal`.") from None
 
 

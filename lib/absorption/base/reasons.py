@@ -13,3 +13,9 @@ def first_line(error: BaseException, limit: int = 300) -> str:
     if isinstance(error, UnpicklingError) or "weights_only" in str(error) or "Weights only" in str(error):
         return "it is a pickle with more than tensors in it, or no pickle; nothing in it was executed."
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:limit]
+
+
+def is_memory(error: BaseException) -> bool:
+    """Whether memory ran out, of the machine or of a GPU: no word on what was being read."""
+    kinds = {kind.__name__ for kind in type(error).__mro__}
+    return bool(kinds & {"MemoryError", "OutOfMemoryError"}) or "can't allocate memory" in str(error)

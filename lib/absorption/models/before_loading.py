@@ -23,6 +23,8 @@ TOKENIZER_FILES = (
     "tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "spiece.model", "sentencepiece.bpe.model",
 )  # fmt: skip
 """A tokenizer is in at least one of these; without, transformers makes an empty one and says nothing."""
+MOST_LAYERS, MOST_WIDTH = 1_000, 1_000_000
+"""Far above any model's: a config with more is damaged, or made to fill the memory."""
 ALLOWED = f"Allowed: {EMBEDDED_MODEL!r}, a folder saved by save_pretrained, or a Hugging Face id."
 
 
@@ -51,9 +53,13 @@ def model_size(model: str, device: torch.device | str = "cpu") -> ModelSize:
         return ModelSize(model, known["n_layers"], known["d_model"], device)
     config = _config(model).get_text_config()
     try:
-        return ModelSize(model, int(config.num_hidden_layers), int(config.hidden_size), device)
+        size = ModelSize(model, int(config.num_hidden_layers), int(config.hidden_size), device)
     except (AttributeError, TypeError):
         raise ValueError(f"model {model!r}: its config names no number of layers or no width.") from None
+    for what, found, most in (("layers", size.n_layers, MOST_LAYERS), ("width", size.d_model, MOST_WIDTH)):
+        if not 1 <= found <= most:
+            raise ValueError(f"model {model!r}: its config has {what} {found:,}; allowed: 1 to {most:,}.")
+    return size
 
 
 def known_models() -> dict[str, dict[str, int]]:
@@ -98,9 +104,7 @@ def _config(model: str) -> Any:
             raise ConnectionError(
                 f"model {model!r} could not be loaded: {hub.explain(error, model)} {ALLOWED}"
             ) from error
-        if not isinstance(error, ValueError):
-            raise
-        raise ValueError(
+        raise ValueError(  # whatever a config holds, transformers takes it at its word
             f"model {model!r} is damaged or not a causal language model: {first_line(error)} {ALLOWED}"
         ) from error
 

@@ -76,7 +76,14 @@ def _read(gguf: Path) -> tuple[Any, Any]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             logging.getLogger("transformers").setLevel(logging.ERROR)
-            model = AutoModelForCausalLM.from_pretrained(where, gguf_file=name, dtype=torch.float32)
+            made: Any = AutoModelForCausalLM.from_pretrained(
+                where, gguf_file=name, dtype=torch.float32, output_loading_info=True
+            )
+            model, read = made
+            if absent := sorted(read["missing_keys"]):  # they would be random numbers
+                raise ValueError(
+                    f"the file lacks {len(absent)} of the model's weights, such as {absent[0]!r}."
+                )
             return model, AutoTokenizer.from_pretrained(where, gguf_file=name)
     except MemoryError:
         raise

@@ -13,7 +13,9 @@ def is_download(error: BaseException) -> bool:
     """Whether an error came of a download: from the hub, the network or the disk, not from what a file holds."""
     libraries = ("huggingface_hub", "httpx", "requests", "urllib3")
     return any(
-        isinstance(cause, OSError) or type(cause).__module__.startswith(libraries) for cause in _causes(error)
+        isinstance(cause, OSError) or type(cause).__module__.startswith(libraries)
+        for cause in _causes(error)
+        if not type(cause).__name__.startswith("StrictDataclass")  # the hub's, on what a config holds
     )
 
 

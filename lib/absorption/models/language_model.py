@@ -5,21 +5,19 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, field
 from functools import cached_property
-from pickle import UnpicklingError
 from typing import Any
 
 import torch
 from jaxtyping import Float, Int
 from sae_lens.analysis.sae_transformer_bridge import SAETransformerBridge
-from safetensors import SafetensorError
 from torch import Tensor, nn
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from absorption.base import cache
 from absorption.base.devices import resolve_device
-from absorption.base.reasons import first_line
+from absorption.base.reasons import first_line, is_memory
 from absorption.models.arithmetic import use_fast_exact_float32
-from absorption.models.before_loading import ALLOWED, model_source
+from absorption.models.before_loading import ALLOWED, model_size, model_source
 from absorption.models.configuration import configuration, tokenizing
 from absorption.models.embedded import EMBEDDED, embedded_folder
 from absorption.models.hooks import Site, resolve_site
@@ -136,22 +134,31 @@ def load_model(model: str = EMBEDDED, device: str = "auto", dtype: str = "float3
     if dtype not in DTYPES:
         raise ValueError(f"dtype {dtype!r} is unknown; allowed: {', '.join(DTYPES)}.")
     where = resolve_device(device)
+    model_size(model)  # refuses a configuration of a million layers before any is made
     source = _source(model)
     try:
         # A model's own code is never run; unsaid, transformers would ask at the terminal.
-        hf = AutoModelForCausalLM.from_pretrained(source, dtype=DTYPES[dtype], trust_remote_code=False)
+        made: Any = AutoModelForCausalLM.from_pretrained(
+            source, dtype=DTYPES[dtype], trust_remote_code=False, output_loading_info=True
+        )
+        hf, read = made
         tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
     except Exception as error:
         if is_download(error):
             raise ConnectionError(
                 f"model {model!r} could not be loaded: {explain(error, model)} {ALLOWED}"
             ) from error
-        if not isinstance(error, ValueError | SafetensorError | UnpicklingError):
+        if is_memory(error):
             raise
-        raise ValueError(  # cut-off or foreign files, no tokenizer
+        raise ValueError(  # cut-off or foreign files, no tokenizer: they can fail in any way
             f"model {model!r} is damaged or not a causal language model: {first_line(error)} "
             "Allowed: what save_pretrained wrote for model and tokenizer."
         ) from error
+    if absent := sorted(read["missing_keys"]):  # transformers fills them with random numbers, and goes on
+        raise ValueError(
+            f"model {model!r}: its files lack {len(absent)} of the weights that its config asks for, such as "
+            f"{absent[0]!r}. Allowed: what save_pretrained wrote for model and tokenizer."
+        )
     return wrap_model(hf.to(where), tokenizer, name=model)  # type: ignore[arg-type]
 
 

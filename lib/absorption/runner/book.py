@@ -218,7 +218,8 @@ def _write_record(folders: Folders, name: str, record: dict[str, Any]) -> None:
 def _forget(folders: Folders, name: str) -> None:
     """Remove what an earlier run of a notebook left: a claim must never outlive the run that measured it."""
     for path in read_stamp(folders, name).get("results", {}):
-        (folders.results / path).unlink(missing_ok=True)
+        if (folders.results / path).resolve().is_relative_to(folders.results.resolve()):
+            (folders.results / path).unlink(missing_ok=True)  # a record may lie; nothing outside is touched
     page = folders.page(name)
     for path in (folders.stamp(name), page, page.with_name(f"{page.name}.log")):
         path.unlink(missing_ok=True)

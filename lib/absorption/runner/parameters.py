@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import reprlib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,7 +13,7 @@ import yaml
 from nbformat import NotebookNode
 from pydantic import BeforeValidator, FiniteFloat, TypeAdapter, ValidationError
 
-from absorption.base import parameter_cell
+from absorption.base import parameter_cell, yaml_text
 from absorption.base.settings import SaeSettings
 
 ABOUT = "about"
@@ -23,6 +24,10 @@ NUMBER = Annotated[
     FiniteFloat, BeforeValidator(lambda given: float(given) if isinstance(given, str) else given)
 ]
 """A finite number; YAML reads 1e-3, without a point, as text."""
+SHORT = reprlib.Repr()
+"""Shows a value without writing all of it: one made of aliases can be of any length."""
+SHORT.maxlevel = 2
+SHORT.maxstring = SHORT.maxother = SHORT.maxlong = 120
 
 
 class ParameterError(ValueError):
@@ -105,10 +110,10 @@ def read_preset(path: Path) -> dict[str, Any]:
         ParameterError: the file is missing, not YAML, or not a mapping.
     """
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = yaml_text.read(path)
     except OSError as error:
         raise ParameterError(f"preset {str(path)!r} cannot be read: {error.strerror}.") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except yaml.YAMLError as error:
         reason = " ".join(str(error).split())[:200]
         raise ParameterError(f"preset {str(path)!r} is not YAML: {reason}") from None
     if not isinstance(content, dict):
@@ -132,9 +137,9 @@ def _fit(name: str, value: Any, default: Any, source: str = "", *, text: bool = 
     try:
         if text and isinstance(default, str | int | float) and not isinstance(default, bool):
             return kind.validate_strings(value)
-        return kind.validate_python(yaml.safe_load(value) if text else value, strict=True)
+        return kind.validate_python(yaml_text.load(value) if text else value, strict=True)
     except (ValidationError, yaml.YAMLError):
-        shown = repr(value)
+        shown = SHORT.repr(value)
         shown = shown if len(shown) <= 80 else f"{shown[:77]}..."
         raise ParameterError(
             f"parameter {name!r} is {shown}{source}; allowed: {_allowed(default)}."

@@ -19,11 +19,14 @@ from sae_lens.constants import SAE_CFG_FILENAME
 from sae_lens.loading.pretrained_sae_loaders import sae_lens_disk_loader
 from torch import Tensor
 
+from absorption.saes.archives import check_stored, npz_shapes
 from absorption.saes.headers import (
     DICTIONARY_LEARNING,
     GEMMA_SCOPE,
     GEMMA_SCOPE_2,
+    NEEDED,
     SAELENS,
+    check_needed,
     check_shapes,
     find_files,
     hook_in_path,
@@ -60,6 +63,9 @@ def checked(form: Format) -> Callable[..., Converted]:
     def convert(path: str | Path, device: str = "cpu", cfg_overrides: dict | None = None) -> Converted:
         config, weights = form.convert(path, device=device, cfg_overrides=cfg_overrides)
         shapes = {name: tuple(value.shape) for name, value in weights.items()}
+        check_needed(
+            shapes, SAELENS
+        )  # by SAELens' names now; without them its sizes would be a config's word
         check_shapes(shapes, int(config["d_in"]), int(config["d_sae"]), "its configuration")
         return config, weights
 
@@ -77,8 +83,10 @@ def _from_saelens(path: str | Path, device: str = "cpu", cfg_overrides: dict | N
 
 def _from_gemma_scope(path: str | Path, device: str = "cpu", cfg_overrides: dict | None = None) -> Converted:
     """Gemma Scope (Gemma 2): one ``params.npz``; the hook is in the name of the folder, ``layer_3/width_16k/...``."""
+    names = NEEDED[GEMMA_SCOPE]
+    npz_shapes(Path(path) / "params.npz", names)  # refuses what is too large before it is inflated
     with np.load(Path(path) / "params.npz", allow_pickle=False) as data:
-        raw = {name: torch.from_numpy(np.array(data[name])).float().to(device) for name in data}
+        raw = {name: torch.from_numpy(np.array(data[name])).float().to(device) for name in names}
     return _jump_relu(raw, hook_in_path(Path(path)), device, cfg_overrides)
 
 
@@ -124,8 +132,7 @@ def _from_dictionary_learning(
     if kind not in DICTIONARIES:
         raise ValueError(f"config.json has dict_class {kind!r}; allowed: {', '.join(DICTIONARIES)}.")
     architecture, centred = DICTIONARIES[kind]
-    raw = torch.load(Path(path) / "ae.pt", map_location=device, weights_only=True)
-    weights = _renamed(raw)
+    weights = _renamed(_read_pickle(Path(path) / "ae.pt", device))
     names = ["W_enc", "W_dec", "b_dec", "b_enc"]
     if architecture == "gated":
         names = ["W_enc", "W_dec", "b_dec", "b_gate", "b_mag", "r_mag"]
@@ -136,6 +143,18 @@ def _from_dictionary_learning(
     more = {"k": int(trainer["k"])} if architecture == "topk" else {}
     config = _config(architecture, weights, hook, device, cfg_overrides, apply_b_dec_to_input=centred, **more)
     return config, _only(weights, *names)
+
+
+def _read_pickle(path: Path, device: str) -> dict[str, Tensor]:
+    """Tensors of a pickle; nothing in it is executed, and none is larger than what the file holds of it."""
+    check_stored(path)
+    raw = torch.load(path, map_location=device, weights_only=True)
+    if not isinstance(raw, dict) or not all(isinstance(value, Tensor) for value in raw.values()):
+        raise ValueError(f"{path.name} must hold a mapping from names to tensors.")
+    for name, value in raw.items():
+        if value.numel() * value.element_size() > value.untyped_storage().nbytes():
+            raise ValueError(f"{name} has shape {tuple(value.shape)}, but the file holds less of it.")
+    return raw
 
 
 DICTIONARIES = {

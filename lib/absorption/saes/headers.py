@@ -8,13 +8,12 @@ from __future__ import annotations
 import json
 import re
 import struct
-import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+from absorption.saes.archives import npz_shapes
 
 SAELENS, GEMMA_SCOPE, GEMMA_SCOPE_2, DICTIONARY_LEARNING = (
     "SAELens", "Gemma Scope", "Gemma Scope 2", "dictionary_learning",
@@ -26,6 +25,13 @@ FILES = {
     DICTIONARY_LEARNING: ("ae.pt", "config.json"),
 }
 """What a folder of each format must hold."""
+NEEDED = {
+    SAELENS: ("W_enc", "W_dec"),
+    GEMMA_SCOPE: ("W_enc", "W_dec", "b_enc", "b_dec", "threshold"),
+}
+"""Weights without which nothing else of a file is read: they bound what the SAE may take of the memory."""
+MOST_HEADER = 100_000_000
+"""Bytes of a safetensors file's header, the format's own limit."""
 Shapes = Mapping[str, tuple[int, ...]]
 
 
@@ -70,7 +76,7 @@ def read_header(folder: Path) -> SaeHeader:
     name = find_files(folder)
     try:
         return _READERS[name](folder)
-    except (ValueError, OSError, KeyError, TypeError, zipfile.BadZipFile) as error:
+    except Exception as error:  # a damaged or foreign file can fail in any way
         reason = (str(error).splitlines() or [type(error).__name__])[0][:300]
         raise ValueError(f"sae_path {str(folder)!r} could not be read as {name}: {reason}") from error
 
@@ -79,15 +85,16 @@ def _saelens(folder: Path) -> SaeHeader:
     config = read_mapping(folder / "cfg.json")
     d_in, d_sae = config.get("d_in"), config.get("d_sae")
     shapes = safetensors_shapes(folder / "sae_weights.safetensors")
+    check_needed(shapes, SAELENS)
     if d_in is not None and d_sae is not None:
         check_shapes(shapes, int(d_in), int(d_sae), "cfg.json")
     said = config.get("metadata") or config  # before SAELens 6 the hook stood beside the sizes
     hook = said.get("hook_name") or said.get("hook_point") or ""
-    return SaeHeader(SAELENS, None if d_in is None else int(d_in), str(hook))
+    return SaeHeader(SAELENS, None if d_in is None else int(d_in), hook if isinstance(hook, str) else "")
 
 
 def _gemma_scope(folder: Path) -> SaeHeader:
-    shapes = npz_shapes(folder / "params.npz")
+    shapes = npz_shapes(folder / "params.npz", NEEDED[GEMMA_SCOPE])
     return SaeHeader(GEMMA_SCOPE, _check_own(shapes, "W_enc"), hook_in_path(folder))
 
 
@@ -138,6 +145,18 @@ def check_shapes(shapes: Shapes, d_in: int, d_sae: int, source: str) -> None:
             )
 
 
+def check_needed(names: Iterable[str], form: str) -> None:
+    """Refuse weights without an encoder or a decoder (ValueError), before anything is made of what a config says."""
+    there = set(names)
+    if missing := [name for name in NEEDED.get(form, ()) if name not in there]:
+        raise ValueError(f"the weights lack {', '.join(missing)}; there are: {_listed(there)}.")
+
+
+def _listed(names: Iterable[str], most: int = 8) -> str:
+    found = sorted(map(str, names))
+    return ", ".join(found[:most]) + (f", and {len(found) - most} more" if len(found) > most else "")
+
+
 def _check_own(shapes: Shapes, encoder: str) -> int | None:
     """Width by the encoder's shape, with which all others must agree; None without a readable encoder."""
     small = {"w_enc": "W_enc", "w_dec": "W_dec"}
@@ -180,7 +199,11 @@ def safetensors_shapes(path: Path) -> dict[str, tuple[int, ...]]:
         length = struct.unpack("<Q", start)[0] if len(start) == 8 else 0
         if not 0 < length <= path.stat().st_size - 8:
             raise ValueError(f"{path.name} is not a safetensors file, or was cut off.")
+        if length > MOST_HEADER:
+            raise ValueError(f"{path.name} has a header of {length:,} bytes; allowed: {MOST_HEADER:,}.")
         header = json.loads(handle.read(length))
+    if not isinstance(header, dict):
+        raise ValueError(f"{path.name} is not a safetensors file: its header is no mapping.")
     header.pop("__metadata__", None)
     if (
         max((entry["data_offsets"][1] for entry in header.values()), default=0)
@@ -188,20 +211,6 @@ def safetensors_shapes(path: Path) -> dict[str, tuple[int, ...]]:
     ):
         raise ValueError(f"{path.name} was cut off.")
     return {name: tuple(entry["shape"]) for name, entry in header.items()}
-
-
-def npz_shapes(path: Path) -> dict[str, tuple[int, ...]]:
-    """Shapes in the headers of an ``.npz`` file's arrays."""
-    shapes = {}
-    with zipfile.ZipFile(path) as archive:
-        for member in archive.namelist():
-            with archive.open(member) as handle:
-                major, _minor = np.lib.format.read_magic(handle)
-                read = (
-                    np.lib.format.read_array_header_1_0 if major == 1 else np.lib.format.read_array_header_2_0
-                )
-                shapes[member.removesuffix(".npy")] = tuple(read(handle)[0])
-    return shapes
 
 
 def _by(shape: tuple[int, ...]) -> str:

@@ -23,7 +23,9 @@ from typing import Any
 import pandas as pd
 import yaml
 
+from absorption.base import yaml_text
 from absorption.base.data import data_root
+from absorption.base.reasons import first_line
 from absorption.models.before_loading import known_models
 from absorption.sweep import gather
 
@@ -207,6 +209,11 @@ def _sizes(row: Mapping[str, str], parameters: Mapping[str, Any], d_sae: str) ->
 def load_plan(config: Path, root: Path) -> Any:
     """The plan of a configuration file, by the code that Snakemake uses."""
     make_plan = runpy.run_path(str(root / "sweep" / "plan.py"))["make_plan"]
-    content = yaml.safe_load(config.read_text(encoding="utf-8"))
-    content = {"parameters": {}, "chapter_parameters": {}, "resources": {}, **content}
+    try:
+        given = yaml_text.read(config)
+    except (OSError, yaml.YAMLError) as error:
+        raise ValueError(f"configuration {str(config)!r} cannot be read: {first_line(error)}") from None
+    if not isinstance(given, dict) or not {"samples", "chapters"} <= set(given):
+        raise ValueError(f"configuration {str(config)!r} must name samples and chapters.")
+    content = {"parameters": {}, "chapter_parameters": {}, "resources": {}, **given}
     return make_plan(content, config.resolve().parent / content["samples"], root / "notebooks")

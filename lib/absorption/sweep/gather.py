@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from absorption.base import cache
+from absorption.base import cache, sheets
 from absorption.base.quantities import METRICS, rate, score
 
 PLAN = "sweep.json"
@@ -53,7 +53,7 @@ def gather(output: Path) -> Sweep:
     comparison = pd.DataFrame(rows, columns=COMPARISON)
     for name, table in (("status", status), ("comparison", comparison)):
         cache.write_table(output / f"{name}.parquet", table)
-        cache.write_text(output / f"{name}.tsv", table.to_csv(sep="\t", index=False, float_format=ROUNDED))
+        cache.write_text(output / f"{name}.tsv", sheets.text(table, separator="\t", digits=ROUNDED))
     _join_tables(output, runs_done)
     return Sweep(status, comparison)
 

@@ -14,7 +14,7 @@ from typing import Any
 import psutil
 import yaml
 
-from absorption.base import locks
+from absorption.base import locks, yaml_text
 from absorption.sweep import clusters, gather, page, processes
 
 SNAKEMAKE = "ABSORPTION_SNAKEMAKE"
@@ -82,7 +82,7 @@ def report(output: Path) -> None:
 def output_folder(config: Path, root: Path) -> Path:
     """The sweep's folder, as its configuration names it."""
     try:
-        content: Any = yaml.safe_load(config.read_text(encoding="utf-8"))
+        content: Any = yaml_text.read(config)
     except OSError as error:
         raise SweepError(f"configuration {str(config)!r} cannot be read: {error.strerror}.") from None
     except yaml.YAMLError as error:
