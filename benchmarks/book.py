@@ -12,10 +12,12 @@ from typing import Any
 
 from absorption.base import cache, timing
 from absorption.runner import book, execute
-from benchmarks import ablation, shared_prefix
+from benchmarks import ablation, long, shared_prefix
 
-COMPARISONS: tuple[Callable[[], dict[str, float]], ...] = (shared_prefix.measure, ablation.measure)
-"""What returns measured ratios by dotted key; each times its own baseline."""
+COMPARISONS: tuple[Callable[[], dict[str, float]], ...] = (
+    shared_prefix.measure, ablation.measure, long.measure,
+)  # fmt: skip
+"""What returns measured numbers by dotted key; speeds are ratios to a baseline of the same run."""
 
 
 def measure(root: Path, output: Path, warm: bool = False) -> Path:

@@ -120,10 +120,10 @@ def test_the_list_names_the_parts_and_the_other_latents_of_each() -> None:
     mine_only = listed.table[listed.table["latent"] == latent]
     assert np.square(mine_only["weight"]).sum() == pytest.approx(1.0)
     assert first["letter"] in set(mine_only["points_to"])
-    assert (
-        listed.said["n_all_absorbing"] == basis().numbers()["n_absorbing"]
-        or listed.said["n_all_absorbing"] > 0
-    )
+    assert listed.said["n_all_absorbing"] == (basis().asked["group"] == ABSORBING).sum() > 0
+    kept = listed.tables()["explorer-meta-latents"]
+    assert kept.drop(columns="sae").equals(listed.table)
+    assert set(kept["sae"]) == {basis().study.sae.name}
 
 
 @pytest.fixture

@@ -31,6 +31,11 @@ OPTIONS = (
     "--virtual-time-budget=10000", "--enable-logging=stderr", "--dump-dom",
 )  # fmt: skip
 HOSTILE = ' s<img src=x onerror="document.title=1"></script><b>'
+READ_META = """
+const head = [...document.querySelectorAll("h3")].find((one) => one.textContent === "Its meta-latents");
+const rows = head ? [...head.nextElementSibling.querySelectorAll("tbody tr")] : [];
+return rows.map((row) => [...row.cells].map((cell) => cell.textContent));
+"""
 DRIVER = """
 const errors = [];
 addEventListener("error", (event) => errors.push(String(event.message)));
@@ -73,6 +78,17 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     words.loc[at, "text"] = HOSTILE
     places = [f"{n} before ⟦{HOSTILE}⟧ behind" for n in ("second", "first")]
     tables[script.CONTEXTS] = pd.DataFrame({"sae": "one", "latent": 3, "rank": [2, 1], "context": places})
+    weights, points = [0.2, 0.4, 0.2], ["", "s", ""]
+    tables[script.META] = pd.DataFrame(
+        {
+            "sae": "one",
+            "latent": 3,
+            "meta": [11, 7, 11],
+            "weight": weights,
+            "points_to": points,
+            "also_in": HOSTILE,
+        }
+    )
     for name, table in tables.items():
         (folder / "results").mkdir(exist_ok=True)
         table.to_parquet(folder / "results" / f"{name}.parquet")
@@ -158,6 +174,13 @@ def test_a_hostile_word_is_text_and_a_bad_address_is_told_in_a_line(site) -> Non
     assert HOSTILE.strip().replace(" ", "␣") in found["text"]
     assert found["said"] == ['lead is "99"; allowed: numbers from 0.01 to 6.']
     assert (found["images"], found["errors"]) == (0, [])
+
+
+def test_meta_latents_of_a_latent_come_with_the_largest_weight_first_and_once(site) -> None:
+    found = browse(site, "#latent=3", READ_META)
+    assert [row[:3] for row in found] == [["7", "0.400", "S"], ["11", "0.200", "none"]]
+    assert {row[3] for row in found} == {HOSTILE}
+    assert browse(site, "#latent=4", READ_META) == []
 
 
 def test_contexts_of_a_latent_are_text_with_its_token_marked_the_strongest_first(site) -> None:

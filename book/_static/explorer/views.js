@@ -236,6 +236,7 @@ var AbsorptionViews = (function () {
         ? table(["latent", "strongest on", "cosine"], sae.latents.near[at].map(([other, cosine]) => [latentLink(context, other, 0), sae.latents.names[other], cosine]), "Nearest decoder rows")
         : el("p", {}, "Kept only for latents that a judged word has."),
       ...contexts(sae, state.latent),
+      ...metaLatents(sae, state.latent),
       el("h3", {}, "Judged words in which it plays a part"),
       uses.length
         ? table(["word", "activation", "cosine with the letter's probe"], uses.slice(0, 60).map((use) => [link(context, { word: sae.text[use.i], latent: undefined }, shown(sae.text[use.i])), use.activation, use.cosine]), "Words of the latent")
@@ -254,6 +255,17 @@ var AbsorptionViews = (function () {
       return el("li", {}, before, el("mark", {}, token), behind);
     };
     return [el("h3", {}, "Strongest in running text"), el("ol", { class: "abs-x-contexts" }, found.map(line))];
+  }
+
+  // What a meta-SAE makes of the decoder row, where a chapter asked.
+  function metaLatents(sae, id) {
+    const found = (sae.meta || {})[id] || [];
+    if (!found.length) return [];
+    const line = (one) => [`${one.meta}`, one.weight, one.points_to ? one.points_to.toUpperCase() : "none", one.also_in];
+    return [
+      el("h3", {}, "Its meta-latents"),
+      table(["meta-latent", "weight", "letter it points to", "other latents with it, by their strongest words"], found.map(line), "Meta-latents of the latent"),
+    ];
   }
 
   const VIEWS = { sae: saeView, letter: letterView, word: wordView, latent: latentView };

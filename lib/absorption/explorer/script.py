@@ -26,8 +26,8 @@ TABLES = (
     "explorer-leaders", "explorer-word-latents", "explorer-latents", "explorer-neighbours",
 )  # fmt: skip
 """Tables that the chapters keep, as ``explorer.tables`` names them."""
-CONTEXTS = "explorer-contexts"
-"""Kept of some SAEs only: the strongest places of some latents in running text."""
+CONTEXTS, META = "explorer-contexts", "explorer-meta-latents"
+"""Kept of some SAEs only: the strongest places of some latents in running text, and what a meta-SAE makes of some."""
 LIST = "saes.js"
 """The script that says which SAEs there are."""
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
@@ -72,8 +72,8 @@ def read_tables(folder: Path, prefix: str = "") -> dict[str, pd.DataFrame]:
     paths = {name: folder / f"{prefix}{name}.parquet" for name in TABLES}
     if not all(path.exists() for path in paths.values()):
         return {}
-    contexts = folder / f"{prefix}{CONTEXTS}.parquet"
-    paths |= {CONTEXTS: contexts} if contexts.exists() else {}
+    more = {name: folder / f"{prefix}{name}.parquet" for name in (CONTEXTS, META)}
+    paths |= {name: path for name, path in more.items() if path.exists()}
     return {name: pd.read_parquet(path) for name, path in paths.items()}
 
 
@@ -101,6 +101,7 @@ def sae_value(tables: Mapping[str, pd.DataFrame]) -> dict[str, Any]:
         "cosines": _cosines(tables["explorer-cosines"]),
         "latents": _latents(latents, tables["explorer-neighbours"], place),
         "contexts": _contexts(tables[CONTEXTS]) if CONTEXTS in tables else {},
+        "meta": _meta(tables[META]) if META in tables else {},
         **_words(tables, place),
     }
 
@@ -188,6 +189,15 @@ def _contexts(table: pd.DataFrame) -> dict[str, list[str]]:
     """By the latent's number, the strongest first."""
     ordered = table.sort_values(["latent", "rank"])
     return {str(latent): mine["context"].tolist() for latent, mine in ordered.groupby("latent")}
+
+
+def _meta(table: pd.DataFrame) -> dict[str, list[dict[str, Any]]]:
+    """By the latent's number: meta-latents, the largest weight first."""
+    ordered = table.drop_duplicates(["latent", "meta"]).sort_values("weight", ascending=False)
+    return {
+        str(latent): _rows(mine, ("meta", "weight", "points_to", "also_in"))
+        for latent, mine in ordered.groupby("latent")
+    }
 
 
 def _rows(table: pd.DataFrame, columns: Sequence[str]) -> list[dict[str, Any]]:

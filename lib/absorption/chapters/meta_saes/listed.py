@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
@@ -32,7 +33,18 @@ COLUMNS = [
 ]
 
 
-def list_latents(basis: Basis, letters: Letters, settings: MetaSettings) -> OneTable:
+@dataclass(frozen=True)
+class Listed(OneTable):
+    """The table; the explorer's latent view shows its rows too."""
+
+    sae: str = ""
+
+    def tables(self) -> Mapping[str, pd.DataFrame]:
+        """The table, and the same with the SAE's name for the explorer."""
+        return {**super().tables(), "explorer-meta-latents": self.table.assign(sae=self.sae)}
+
+
+def list_latents(basis: Basis, letters: Letters, settings: MetaSettings) -> Listed:
     """Absorbing latents, those that absorb most words first, and the first ratio's meta-latents of each.
 
     Columns ``letter, latent, strongest_on, meta, weight, letter_share`` (of the other latents that the meta-latent is
@@ -54,7 +66,7 @@ def list_latents(basis: Basis, letters: Letters, settings: MetaSettings) -> OneT
         for row in rows
     ]
     said = {"n_listed": len({(row["letter"], row["latent"]) for row in rows}), "n_all_absorbing": len(mine)}
-    return OneTable("meta-latents", pd.DataFrame(told, columns=COLUMNS), said)
+    return Listed("meta-latents", pd.DataFrame(told, columns=COLUMNS), said, basis.study.sae.name)
 
 
 def _rows(judge: Judge, asked: Mapping[Any, Any], names: Sequence[str]) -> list[dict[str, Any]]:
