@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from absorption.models.language_model import LanguageModel
 from absorption.spelling import answers
 from absorption.spelling.answers import answer_by_examples, answer_metric, answer_words, ask
 from absorption.spelling.prompts import SpellingPrompts, make_prompts
+from absorption.spelling.task import FIRST_LETTER
 
 
 @pytest.fixture(autouse=True)
@@ -113,10 +115,8 @@ def test_answers_are_kept_and_asked_again_for_another_question(
     answer_words(planted.model, words, n_examples=1)
     answer_words(planted.model, words, n_examples=1, seed=1)
     assert len(calls) == 3
-    monkeypatch.setattr(
-        "absorption.spelling.prompts.TEMPLATE", " has the letter:"
-    )  # the prefix stays BOS alone
-    answer_words(planted.model, words, n_examples=0)
+    other = replace(FIRST_LETTER, template=" has the letter:")  # the prefix stays BOS alone
+    answer_words(planted.model, words, n_examples=0, task=other)
     assert len(calls) == 4
 
 

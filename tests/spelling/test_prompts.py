@@ -19,7 +19,8 @@ from transformers import AutoTokenizer
 
 from absorption.models.embedded import embedded_folder
 from absorption.models.language_model import LanguageModel
-from absorption.spelling.prompts import TEMPLATE, encode, letter_index, make_prompts
+from absorption.spelling.prompts import encode, letter_index, make_prompts
+from absorption.spelling.task import TEMPLATE
 from absorption.spelling.vocab import LETTERS
 
 

@@ -15,7 +15,6 @@ from absorption.ablation.engine import AblationEngine
 from absorption.ablation.word_latent_pairs import active_pairs
 from absorption.base.statistics import Estimate, mean_interval
 from absorption.spelling.answers import answer_metric
-from absorption.spelling.vocab import LETTERS
 
 
 def margin_metric(logits: Float[Tensor, "row 26"], letters: Int[Tensor, " row"]) -> Float[Tensor, " row"]:
@@ -39,13 +38,13 @@ def effects_by_baseline(engine: AblationEngine, csr: Tensor, words: Int[Tensor, 
     rows = active_pairs(csr, words)
     letters = engine.prompts.letters[rows.words]
     states = engine.states(rows.words)
-    clean = torch.zeros(len(engine.prompts.word_ids), len(LETTERS))
+    clean = torch.zeros(len(engine.prompts.word_ids), len(engine.prompts.names))
     clean[words] = engine.logits(words, engine.states(words))
     before, after = clean[rows.words], engine.logits(rows.words, states - rows.contributions(engine.sae))
     return pd.DataFrame(
         {
             "word": rows.words.numpy(),
-            "letter": [LETTERS[i] for i in letters.tolist()],
+            "letter": [engine.prompts.names[i] for i in letters.tolist()],
             "latent": rows.latents.numpy(),
             "mean_effect": (answer_metric(after, letters) - answer_metric(before, letters)).numpy(),
             "max_effect": (margin_metric(after, letters) - margin_metric(before, letters)).numpy(),

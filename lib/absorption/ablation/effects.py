@@ -18,7 +18,6 @@ from tqdm.auto import tqdm
 from absorption.ablation.engine import AblationEngine, RemovalEngine, StateEngine
 from absorption.ablation.word_latent_pairs import WordLatentPairs, active_pairs
 from absorption.base import cache, timing
-from absorption.spelling.vocab import LETTERS
 
 VERSION = 1
 COLUMNS = ["word", "letter", "latent", "activation", "metric", "effect"]
@@ -101,7 +100,7 @@ def effect_table(
     return pd.DataFrame(
         {
             "word": rows.words.numpy(),
-            "letter": [LETTERS[i] for i in engine.prompts.letters[rows.words].tolist()],
+            "letter": [engine.prompts.names[i] for i in engine.prompts.letters[rows.words].tolist()],
             "latent": rows.latents.numpy(),
             "activation": rows.activations.numpy(),
             "metric": metrics.numpy(),

@@ -8,6 +8,7 @@ so in ``mode``.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal, Protocol, runtime_checkable
 
 import torch
@@ -42,6 +43,11 @@ class Asked(Protocol):
     @property
     def letters(self) -> Int[Tensor, " word"]:
         """Number of each word's right answer."""
+        ...
+
+    @property
+    def names(self) -> Sequence[str]:
+        """The answers."""
         ...
 
 

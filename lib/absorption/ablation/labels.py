@@ -20,7 +20,6 @@ from absorption.ablation.effects import clean_metrics, removal_effects
 from absorption.ablation.engine import AblationEngine
 from absorption.ablation.ranking import AblationRule, strengths
 from absorption.ablation.word_latent_pairs import WordLatentPairs, active_pairs
-from absorption.spelling.vocab import LETTERS
 
 Removal = Callable[[AblationEngine, WordLatentPairs, Tensor], Tensor]
 """``removal_effects``, or one that remembers."""
@@ -86,7 +85,7 @@ def label_words(
     return pd.DataFrame(
         {
             "word": words.numpy(),
-            "letter": [LETTERS[i] for i in engine.prompts.letters[words].tolist()],
+            "letter": [engine.prompts.names[i] for i in engine.prompts.letters[words].tolist()],
             "absorbed": found.leads.numpy(),
             "latent": found.latent.numpy(),
             "effect": found.effect.numpy(),

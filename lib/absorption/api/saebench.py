@@ -22,7 +22,7 @@ from absorption.definitions.rates import MEAN
 from absorption.definitions.rules import FRACTION, FULL_ABSORPTION
 from absorption.definitions.versions import SOURCES
 from absorption.probes.l1 import L1
-from absorption.spelling.prompts import TEMPLATE
+from absorption.spelling.task import TEMPLATE
 
 if TYPE_CHECKING:
     from absorption.api.result import Result

@@ -8,6 +8,7 @@ and a class-balanced logistic regression is fitted on them alone. While F1 rises
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,6 +29,7 @@ MAX_K = 15
 F1_JUMP = 0.03
 """Rise of F1 by which a further latent counts as a split (paper, section 5.3)."""
 N_RESAMPLES = 400
+SCORES = ["letter", "k", "latent", "weight", "precision", "recall", "f1", "f1_low", "f1_high"]
 NEWTON_STEPS = 50
 DECREMENT = 1e-12
 """Newton's method ends where a step would lower the loss by less than this share of the words' weight."""
@@ -90,6 +92,8 @@ def probe_k_sparse(
     probe: SparseProbe | None = None,
     seed: int = 0,
     n_resamples: int = N_RESAMPLES,
+    names: Sequence[str] = LETTERS,
+    allow_none: bool = False,
 ) -> KSparse:
     """Rank the latents on the training words, refit for k = 1 ... ``max_k``, score on the test words.
 
@@ -102,16 +106,19 @@ def probe_k_sparse(
         probe: the ranking probe; default the L1 probe, solved to its optimum on the training words.
         seed: of the bootstrap over test words.
         n_resamples: of that bootstrap.
+        names: the letters, in the order of the labels.
+        allow_none: leave out a letter for which no latent has a positive weight; else it is an error.
 
     Raises:
-        RuntimeError: the ranking probe did not converge.
+        RuntimeError: the ranking probe did not converge, or gives no latent of a letter a positive weight.
     """
     matrix = to_scipy(csr)
     mine, others = matrix[train.numpy()], matrix[test.numpy()]
     if probe is None:
         probe = fit_sparse_probe(_to_torch(mine), labels[train])
     counts = resample_counts(len(test), n_resamples=n_resamples, seed=seed)
-    ranking = {letter: ranked(probe.weights[i], max_k) for i, letter in enumerate(LETTERS)}
+    ranking = {letter: ranked(probe.weights[i], max_k) for i, letter in enumerate(names)}
+    kept = [(i, letter) for i, letter in enumerate(names) if ranking[letter] or not allow_none]
     mine, others = mine.tocsc(), others.tocsc()  # columns are picked for every letter
     # Thousands of products of a few columns: threads only wait for each other.
     with threadpool_limits(1, "blas"):
@@ -120,10 +127,11 @@ def probe_k_sparse(
                 letter, ranking[letter], probe.weights[i].numpy(), mine, others,
                 labels[train, i].numpy(), labels[test, i].numpy(), counts,
             )
-            for i, letter in enumerate(LETTERS)
+            for i, letter in kept
         ]  # fmt: skip
-    samples = {letter: f1 for letter, (_, f1) in zip(LETTERS, scored, strict=True)}
-    return KSparse(ranking, pd.concat([table for table, _ in scored], ignore_index=True), samples)
+    samples = {letter: f1 for (_, letter), (_, f1) in zip(kept, scored, strict=True)}
+    tables = [table for table, _ in scored] or [pd.DataFrame(columns=SCORES)]
+    return KSparse(ranking, pd.concat(tables, ignore_index=True), samples)
 
 
 def ranked(weights: Float[Tensor, " latent"], max_k: int) -> list[int]:

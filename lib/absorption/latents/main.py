@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pandas as pd
 import torch
 from jaxtyping import Bool, Int
@@ -23,9 +25,9 @@ MainLatents = dict[str, list[int]]
 """Main latents by letter, the most important first."""
 
 
-def one_each(latents: Int[Tensor, " letter"]) -> MainLatents:
+def one_each(latents: Int[Tensor, " letter"], names: Sequence[str] = LETTERS) -> MainLatents:
     """Main latents where a selection names one latent a letter (encoder cosine, best F1)."""
-    return {letter: [int(latent)] for letter, latent in zip(LETTERS, latents, strict=True)}
+    return {letter: [int(latent)] for letter, latent in zip(names, latents, strict=True)}
 
 
 def split_counts(scores: pd.DataFrame, f1_jumps: list[float]) -> pd.DataFrame:

@@ -16,7 +16,7 @@ from absorption.latents.sparse import ACTIVE, SparseActs
 from absorption.probes.scores import N_RESAMPLES, letter_scores
 from absorption.probes.words import ProbedWords
 from absorption.saes.loader import LoadedSae
-from absorption.spelling.vocab import BY_STEM, LETTERS, stems
+from absorption.spelling.vocab import BY_STEM, stems
 
 
 def score_latents(
@@ -33,10 +33,12 @@ def score_latents(
     tables = []
     for selection, latents in select_latents(sae, probed, latent_acts).items():
         acts = latent_acts.dense(latents)[test]
-        table = letter_scores(acts, probed.labels[test], predicted=acts > ACTIVE, seed=seed, groups=groups)
-        of_letter = dict(zip(LETTERS, latents.tolist(), strict=True))
+        table = letter_scores(
+            acts, probed.labels[test], predicted=acts > ACTIVE, seed=seed, groups=groups, names=probed.names
+        )
+        of_letter = dict(zip(probed.names, latents.tolist(), strict=True))
         table["latent"] = table["letter"].map(of_letter).fillna(-1).astype(int)
-        best = {letter: float(cosines[i, latents[i]]) for i, letter in enumerate(LETTERS)}
+        best = {letter: float(cosines[i, latents[i]]) for i, letter in enumerate(probed.names)}
         table["cosine"] = table["letter"].map(best)
         tables.append(table.assign(selection=selection))
     return pd.concat(tables, ignore_index=True).assign(sae=sae.name)

@@ -26,8 +26,9 @@ def gate_table(
     ``n_main, recall, precision, prevalence, valid``."""
     labels = study.words.probed.labels
     table = definitions.gate(
-        study.acts.csr, labels, train_rows(study.words), main, thresholds, silence=silence
+        study.acts.csr, labels, train_rows(study.words), main, thresholds, study.words.names, silence
     )
+    table = table[table["n_main"] > 0].reset_index(drop=True)
     first = [main[letter][0] for letter in table["letter"]]
     names = top_words(study.acts, study.words.table, first)
     table.insert(1, "latent", first)

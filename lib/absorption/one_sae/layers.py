@@ -21,7 +21,6 @@ from absorption.probes.means import difference_in_means, pattern
 from absorption.probes.words import ProbedWords, probe_words
 from absorption.spelling.activations import depth_activations
 from absorption.spelling.prompts import SpellingPrompts
-from absorption.spelling.vocab import LETTERS
 
 MEAN, OTHER = "mean state", "another word's state"
 PATTERN, MEANS, FILTER = "pattern", "difference in means", "filter (probe weights)"
@@ -55,7 +54,7 @@ def layer_effects(
     """
     partners = other_words(prompts, words, seed)
     mine = prompts.letters[words]
-    letters = [LETTERS[i] for i in mine.tolist()]
+    letters = [prompts.names[i] for i in mine.tolist()]
     tables = []
     for depth in tqdm(sorted(acts), desc="Depths"):
         engine = StateEngine(model, prompts, Site(depth))

@@ -55,7 +55,7 @@ class Study:
         """Main latents by selection and letter."""
         single = select_latents(self.sae, self.words.probed, self.acts)
         return {K_SPARSE: self.k_sparse.main_latents(self.f1_jump)} | {
-            name: one_each(single[name]) for name in MAIN_SELECTIONS if name != K_SPARSE
+            name: one_each(single[name], self.words.names) for name in MAIN_SELECTIONS if name != K_SPARSE
         }
 
     def under(self, probe: str) -> Study:
@@ -122,11 +122,17 @@ class Study:
             filters=words.filters,
             decoder=self.sae.W_dec.detach().float().cpu(),
             main=main,
+            names=words.names,
         )
 
 
 def study_saes(
-    words: StudyWords, saes: list[LoadedSae], *, f1_jump: float = F1_JUMP, max_k: int = MAX_K
+    words: StudyWords,
+    saes: list[LoadedSae],
+    *,
+    f1_jump: float = F1_JUMP,
+    max_k: int = MAX_K,
+    allow_none: bool = False,
 ) -> list[Study]:
     """Encode the words and find the main latents of each SAE.
 
@@ -135,24 +141,27 @@ def study_saes(
         saes: SAEs to study.
         f1_jump: rise of F1 by which a further latent counts as a main one.
         max_k: latents tried at most for each letter.
+        allow_none: a letter that no latent speaks for is left without main latents; else it is an error.
 
     Raises:
         RuntimeError: a ranking probe did not converge.
     """
-    return [_study(words, sae, f1_jump, max_k) for sae in tqdm(saes, desc="SAEs")]
+    return [_study(words, sae, f1_jump, max_k, allow_none) for sae in tqdm(saes, desc="SAEs")]
 
 
-def _study(words: StudyWords, sae: LoadedSae, f1_jump: float, max_k: int) -> Study:
+def _study(words: StudyWords, sae: LoadedSae, f1_jump: float, max_k: int, allow_none: bool) -> Study:
     acts = encode_words(sae, words.acts)
     train = train_rows(words)
     probe = fit_sparse_probe(take_rows(acts.csr, train), words.probed.labels[train])
-    return Study(words, sae, acts, probe, _k_sparse(words, acts, probe, max_k), f1_jump)
+    return Study(words, sae, acts, probe, _k_sparse(words, acts, probe, max_k, allow_none), f1_jump)
 
 
-def _k_sparse(words: StudyWords, acts: SparseActs, probe: SparseProbe, max_k: int) -> KSparse:
+def _k_sparse(
+    words: StudyWords, acts: SparseActs, probe: SparseProbe, max_k: int, allow_none: bool = False
+) -> KSparse:
     return probe_k_sparse(
         acts.csr, words.probed.labels, train_rows(words), torch.from_numpy(words.probed.test),
-        max_k=max_k, probe=probe, seed=words.seed,
+        max_k=max_k, probe=probe, seed=words.seed, names=words.names, allow_none=allow_none,
     )  # fmt: skip
 
 

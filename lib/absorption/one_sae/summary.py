@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
 from absorption import definitions
 from absorption.ablation.engine import AblationEngine
 from absorption.base import timing
+from absorption.definitions.apply import NULL_CANDIDATES
 from absorption.definitions.evidence import Evidence
 from absorption.definitions.thresholds import Thresholds
 from absorption.latents.main import K_SPARSE
@@ -71,6 +72,8 @@ def measure_absorption(
     scale_words: int = 300,
     probe: str = REFERENCE,
     ablate: bool = True,
+    null_candidates: int = NULL_CANDIDATES,
+    centred: bool = False,
     seed: int = 0,
 ) -> Absorption:
     """Rates under every definition, each beside its null.
@@ -84,10 +87,12 @@ def measure_absorption(
         scale_words: words whose mean metric is the model's own scale.
         probe: of the rates; the default is the published one, so that they can stand beside published rates.
         ablate: False leaves the definitions by ablation out.
+        null_candidates: candidates of a letter on which the ablation metric's null rests.
+        centred: project activations less the training words' mean (``Evidence.centred``).
         seed: of every choice among words.
     """
     published = study.under(probe)
-    evidence = published.evidence()
+    evidence = replace(published.evidence(), centred=centred)
     letters = published.words.good_letters(thresholds.min_probe_f1)
     found = _scaled(study, evidence, thresholds, scale_words, seed) if ablate else UNASKED
     if isinstance(found, str):
@@ -96,8 +101,10 @@ def measure_absorption(
     else:
         engine, asked = found.engine, {"mean_metric": found.mean_metric, "seed": seed}
         with timing.stage("null"):  # first: labels need no pass of the words whose effects it computes
-            known = definitions.null_effects(engine, evidence, seed=seed)
-            null = definitions.null_of_definitions(engine, evidence, thresholds, **asked)
+            known = definitions.null_effects(engine, evidence, per_letter=null_candidates, seed=seed)
+            null = definitions.null_of_definitions(
+                engine, evidence, thresholds, per_letter=null_candidates, **asked
+            )
         with timing.stage("labels"):
             judged = definitions.apply_definitions(
                 engine, evidence, thresholds, every_effect=False, known=known, **asked

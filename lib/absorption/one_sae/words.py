@@ -17,7 +17,8 @@ from absorption.probes.scores import letter_scores
 from absorption.probes.words import CONVERGED, ProbedWords, probe_words
 from absorption.spelling.activations import word_activations
 from absorption.spelling.prompts import SpellingPrompts, letter_index, make_prompts
-from absorption.spelling.vocab import BY_WORD, load_vocab, sample_words, stems
+from absorption.spelling.task import FIRST_LETTER, Task
+from absorption.spelling.vocab import BY_WORD, TEST_SHARE, load_vocab, sample_words, stems
 
 
 @dataclass(frozen=True)
@@ -39,10 +40,15 @@ class StudyWords:
         """Residual stream at each word's token."""
         return self.probed.acts
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The letters, or the labels of another task."""
+        return self.probed.names
+
     @cached_property
     def letters(self) -> Int[Tensor, " word"]:
         """Index of each word's letter."""
-        return letter_index(self.table)
+        return letter_index(self.table, self.names)
 
     @cached_property
     def right(self) -> Int[Tensor, " right"]:
@@ -55,7 +61,7 @@ class StudyWords:
         """F1 of each letter's probe on the test words, with intervals: ``letter, value, low, high``."""
         test = self.probed.test
         logits = self.probed.probes.logits(self.acts[test])
-        scores = letter_scores(logits, self.probed.labels[test], seed=self.seed)
+        scores = letter_scores(logits, self.probed.labels[test], seed=self.seed, names=self.names)
         return scores[(scores["metric"] == "f1") & (scores["letter"] != "mean")].reset_index(drop=True)
 
     @cached_property
@@ -100,6 +106,8 @@ def prepare_words(
     probe: str = CONVERGED,
     split: str = BY_WORD,
     vocabulary: pd.DataFrame | None = None,
+    task: Task = FIRST_LETTER,
+    test_share: float = TEST_SHARE,
 ) -> StudyWords:
     """Choose the words, read their activations, fit the probes; each step is kept on disk.
 
@@ -112,11 +120,16 @@ def prepare_words(
         probe: kind of probe, one of ``probes.PROBES``.
         split: by ``word`` or by ``stem``.
         vocabulary: words to draw from, as ``load_vocab`` gives them; default all of the tokenizer's.
+        task: what is asked of the words, whose labels stand in the column ``letter``; default the first letter.
+        test_share: share of the words that everything is scored on.
     """
     words = sample_words(load_vocab(model.tokenizer) if vocabulary is None else vocabulary, n_words, seed)
-    prompts = make_prompts(model, words, n_sets=n_sets, seed=seed)
+    prompts = make_prompts(model, words, n_sets=n_sets, seed=seed, task=task)
     acts = word_activations(model, prompts, [hook_name])[hook_name]
-    return StudyWords(model, prompts, probe_words(words, acts, seed=seed, probe=probe, split=split), seed)
+    probed = probe_words(
+        words, acts, seed=seed, probe=probe, split=split, names=task.names, test_share=test_share
+    )
+    return StudyWords(model, prompts, probed, seed)
 
 
 def thin(words: Int[Tensor, " word"], n: int) -> Int[Tensor, " some"]:

@@ -26,6 +26,7 @@ class Questions:
     """What is asked of each word: its letter."""
 
     letters: Int[Tensor, " word"]
+    names: tuple[str, ...] = LETTERS
 
 
 class LinearModel:

@@ -32,7 +32,7 @@ words in any order of the sums, at about six times the time and with other numbe
 
 @dataclass(frozen=True)
 class ProbeSet:
-    """26 linear probes in raw activation space: letter ``l`` is predicted where ``logits[:, l] > 0``."""
+    """26 linear probes (or one a label) in raw activation space: a letter is said where ``logits[:, letter] > 0``."""
 
     weights: Float[Tensor, "letter d_model"]
     biases: Float[Tensor, " letter"]
@@ -51,9 +51,9 @@ class ProbeSet:
         return self.logits(acts) > 0
 
 
-def one_hot(words: pd.DataFrame) -> Bool[Tensor, "word letter"]:
-    """Truth: the column of each word's first letter."""
-    return torch.nn.functional.one_hot(letter_index(words), len(LETTERS)).bool()
+def one_hot(words: pd.DataFrame, names: tuple[str, ...] = LETTERS) -> Bool[Tensor, "word letter"]:
+    """Truth: the column of each word's first letter, or of its label."""
+    return torch.nn.functional.one_hot(letter_index(words, names), len(names)).bool()
 
 
 def balanced_weights(labels: Bool[Tensor, "word letter"]) -> Float[Tensor, "word letter"]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 import torch
@@ -25,6 +27,7 @@ def letter_scores(
     seed: int = 0,
     n_resamples: int = N_RESAMPLES,
     groups: np.ndarray | None = None,
+    names: Sequence[str] = LETTERS,
 ) -> pd.DataFrame:
     """Scores of one classifier a letter.
 
@@ -35,6 +38,7 @@ def letter_scores(
         seed: of the bootstrap.
         n_resamples: bootstrap resamples of the words.
         groups: what is resampled instead of words, such as each word's stem.
+        names: the letters, in the order of the columns.
 
     Returns:
         Rows ``letter, metric, value, low, high``; ``letter`` is ``mean`` for the mean over letters with words.
@@ -46,14 +50,16 @@ def letter_scores(
     values = score_samples(said, truth, once) | {"auroc": auroc_samples(scores.numpy(), truth, once)}
     samples = score_samples(said, truth, counts) | {"auroc": auroc_samples(scores.numpy(), truth, counts)}
     present = np.asarray(truth.any(axis=0))
-    tables = [_rows(metric, values[metric][0], samples[metric], present) for metric in METRICS]
+    tables = [_rows(metric, values[metric][0], samples[metric], present, names) for metric in METRICS]
     return pd.concat(tables, ignore_index=True)
 
 
-def _rows(metric: str, value: np.ndarray, samples: np.ndarray, present: np.ndarray) -> pd.DataFrame:
+def _rows(
+    metric: str, value: np.ndarray, samples: np.ndarray, present: np.ndarray, names: Sequence[str]
+) -> pd.DataFrame:
     low, high = interval(samples[:, present])
     mean_low, mean_high = interval(np.nanmean(samples[:, present], axis=1))
-    letters = [letter for letter, here in zip(LETTERS, present, strict=True) if here]
+    letters = [letter for letter, here in zip(names, present, strict=True) if here]
     return pd.DataFrame(
         {
             "letter": [*letters, "mean"],
@@ -112,7 +118,9 @@ def score_probes(probed: ProbedWords, *, seed: int = 0) -> pd.DataFrame:
     test = torch.from_numpy(probed.test)
     means = probed.under(MEANS).probes
     tables = [
-        letter_scores(found.logits(probed.acts[test]), probed.labels[test], seed=seed).assign(method=name)
+        letter_scores(
+            found.logits(probed.acts[test]), probed.labels[test], seed=seed, names=probed.names
+        ).assign(method=name)
         for name, found in (("LR probe", probed.probes), (MEANS, means))
     ]
     return pd.concat(tables, ignore_index=True)

@@ -15,7 +15,7 @@ from absorption.base import cache
 from absorption.probes.fit import L2, ProbeSet, fit_probes, one_hot
 from absorption.probes.means import difference_in_means, pattern
 from absorption.probes.reference import fit_reference
-from absorption.spelling.vocab import BY_WORD, split_words
+from absorption.spelling.vocab import BY_WORD, LETTERS, TEST_SHARE, split_words
 
 REFERENCE, CONVERGED, MEANS, PATTERN = "reference", "converged", "difference in means", "pattern"
 PROBES = (REFERENCE, CONVERGED, MEANS, PATTERN)
@@ -77,6 +77,8 @@ class ProbedWords:
     """Which kind of probe it is."""
     seed: int = 0
     """Of a probe that has something random."""
+    names: tuple[str, ...] = LETTERS
+    """The letters, or the labels of another task, in the order of the probes."""
 
     @cached_property
     def test(self) -> np.ndarray:
@@ -97,7 +99,7 @@ class ProbedWords:
     @cached_property
     def labels(self) -> Bool[Tensor, "word letter"]:
         """Truth of every word."""
-        return one_hot(self.words)
+        return one_hot(self.words, self.names)
 
     def under(self, probe: str) -> ProbedWords:
         """The same words and split under another kind of probe; which words are right follows it.
@@ -118,8 +120,10 @@ def probe_words(
     seed: int = 0,
     probe: str = CONVERGED,
     split: str = BY_WORD,
+    names: tuple[str, ...] = LETTERS,
+    test_share: float = TEST_SHARE,
 ) -> ProbedWords:
-    """Split the words 80/20 by letter, fit the probes on the training words, cached on disk.
+    """Split the words by letter (80/20 by default), fit the probes on the training words, cached on disk.
 
     Args:
         words: the vocabulary table.
@@ -127,8 +131,10 @@ def probe_words(
         seed: of the split, and of the reference probe.
         probe: one of ``PROBES``.
         split: by ``word`` (the paper's) or by ``stem``, as in ``vocab.split_words``.
+        names: the letters, or the labels of another task.
+        test_share: share of the words that everything is scored on.
     """
-    words = words.assign(split=split_words(words, seed, by=split))
+    words = words.assign(split=split_words(words, seed, test_share, by=split))
     train = torch.from_numpy(np.flatnonzero(words["split"].to_numpy() == "train"))
-    found = probes_of(probe, acts[train], one_hot(words)[train], seed=seed)
-    return ProbedWords(words, acts, found, probe, seed)
+    found = probes_of(probe, acts[train], one_hot(words, names)[train], seed=seed)
+    return ProbedWords(words, acts, found, probe, seed, names)

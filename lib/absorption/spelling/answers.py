@@ -14,7 +14,7 @@ from absorption.base import batches, cache
 from absorption.models.continuations import continuing
 from absorption.models.language_model import LanguageModel
 from absorption.spelling.prompts import SpellingPrompts, make_prompts
-from absorption.spelling.vocab import LETTERS
+from absorption.spelling.task import FIRST_LETTER, Task
 
 VERSION = 2
 
@@ -52,7 +52,7 @@ def ask(
     batch = batch or batches.size(64)
     index = torch.arange(len(prompts.word_ids)) if index is None else index
     texts = torch.cat([prompts.word_ids[index, None], prompts.suffix.expand(len(index), -1)], dim=1)
-    logits = torch.empty(len(index), len(LETTERS))
+    logits = torch.empty(len(index), len(prompts.answer_ids))
     top = torch.empty(len(index), dtype=torch.long)
     for number, tokens in enumerate(prompts.prefixes):
         mine = (prompts.example_set[index] == number).nonzero()[:, 0]
@@ -67,14 +67,20 @@ def ask(
 
 
 def answer_words(
-    model: LanguageModel, words: pd.DataFrame, *, n_examples: int = 10, n_sets: int = 4, seed: int = 0
+    model: LanguageModel,
+    words: pd.DataFrame,
+    *,
+    n_examples: int = 10,
+    n_sets: int = 4,
+    seed: int = 0,
+    task: Task = FIRST_LETTER,
 ) -> pd.DataFrame:
     """The model's answer for every word: the words' table with the columns below, cached.
 
-    ``answer`` (best of the 26 letters), ``correct``, ``top_correct`` (the right letter beats the whole
-    vocabulary), ``metric``, ``n_examples``.
+    ``answer`` (best of the 26 letters, or of another task's labels), ``correct``, ``top_correct`` (the right letter
+    beats the whole vocabulary), ``metric``, ``n_examples``.
     """
-    prompts = make_prompts(model, words, n_examples=n_examples, n_sets=n_sets, seed=seed)
+    prompts = make_prompts(model, words, n_examples=n_examples, n_sets=n_sets, seed=seed, task=task)
     inputs = {
         "model": model.identity, "dtype": str(model.dtype),
         "prefixes": cache.array_hash(prompts.prefixes.numpy()),
@@ -90,7 +96,7 @@ def answer_words(
     answers = Answers(**cache.cached_tensors("answers", inputs, compute))
     table = words.copy()
     said = answers.letter_logits.argmax(1)
-    table["answer"] = [LETTERS[i] for i in said]
+    table["answer"] = [prompts.names[i] for i in said]
     table["correct"] = (said == prompts.letters).numpy()
     table["top_correct"] = (answers.top_token == prompts.answer_ids[prompts.letters]).numpy()
     table["metric"] = answer_metric(answers.letter_logits, prompts.letters).numpy()

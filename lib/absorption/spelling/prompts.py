@@ -16,9 +16,9 @@ from jaxtyping import Int
 from torch import Tensor
 
 from absorption.models.language_model import LanguageModel
+from absorption.spelling.task import FIRST_LETTER, Task
 from absorption.spelling.vocab import LETTERS
 
-TEMPLATE = " has the first letter:"
 SEPARATOR = "\n"
 
 
@@ -33,10 +33,16 @@ class SpellingPrompts:
     word_ids: Int[Tensor, " word"]
     example_set: Int[Tensor, " word"]
     answer_ids: Int[Tensor, " letter"]
-    """The tokens of `` A`` ... `` Z``."""
+    """The tokens of `` A`` ... `` Z``, or of the labels of another task."""
     letters: Int[Tensor, " word"]
-    """Index of each word's first letter, 0 to 25."""
+    """Index of each word's first letter, 0 to 25, or of its label."""
     seed: int
+    task: Task = FIRST_LETTER
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The labels, in the order of the answers."""
+        return self.task.names
 
     @property
     def word_position(self) -> int:
@@ -67,6 +73,7 @@ def make_prompts(
     n_sets: int = 4,
     seed: int = 0,
     example_pool: pd.DataFrame | None = None,
+    task: Task = FIRST_LETTER,
 ) -> SpellingPrompts:
     """Prompts for every word, each with one of ``n_sets`` seeded sets of examples.
 
@@ -76,14 +83,15 @@ def make_prompts(
         n_sets: sets of examples; each word gets one at random, never one that holds the word itself.
         seed: fixes examples and assignment (the reference code draws them anew, unseeded, in each stage).
         example_pool: words to draw examples from; default the words themselves, of at least three letters.
+        task: what is asked; default the first letter.
 
     Raises:
-        ValueError: the tokenizer splits an answer letter, so that one logit is not one letter; too few words
-            to draw the examples from.
+        ValueError: the tokenizer splits an answer letter, so that one logit is not one letter; two answers have
+            one first token; too few words to draw the examples from.
     """
     generator = np.random.default_rng(seed)
-    suffix = encode(model, TEMPLATE)
-    answer_ids = torch.tensor([_single(model, f" {letter.upper()}") for letter in LETTERS])
+    suffix = encode(model, task.template)
+    answer_ids = torch.tensor(_answer_ids(model, task))
     pool = words if example_pool is None else example_pool
     pool = pool[pool["n_letters"] >= 3] if (pool["n_letters"] >= 3).sum() >= n_examples * n_sets else pool
     if n_examples > len(pool):
@@ -91,7 +99,7 @@ def make_prompts(
             f"n_examples is {n_examples}; allowed: 0 to {len(pool)}, the words to draw them from."
         )
     drawn = [generator.choice(len(pool), size=n_examples, replace=False) for _ in range(n_sets)]
-    prefixes = [_prefix(model, pool.iloc[rows], suffix, answer_ids) for rows in drawn]
+    prefixes = [_prefix(model, pool.iloc[rows], suffix, answer_ids, task.names) for rows in drawn]
     in_set = np.array([words["word"].isin(set(pool.iloc[rows]["word"])) for rows in drawn])
     return SpellingPrompts(
         prefixes=torch.stack(prefixes),
@@ -99,14 +107,15 @@ def make_prompts(
         word_ids=torch.tensor(words["token_id"].to_numpy()),
         example_set=torch.from_numpy(_assign(generator, in_set)),
         answer_ids=answer_ids,
-        letters=letter_index(words),
+        letters=letter_index(words, task.names),
         seed=seed,
+        task=task,
     )
 
 
-def letter_index(words: pd.DataFrame) -> Int[Tensor, " word"]:
-    """Index 0 to 25 of each word's first letter."""
-    return torch.from_numpy(words["letter"].map(LETTERS.index).to_numpy(dtype=np.int64).copy())
+def letter_index(words: pd.DataFrame, names: tuple[str, ...] = LETTERS) -> Int[Tensor, " word"]:
+    """Index of each word's letter (or label) among the names."""
+    return torch.from_numpy(words["letter"].map(names.index).to_numpy(dtype=np.int64).copy())
 
 
 def encode(model: LanguageModel, text: str) -> Int[Tensor, " position"]:
@@ -118,6 +127,20 @@ def encode(model: LanguageModel, text: str) -> Int[Tensor, " position"]:
     return torch.tensor(whole[len(anchor) :], dtype=torch.long)
 
 
+def _answer_ids(model: LanguageModel, task: Task) -> list[int]:
+    """One token an answer, all different."""
+    if task.whole:
+        return [_single(model, answer) for answer in task.answers]
+    ids = [int(encode(model, answer)[0]) for answer in task.answers]
+    for number, one in enumerate(ids):
+        if (other := ids.index(one)) < number:
+            raise ValueError(
+                f"labels {task.names[other]!r} and {task.names[number]!r} have answers that begin with the same "
+                "token; rename one of them."
+            )
+    return ids
+
+
 def _single(model: LanguageModel, text: str) -> int:
     ids = encode(model, text)
     if len(ids) != 1:
@@ -127,10 +150,12 @@ def _single(model: LanguageModel, text: str) -> int:
     return int(ids[0])
 
 
-def _prefix(model: LanguageModel, examples: pd.DataFrame, suffix: Tensor, answer_ids: Tensor) -> Tensor:
+def _prefix(
+    model: LanguageModel, examples: pd.DataFrame, suffix: Tensor, answer_ids: Tensor, names: tuple[str, ...]
+) -> Tensor:
     parts = [torch.tensor([model.bos_token_id])]
     separator = encode(model, SEPARATOR)
-    for token_id, letter in zip(examples["token_id"], letter_index(examples), strict=True):
+    for token_id, letter in zip(examples["token_id"], letter_index(examples, names), strict=True):
         parts += [torch.tensor([token_id]), suffix, answer_ids[letter][None], separator]
     return torch.cat(parts)
 
