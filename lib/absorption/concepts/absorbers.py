@@ -53,25 +53,14 @@ def absorbers(
     on = _on_for(study, found["latent"].unique().tolist())
     names = top_words(study.acts, table, list(on))
     rows = []
-    for row in found.itertuples():
-        mine = on[int(row.latent)]  # type: ignore[arg-type]
-        n_on, share = mine["stem"].nunique(), float((mine["letter"] == row.letter).mean())
+    for row in found.to_dict("records"):
+        latent = int(row["latent"])
+        mine = on[latent]
+        n_on, share = mine["stem"].nunique(), float((mine["letter"] == row["letter"]).mean())
         kind = OWN if n_on == 1 else CHILD if share > CHILD_SHARE else OTHER
-        word = table["word"].iloc[row.word].strip()  # type: ignore[index]
-        rows.append(
-            (
-                row.definition,
-                word,
-                row.letter,
-                row.latent,
-                kind,
-                names[row.latent],
-                n_on,
-                share,
-                row.cosine,
-                row.lead,
-            )
-        )
+        word = table["word"].iloc[int(row["word"])].strip()
+        about = (row["definition"], word, row["letter"], latent, kind, names[latent], n_on, share)
+        rows.append((*about, row["cosine"], row["lead"]))
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
