@@ -48,7 +48,7 @@ def _files(folder: Path) -> list[str]:
 def test_the_model_is_made_once(folder: Path, made: list[Path]) -> None:
     assert embedded_folder() == embedded_folder() == folder
     assert len(made) == 1
-    assert _files(folder.parent) == NAMES
+    assert _files(folder.parent) == [*NAMES[:2], embedded.SUMS, NAMES[2]]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -67,6 +67,25 @@ def test_a_cut_off_or_missing_file_is_made_again(
     assert [entry.name for entry in folder.parent.iterdir()] == [EMBEDDED]
 
 
+@pytest.mark.parametrize("name", [*NAMES, embedded.SUMS])
+def test_a_file_with_one_bit_turned_is_made_again(folder: Path, made: list[Path], name: str) -> None:
+    """In the middle: in a JSON file another digit or letter, in the weights another number."""
+    path = embedded_folder() / name
+    whole = path.read_bytes()
+    path.write_bytes(
+        whole[: len(whole) // 2] + bytes([whole[len(whole) // 2] ^ 1]) + whole[len(whole) // 2 + 1 :]
+    )
+    embedded_folder()
+    assert len(made) == 2
+    assert path.read_bytes() == whole
+
+
+def test_a_folder_from_before_checksums_is_used(folder: Path, made: list[Path]) -> None:
+    (embedded_folder() / embedded.SUMS).unlink()
+    assert embedded_folder() == folder
+    assert len(made) == 1
+
+
 def test_interrupted_making_leaves_nothing_and_is_repeated(
     folder: Path, made: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -79,7 +98,7 @@ def test_interrupted_making_leaves_nothing_and_is_repeated(
         with pytest.raises(KeyboardInterrupt):
             embedded_folder()
     assert list(folder.parent.iterdir()) == []
-    assert _files(embedded_folder()) == NAMES
+    assert _files(embedded_folder()) == [*NAMES[:2], embedded.SUMS, NAMES[2]]
     assert len(made) == 1
 
 

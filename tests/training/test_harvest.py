@@ -7,7 +7,7 @@ import pytest
 import torch
 from tests.ablation.architectures import tiny_model
 
-from absorption.base import cache
+from absorption.base import cache, seals
 from absorption.models.language_model import LanguageModel
 from absorption.training import harvest
 from absorption.training.harvest import STAGE, keep_rows, store_activations
@@ -82,27 +82,27 @@ def test_an_interrupted_call_goes_on_from_its_last_whole_shard(
     tokens = windows()
     whole = np.array(store(model, tokens).rows)
     monkeypatch.setenv("ABSORPTION_CACHE", str(tmp_path / "second"))
-    save, written = np.save, []
+    save, written = seals.write_tensors, []
 
-    def killed_in_the_third(handle, array: np.ndarray) -> None:
+    def killed_in_the_third(path: Path, place: str, tensors: dict[str, torch.Tensor]) -> None:
         if len(written) == 2:
-            handle.write(b"half a shard")
+            path.write_bytes(b"half a shard")
             raise KeyboardInterrupt
-        written.append(array)
-        save(handle, array)
+        written.append(place)
+        save(path, place, tensors)
 
-    monkeypatch.setattr(harvest.np, "save", killed_in_the_third)
+    monkeypatch.setattr(seals, "write_tensors", killed_in_the_third)
     with pytest.raises(KeyboardInterrupt):
         store(model, tokens)
-    monkeypatch.setattr(harvest.np, "save", save)
+    monkeypatch.setattr(seals, "write_tensors", save)
     left = sorted(path.name for path in (cache.root() / STAGE).rglob("*.*"))
-    assert left == ["shard-00000.npy", "shard-00001.npy"]
+    assert left == ["shard-00000.safetensors", "shard-00001.safetensors"]
     passes = count_passes(model, monkeypatch)
     resumed = store(model, tokens)
     # The median once more (4 windows), then only the last shard of 20 - 2 * 8 windows.
     assert passes == [4, 4]
     assert np.array_equal(resumed.rows, whole)
-    assert [path.name for path in (cache.root() / STAGE).rglob("*.*")] == ["rows.npy"]
+    assert sorted(path.name for path in (cache.root() / STAGE).rglob("*.*")) == ["rows.json", "rows.npy"]
 
 
 def count_passes(model: LanguageModel, monkeypatch: pytest.MonkeyPatch) -> list[int]:

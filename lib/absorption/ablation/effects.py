@@ -17,7 +17,7 @@ from tqdm.auto import tqdm
 
 from absorption.ablation.engine import AblationEngine, RemovalEngine, StateEngine
 from absorption.ablation.word_latent_pairs import WordLatentPairs, active_pairs
-from absorption.base import cache, timing
+from absorption.base import cache, seals, timing
 
 VERSION = 1
 COLUMNS = ["word", "letter", "latent", "activation", "metric", "effect"]
@@ -61,7 +61,8 @@ def stored_effects(
         with timing.stage("effects"):
             fresh = all_effects(engine, csr, missing, progress=progress)
         known = pd.concat([known, fresh], ignore_index=True) if len(known) else fresh
-        cache.write_table(path, known)
+        with cache.atomic_path(path) as temporary:
+            seals.write_table(temporary, path.stem, known)
     mine = known[known["word"].isin(words.tolist())]
     return mine.sort_values(["word", "latent"], ignore_index=True)
 
@@ -85,8 +86,8 @@ def _path(engine: AblationEngine, csr: Tensor) -> Path:
 
 def _read(path: Path) -> pd.DataFrame:
     try:
-        return pd.read_parquet(path)
-    except (OSError, ValueError):  # not there, or damaged: computed anew
+        return seals.read_table(path, path.stem)
+    except (OSError, ValueError):  # not there, damaged, or another key's: computed anew
         return pd.DataFrame({name: [] for name in COLUMNS}).astype({"word": int, "latent": int})
 
 

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from absorption.base import timing
+from absorption.base import seals, timing
 from absorption.base.cache_root import root as root
 
 if TYPE_CHECKING:  # it takes longer to import than a build in which nothing changed does otherwise
@@ -110,24 +110,29 @@ def cached_tensors(
 ) -> dict[str, torch.Tensor]:
     """``compute()``'s named tensors, from disk when the same inputs were computed before.
 
-    A damaged file (cut off, or not safetensors at all) is computed again and replaced.
+    A file that is damaged (cut off, with a bit turned, another key's) is computed again and replaced.
     """
-    from safetensors import SafetensorError, safe_open
-    from safetensors.torch import load_file, save_file
-
-    path = root() / stage / f"{key_of(inputs)}.safetensors"
-    if path.exists():
-        try:
-            with safe_open(path, framework="pt"):
-                pass  # reads the header and checks it against the file's length
-            return load_file(path)
-        except (SafetensorError, OSError, ValueError):
-            pass
+    place = f"{stage}/{key_of(inputs)}"
+    path = root() / f"{place}.safetensors"
+    if (found := _stored(path, place)) is not None:
+        return found
     with timing.stage(stage):
         tensors = compute()
     with atomic_path(path) as temporary:
-        save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, temporary)
+        seals.write_tensors(temporary, place, tensors)
     return tensors
+
+
+def _stored(path: Path, place: str) -> dict[str, torch.Tensor] | None:
+    """The tensors of an entry; None if there is none, or none that is whole."""
+    from safetensors import SafetensorError
+
+    if not path.exists():
+        return None
+    try:
+        return seals.read_tensors(path, place)
+    except (SafetensorError, OSError, ValueError):
+        return None
 
 
 def has_tensors(stage: str, inputs: Mapping[str, Any]) -> bool:

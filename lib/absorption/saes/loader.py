@@ -32,8 +32,8 @@ from absorption.saes.headers import FILES
 from absorption.saes.identity import check_values, configuration, is_centred
 from absorption.saes.shipped import LOCAL as LOCAL
 from absorption.saes.shipped import SHIPPED as SHIPPED
+from absorption.saes.shipped import check_shipped, shipped_folder, unknown_name
 from absorption.saes.shipped import shipped_card as shipped_card
-from absorption.saes.shipped import shipped_folder, unknown_name
 from absorption.saes.shipped import shipped_ids as shipped_ids
 
 REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")
@@ -180,6 +180,7 @@ def load_sae(
     check_dtype(dtype)
     card: dict[str, Any] = {}
     if release == SHIPPED:
+        check_shipped(sae_id)
         sae, name = _from_folder(shipped_folder(sae_id), model, dtype), sae_id
         card = shipped_card(sae_id)
     elif release == LOCAL:

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from absorption.base.cache import file_sha256
 from absorption.base.data import data_root
 
 SHIPPED, LOCAL = "shipped", "local"
@@ -37,6 +38,21 @@ def shipped_folder(sae_id: str) -> Path:
     if not sae_id or not (folder / "card.json").exists():
         raise ValueError(unknown_name("sae_id", sae_id, shipped_ids(), f"release {SHIPPED!r}"))
     return folder
+
+
+def check_shipped(sae_id: str) -> None:
+    """Compare a shipped SAE's weights with the checksum on its card.
+
+    Raises:
+        ValueError: as ``shipped_card``; they are not the ones that the card was written for.
+    """
+    weights = shipped_folder(sae_id) / "sae_weights.safetensors"
+    stated, found = shipped_card(sae_id)["weights_sha256"], file_sha256(weights)
+    if found != stated:
+        raise ValueError(
+            f"shipped SAE {sae_id!r} is damaged: {weights.name} has SHA-256 {found[:16]}..., its card says "
+            f"{stated[:16]}...; get the file again: git checkout -- {weights}"
+        )
 
 
 def unknown_name(parameter: str, value: str, allowed: list[str], where: str) -> str:

@@ -7,17 +7,20 @@ well under 1% of tokens) are left out: a few rows of six times the usual norm wo
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int
+from safetensors import SafetensorError
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from absorption.base import cache
+from absorption.base import cache, seals
 from absorption.models.language_model import LanguageModel
+from absorption.saes.headers import safetensors_shapes
 
 OUTLIER_RATIO = 5.0
 SHARD_WINDOWS = 512
@@ -74,14 +77,26 @@ def store_activations(
     key = cache.key_of(inputs)
     folder = cache.root() / STAGE / key
     final = folder / "rows.npy"
-    if not final.exists():
+    if not _is_whole(final):
         median = _median_norm(model, hook_name, windows[:batch_windows])
         shards = _store_shards(model, hook_name, windows, folder, median, batch_windows, products)
         _join(shards, final)
-        for shard in shards:
+        for shard in folder.glob("shard-*"):
             shard.unlink()
     rows = np.load(final, mmap_mode="r")
     return StoredActivations(rows=rows, mean=_mean(rows), n_dropped=windows.numel() - rows.shape[0], key=key)
+
+
+def _is_whole(rows: Path) -> bool:
+    """Whether the file is what was written there; one from before checksums has none, and its shape must do."""
+    if not rows.exists():
+        return False
+    try:
+        if not (record := rows.with_suffix(".json")).exists():
+            return len(np.load(rows, mmap_mode="r")) > 0
+        return json.loads(record.read_text(encoding="utf-8"))["sha256"] == cache.file_sha256(rows)
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
 
 
 def _median_norm(model: LanguageModel, hook_name: str, windows: Tensor) -> float:
@@ -100,32 +115,47 @@ def _store_shards(
     shards = []
     with tqdm(total=windows.numel(), desc=f"Activations at {hook_name}", unit="tok") as bar:
         for number, chunk in enumerate(windows.split(SHARD_WINDOWS)):
-            path = folder / f"shard-{number:05d}.npy"
+            path = folder / f"shard-{number:05d}.safetensors"
             shards.append(path)
-            if not path.exists():
+            if _read_shard(path) is None:
                 parts = []
                 for batch in chunk.split(batch_windows):
                     with torch.autocast(model.device.type, torch.bfloat16, enabled=products == "bfloat16"):
                         acts = model.residual_stream(batch, hook_name)
                     parts.append(acts[keep_rows(acts, median)].to(torch.float16).cpu().numpy())
                     bar.update(batch.numel())
-                with cache.atomic_path(path) as temporary, temporary.open("wb") as handle:
-                    np.save(handle, np.concatenate(parts))
+                with cache.atomic_path(path) as temporary:
+                    rows = torch.from_numpy(np.concatenate(parts))
+                    seals.write_tensors(temporary, _place(path), {"rows": rows})
             else:
                 bar.update(chunk.numel())
     return shards
 
 
+def _place(shard: Path) -> str:
+    return f"{shard.parent.name}/{shard.stem}"
+
+
+def _read_shard(path: Path) -> np.ndarray | None:
+    """A shard's rows; None if there is none, or none that is whole."""
+    try:
+        return seals.read_tensors(path, _place(path))["rows"].numpy()
+    except (SafetensorError, OSError, ValueError, KeyError):
+        return None
+
+
 def _join(shards: list[Path], final: Path) -> None:
-    arrays = [np.load(shard, mmap_mode="r") for shard in shards]
-    shape = (sum(len(array) for array in arrays), arrays[0].shape[1])
+    shapes = [safetensors_shapes(shard)["rows"] for shard in shards]
+    shape = (sum(rows for rows, _ in shapes), shapes[0][1])
     with cache.atomic_path(final) as temporary:
         joined = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.float16, shape=shape)
         start = 0
-        for array in arrays:
+        for shard in shards:
+            array = seals.read_tensors(shard, _place(shard))["rows"].numpy()
             joined[start : start + len(array)] = array
             start += len(array)
         joined.flush()
+        cache.write_json(final.with_suffix(".json"), {"sha256": cache.file_sha256(temporary)})
 
 
 def _mean(rows: np.ndarray, n_rows: int = 200_000) -> Float[Tensor, " d_model"]:

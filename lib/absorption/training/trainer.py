@@ -12,6 +12,7 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,13 +24,18 @@ from sae_lens.training.sae_trainer import SAETrainer
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from absorption.base import cache
+from absorption.base import cache, seals
+from absorption.base.reasons import is_memory
 from absorption.training.architectures import untrained_sae
 from absorption.training.harvest import StoredActivations
 from absorption.training.recipe import Recipe
 
 STATE_FILE = "state.pt"
 RECORD_STEPS = 50
+
+
+class CheckpointError(ValueError):
+    """A checkpoint that cannot be gone on from."""
 
 
 class ShuffledRows:
@@ -121,7 +127,10 @@ class ResumableTrainer(SAETrainer):
     def fit(self) -> TrainingSAE:
         """Train to the end of the recipe, from the last checkpoint if there is one."""
         if (self.folder / STATE_FILE).exists():
-            self.restore()
+            try:
+                self.restore()
+            except CheckpointError as error:
+                print(f"{error} Training starts anew.")
         total = self.cfg.total_training_steps
         end = min(total, self.stop_after or total)
         bar = tqdm(total=total, initial=self.n_training_steps, desc=self.folder.name, unit="step")
@@ -166,13 +175,18 @@ class ResumableTrainer(SAETrainer):
             "dead_over_time": self.dead_over_time,
             "rng": torch.get_rng_state(),
         }
+        state["seal"] = seals.of_state(self.folder.name, state)
         # One file, replaced by one rename: swapping folders would take two, with no checkpoint between them.
         with cache.atomic_path(self.folder / STATE_FILE) as temporary:
             torch.save(state, temporary)
 
     def restore(self) -> None:
-        """Continue from the checkpoint in the folder."""
-        state = torch.load(self.folder / STATE_FILE, map_location=self.cfg.device, weights_only=True)
+        """Continue from the checkpoint in the folder.
+
+        Raises:
+            CheckpointError: it is damaged, or another training's; nothing of it was taken over.
+        """
+        state = self._read()
         self.sae.load_state_dict(state["sae"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.lr_scheduler.load_state_dict(state["lr_scheduler"])
@@ -186,6 +200,19 @@ class ResumableTrainer(SAETrainer):
         self.data_provider.position = state["position"]
         self.dead_over_time = list(state.get("dead_over_time", []))  # a checkpoint from before has none
         torch.set_rng_state(state["rng"].cpu())
+
+    def _read(self) -> dict[str, Any]:
+        path = self.folder / STATE_FILE
+        try:
+            state = torch.load(path, map_location=self.cfg.device, weights_only=True)
+            seal = state.pop("seal", None)  # one from before there were seals has none
+        except Exception as error:  # a damaged file can fail in any way
+            if is_memory(error):
+                raise
+            raise CheckpointError(f"checkpoint {path} cannot be read.") from None
+        if seal is not None and seal != seals.of_state(self.folder.name, state):
+            raise CheckpointError(f"checkpoint {path} is not what was written there.")
+        return state
 
 
 def input_scale(activations: StoredActivations) -> float:
