@@ -13,7 +13,7 @@ import torch
 from tests.ablation.architectures import tiny_model
 from tests.scaling.topk_saes import made_up, topk_sae, write_cards
 
-from absorption.scaling import again, collect, measure, stored
+from absorption.scaling import again, collect, downstream, measure, quality, stored
 from absorption.scaling.text import read_text
 from absorption.training.recipe import BASE, DEAD_RUNS, GRID, at_size
 
@@ -152,6 +152,33 @@ def test_measured_numbers_are_those_of_the_sae_itself_and_pass_when_measured_aga
     with pytest.raises(again.StaleGridError, match=r"model weights other"):
         again.read_part(
             model, stored.Grid(grid.measured, grid.text | {"model_weights_hash": "other"}, {}), windows, 100
+        )
+
+
+def test_a_share_of_moved_logits_that_comes_out_differently_is_refused() -> None:
+    model, _ = tiny_model("llama", dtype=torch.float32)
+    windows = torch.randint(3, 90, (4, 48), generator=torch.Generator().manual_seed(1))
+    sae = topk_sae("mine", d_model=model.d_model)
+    contexts = downstream.read_contexts(model, sae.hook_name, windows)
+    moved, removed = downstream.effects_of_latents(model, sae, contexts)
+    values = {quality.MOVED: moved, quality.REMOVED: removed}
+    stamps = {"mine": {"weights_hash": sae.weights_hash}}
+    found = again.check_effects(
+        stored.Grid(measure.table("mine", values), {}, stamps), model, sae, windows, 3
+    )
+    assert found["batch"].tolist() == [0, 1, 2] * 2  # the first of the stored ones, in their order
+    assert found["now"].tolist() == pytest.approx([*moved[:3], *removed[:3]])
+    assert found["difference"].abs().max() < 1e-6
+    values[quality.MOVED] = [*moved[:1], moved[1] * 1.01, *moved[2:]]
+    other = stored.Grid(measure.table("mine", values), {}, stamps)
+    with pytest.raises(again.StaleGridError, match=r"such as share of logits moved of mine: stored"):
+        again.check_effects(other, model, sae, windows, 3)
+    nothing = stored.Grid(measure.table("mine", {"error": [1.0]}), {}, stamps)
+    with pytest.raises(again.StaleGridError, match=r"share of logits moved of mine: stored nan"):
+        again.check_effects(nothing, model, sae, windows, 3)
+    with pytest.raises(again.StaleGridError, match=r"are of weights other"):
+        again.check_effects(
+            stored.Grid(other.measured, {}, {"mine": {"weights_hash": "other"}}), model, sae, windows, 3
         )
 
 

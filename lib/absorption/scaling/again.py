@@ -9,6 +9,7 @@ from torch import Tensor
 
 from absorption.models.language_model import LanguageModel
 from absorption.saes.loader import LoadedSae
+from absorption.scaling import downstream
 from absorption.scaling.measure import (
     N_KEPT_BATCHES,
     SQUARES,
@@ -18,6 +19,7 @@ from absorption.scaling.measure import (
     refined_table,
     table,
 )
+from absorption.scaling.quality import MOVED, REMOVED
 from absorption.scaling.stored import MAKE, Grid, StoredGridError
 from absorption.scaling.text import Text, read_text
 from absorption.stitching.measure import WINDOWS_AT_ONCE
@@ -63,15 +65,46 @@ def check_again(grid: Grid, sae: LoadedSae, text: Text) -> pd.DataFrame:
     Raises:
         StaleGridError: other weights, or a number differs by more than ``TOLERANCE``, or was not stored.
     """
-    if sae.weights_hash != (stamped := grid.stamps[sae.name]["weights_hash"]):
-        raise StaleGridError(
-            f"Stored numbers of {sae.name} are of weights {stamped}, it has {sae.weights_hash}."
-        )
+    _check_weights(grid, sae)
     errors, _ = read_batches(sae, text.batches)
     parts = [table(TEXT, {SQUARES: text.squares}), errors, refined_table(sae, text.batches)]
     if sae.sae.cfg.architecture() == "topk":
         parts.append(kept_table(sae, text.batches[:N_KEPT_BATCHES]))
-    now = pd.concat(parts, ignore_index=True)
+    return _compared(grid, pd.concat(parts, ignore_index=True))
+
+
+def check_effects(
+    grid: Grid, model: LanguageModel, sae: LoadedSae, windows: Int[Tensor, "window position"], n_contexts: int
+) -> pd.DataFrame:
+    """One of the measures of quality of one SAE, the share of logits that removing a latent moves.
+
+    Args:
+        grid: stored numbers.
+        model: what the SAE was trained on.
+        sae: one that has these numbers.
+        windows: the text from its beginning.
+        n_contexts: tokens at which latents are removed, the first of those that the stored numbers are of.
+
+    Returns:
+        As ``check_again``; ``batch`` numbers the tokens.
+
+    Raises:
+        StaleGridError: as ``check_again``.
+    """
+    _check_weights(grid, sae)
+    contexts = downstream.read_contexts(model, sae.hook_name, windows[:n_contexts])
+    moved, removed = downstream.effects_of_latents(model, sae, contexts)
+    return _compared(grid, table(sae.name, {MOVED: moved, REMOVED: removed}))
+
+
+def _check_weights(grid: Grid, sae: LoadedSae) -> None:
+    if sae.weights_hash != (stamped := grid.stamps[sae.name]["weights_hash"]):
+        raise StaleGridError(
+            f"Stored numbers of {sae.name} are of weights {stamped}, it has {sae.weights_hash}."
+        )
+
+
+def _compared(grid: Grid, now: pd.DataFrame) -> pd.DataFrame:
     stored = [
         _stored(grid, row["sae"], row["quantity"], row["at"], row["batch"]) for row in now.to_dict("records")
     ]

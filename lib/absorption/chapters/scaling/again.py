@@ -16,9 +16,12 @@ from absorption.chapters.settings import ScalingSettings
 from absorption.models.language_model import LanguageModel, load_model
 from absorption.saes.loader import SHIPPED, LoadedSae, load_sae
 from absorption.saes.shipped import shipped_ids
-from absorption.scaling.again import TOLERANCE, check_again, read_part
+from absorption.scaling.again import TOLERANCE, check_again, check_effects, read_part
 from absorption.training.held_out import held_out_text
 from absorption.training.recipe import BASE
+
+N_CONTEXTS = 8
+"""Tokens at which latents are removed again, half of those that the stored numbers are of."""
 
 
 @dataclass(frozen=True)
@@ -46,11 +49,14 @@ class Again(Findings):
         return {
             "grid_tolerance": f"{TOLERANCE:.1%}", "n_again": len(self.table),
             "again": ", ".join(sae.name for sae in self.saes) or "none",
+            "quality_again": self.saes[0].name if self.saes else "none",
         }  # fmt: skip
 
 
 def measure_again(numbers: Numbers, settings: ScalingSettings) -> Again:
     """Measure the SAE of the figure on latents kept, and one drawn with the seed, on the beginning of the text.
+
+    Of the first also what removing its latents does to the logits, one of the measures of quality.
 
     Raises:
         StaleGridError: a number comes out differently.
@@ -68,4 +74,6 @@ def measure_again(numbers: Numbers, settings: ScalingSettings) -> Again:
         raise ConnectionError(text.note)
     part = read_part(model, grid, text.windows, settings.checked_tokens)
     saes = [load_sae(SHIPPED, sae, model) for sae in (TOPK.sae_id, *drawn)]
-    return Again(model, saes, pd.concat([check_again(grid, sae, part) for sae in saes], ignore_index=True))
+    checked = [check_again(grid, sae, part) for sae in saes]
+    effects = check_effects(grid, model, saes[0], text.windows, N_CONTEXTS)
+    return Again(model, saes, pd.concat([*checked, effects], ignore_index=True))
