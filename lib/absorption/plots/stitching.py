@@ -142,6 +142,8 @@ def single_losses(table: pd.DataFrame) -> Canvas:
     marks.rule(ax, y=0.0)
     ax.set_xscale("symlog", linthresh=1.0)
     ax.set_yscale("symlog", linthresh=0.001)
+    for axis in (ax.xaxis, ax.yaxis):
+        axis.set_major_formatter(StrMethodFormatter("{x:g}"))
     return fig
 
 
