@@ -90,6 +90,18 @@ def test_a_kink_at_the_widest_saes_is_seen_as_a_law_that_does_not_predict(
     assert off["value"] == pytest.approx(np.log(1.3), abs=0.01)
 
 
+def test_of_one_widest_sae_the_interval_is_over_the_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    alone = tuple(recipe for recipe in GRID if recipe.d_sae < 16_384 or recipe.k == BASE.k)
+    law = chapter.fit_law(read(monkeypatch, alone))
+    widest: Any = law.left_out[law.left_out["kind"] == "the widest left out"].iloc[0]
+    moved = law.left_out.assign(value=-0.08, low=-0.12, high=-0.03)
+    off = part_of(dataclasses.replace(law, left_out=moved[moved.index == widest.name]).claims(), "held-out")
+    assert [off[name] for name in ("value", "low", "high")] == [0.08, 0.03, 0.12]
+    over = moved.assign(high=0.02)
+    off = part_of(dataclasses.replace(law, left_out=over[over.index == widest.name]).claims(), "held-out")
+    assert [off[name] for name in ("value", "low", "high")] == [0.08, 0.0, 0.12]
+
+
 def test_errors_that_bend_down_in_k_are_told_by_the_law_s_misses(monkeypatch: pytest.MonkeyPatch) -> None:
     straight = chapter.fit_law(read(monkeypatch))
     assert straight.misses["mean"].abs().max() < 1e-3
@@ -141,6 +153,7 @@ def test_dead_shares_and_their_course_are_the_stamps(monkeypatch: pytest.MonkeyP
     assert str(told["dead_own_encoder"]).startswith("25.0%")
     first = found.course[found.course["run"] == "neither"]
     assert first["tokens"].tolist() == [50 * BASE.batch, 100 * BASE.batch]
+    assert told["dead_widest"] == "25% at k 6, 25% at k 12, 25% at k 24, 25% at k 48, 25% at k 96"
     alone = chapter.count_dead(made_up((*GRID, DEAD_RUNS[0])))
     assert alone.numbers()["dead_missing"] == "encoder of its own, neither"
     assert np.isnan(part_of(alone.claims(), "without")["value"])

@@ -27,6 +27,8 @@ class Dead(Findings):
     """``run, sae, dead, low, high, never_on``: shares of the latents."""
     course: pd.DataFrame
     """``run, tokens, value``: share of dead latents over training, of runs that recorded it."""
+    widest: str
+    """Shares of the grid's widest SAEs, in words."""
 
     def tables(self) -> Mapping[str, pd.DataFrame]:
         """Both."""
@@ -55,7 +57,7 @@ class Dead(Findings):
             "dead_no_aux": _share(self._of(NO_AUX)), "dead_own_encoder": _share(self._of(OWN_ENCODER)),
             "dead_missing": ", ".join(run for run in wanted if run not in set(self.runs["run"])) or "none",
             "dead_course": "yes" if len(self.course) else "no",
-            "dead_window": f"{BASE.dead_steps * BASE.batch:,}",
+            "dead_window": f"{BASE.dead_steps * BASE.batch:,}", "dead_widest": self.widest,
         }  # fmt: skip
 
 
@@ -81,7 +83,17 @@ def count_dead(grid: Grid) -> Dead:
     course = (
         pd.concat(courses, ignore_index=True) if courses else pd.DataFrame(columns=["run", "tokens", "value"])
     )
-    return Dead(pd.DataFrame(rows, columns=columns), course)
+    return Dead(pd.DataFrame(rows, columns=columns), course, _widest(grid))
+
+
+def _widest(grid: Grid) -> str:
+    widest = max((recipe.d_sae for recipe in grid.points.values()), default=0)
+    shares = {
+        recipe.k: grid.stamps[sae]["training"]["dead_while_training"] / widest
+        for sae, recipe in grid.points.items()
+        if recipe.d_sae == widest
+    }
+    return ", ".join(f"{share:.0%} at k {k:g}" for k, share in shares.items()) or "(not measured)"
 
 
 def _names() -> dict[str, Recipe]:

@@ -96,10 +96,18 @@ class JointLaw(Findings):
         return Estimate(getattr(self.law, name), float(low), float(high))
 
     def _error(self, kind: str) -> Estimate:
-        """Mean size of the differences of logarithms, with an interval over the SAEs that were left out."""
-        rows = self.left_out[self.left_out["kind"] == kind]["value"].abs().dropna().to_numpy()
+        """Mean size of the differences of logarithms, with an interval over the SAEs that were left out.
+
+        Of one SAE alone there is none; its interval is over the text.
+        """
+        found = self.left_out[self.left_out["kind"] == kind].dropna(subset=["value"])
+        rows = found["value"].abs().to_numpy()
         if len(rows) == 0:
             return Estimate(np.nan, np.nan, np.nan)
+        if len(rows) == 1:
+            ends = found[["low", "high"]].to_numpy()[0]
+            nearest = 0.0 if ends.min() <= 0 <= ends.max() else np.abs(ends).min()
+            return Estimate(float(rows[0]), float(nearest), float(np.abs(ends).max()))
         draw = np.random.default_rng(0).integers(len(rows), size=(1000, len(rows)))
         low, high = interval(rows[draw].mean(axis=1))
         return Estimate(float(rows.mean()), float(low), float(high))
