@@ -84,7 +84,7 @@ def test_the_folder_loads_as_the_model_that_the_gguf_was_made_of(
     tokens = torch.tensor([[0, 1, 4, 10, 11, 2]])
     torch.testing.assert_close(model.hf(tokens).logits, original(tokens).logits, rtol=1e-4, atol=1e-5)
     assert model.tokenizer("abc", add_special_tokens=False)["input_ids"] == [11]
-    assert not list(tmp_path.glob("*.part"))
+    assert not list(tmp_path.glob("*.unfinished"))
 
 
 def test_what_is_no_gguf_or_has_no_place_to_go_is_refused(

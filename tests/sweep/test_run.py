@@ -162,7 +162,7 @@ def test_after_a_kill_the_jobs_that_live_on_are_named_and_not_run_again(folder: 
     (snakemake,) = psutil.Process(process.pid).children()
     process.kill()
     process.wait()
-    with pytest.raises(run.SweepError, match=rf"a sweep is running in .* \(process {process.pid} on "):
+    with pytest.raises(run.SweepError, match=rf"a sweep is running in .* \(process {snakemake.pid} on "):
         run.run(config, ROOT)
     snakemake.kill()
     until(lambda: not snakemake.is_running())

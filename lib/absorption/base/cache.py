@@ -12,11 +12,10 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import json
-import os
-import shutil
-import tempfile
+import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from absorption.base import seals, timing
+from absorption.base import locks, parts, seals, timing
 from absorption.base.cache_root import root as root
 
 if TYPE_CHECKING:  # it takes longer to import than a build in which nothing changed does otherwise
@@ -35,6 +34,8 @@ PACKAGES = (
 )  # fmt: skip
 """Packages whose code decides stored results. All are in every key: which of them a stage calls is easily got wrong,
 and versions are pinned, so within one environment nothing is computed twice."""
+PAUSE = 0.1
+"""Seconds between two looks whether another process has computed an entry."""
 
 
 def key_of(inputs: Mapping[str, Any]) -> str:
@@ -63,35 +64,19 @@ def file_sha256(path: Path) -> str:
 @contextmanager
 def atomic_path(final: Path) -> Iterator[Path]:
     """A temporary path beside ``final``; renamed to it on success, removed on any failure."""
-    final.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=final.parent, prefix=f".{final.name}.", suffix=".part")
-    os.close(handle)
-    temporary = Path(name)
-    try:
+    with parts.unfinished(final) as temporary:
         yield temporary
-        temporary.chmod(0o644)  # mkstemp makes files private; a cache or result is meant to be shared
+        temporary.chmod(0o644)  # temporary files are private; a cache or result is meant to be shared
         temporary.replace(final)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 @contextmanager
 def atomic_folder(final: Path) -> Iterator[Path]:
     """A temporary folder beside ``final``; swapped into its place on success, removed on any failure."""
-    final.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(dir=final.parent, prefix=f".{final.name}.", suffix=".part"))
-    try:
+    with parts.unfinished(final, folder=True) as temporary:
         yield temporary
         temporary.chmod(0o755)
-        if final.exists():
-            old = Path(tempfile.mkdtemp(dir=final.parent, prefix=f".{final.name}.", suffix=".old"))
-            final.replace(old / "old")
-            temporary.replace(final)
-            shutil.rmtree(old)
-        else:
-            temporary.replace(final)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        parts.swap(temporary, final)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -116,11 +101,45 @@ def cached_tensors(
     path = root() / f"{place}.safetensors"
     if (found := _stored(path, place)) is not None:
         return found
-    with timing.stage(stage):
-        tensors = compute()
-    with atomic_path(path) as temporary:
-        seals.write_tensors(temporary, place, tensors)
+    with _turn(path) as waited:
+        if waited and (found := _stored(path, place)) is not None:
+            return found
+        with timing.stage(stage):
+            tensors = compute()
+        with atomic_path(path) as temporary:
+            seals.write_tensors(temporary, place, tensors)
     return tensors
+
+
+_mine = threading.local()
+"""``paths``: entries that this thread is computing."""
+
+
+@contextmanager
+def _turn(path: Path) -> Iterator[bool]:
+    """Wait while another process computes the same entry; gives whether one did.
+
+    Where no lock can be had (a file system without, a folder that may not be written) nobody waits.
+    """
+    held: set[Path] = _mine.__dict__.setdefault("paths", set())
+    if path in held:
+        yield False
+        return
+    with ExitStack() as stack:
+        waited = False
+        while True:
+            try:
+                stack.enter_context(locks.hold(locks.beside(path), quiet=True))
+            except locks.Held:
+                waited = True
+                time.sleep(PAUSE)
+                continue
+            except OSError:
+                pass
+            break
+        held.add(path)
+        stack.callback(held.discard, path)
+        yield waited
 
 
 def _stored(path: Path, place: str) -> dict[str, torch.Tensor] | None:

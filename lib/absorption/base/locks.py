@@ -29,19 +29,19 @@ def beside(target: Path) -> Path:
 
 
 @contextmanager
-def hold(lock: Path) -> Iterator[int]:
+def hold(lock: Path, *, quiet: bool = False) -> Iterator[int]:
     """Hold a lock file, and remove it at the end; gives its descriptor, which a child may be handed to keep the lock.
 
-    On a file system without locks (some clusters' scratch) nothing is held, and that is said.
+    On a file system without locks (some clusters' scratch) nothing is held, and that is said unless ``quiet``.
 
     Raises:
         Held: somebody else holds it.
     """
     handle = _open(lock)
     if handle < 0:
-        print(
-            f"{str(lock.parent)!r} lies on a file system without locks: run nothing twice.", file=sys.stderr
-        )
+        if not quiet:
+            told = f"{str(lock.parent)!r} lies on a file system without locks: run nothing twice."
+            print(told, file=sys.stderr)
         yield -1
         return
     try:
@@ -87,8 +87,18 @@ def holder(lock: Path) -> str:
     return ""
 
 
-def _sign(handle: int) -> None:
-    signed = {"pid": os.getpid(), "host": socket.gethostname(), "since": time.strftime("%Y-%m-%d %H:%M:%S")}
+def sign(handle: int, pid: int) -> None:
+    """Write another process's name into a held lock: one that was handed the descriptor, and keeps the lock."""
+    if handle >= 0:
+        _sign(handle, pid)
+
+
+def _sign(handle: int, pid: int = 0) -> None:
+    signed = {
+        "pid": pid or os.getpid(),
+        "host": socket.gethostname(),
+        "since": time.strftime("%Y-%m-%d %H:%M:%S"),
+    }
     if job := os.environ.get("SLURM_JOB_ID"):
         signed["SLURM job"] = job
     os.ftruncate(handle, 0)

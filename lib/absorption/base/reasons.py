@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import re
 from pickle import UnpicklingError
 
 
@@ -19,3 +22,25 @@ def is_memory(error: BaseException) -> bool:
     """Whether memory ran out, of the machine or of a GPU: no word on what was being read."""
     kinds = {kind.__name__ for kind in type(error).__mro__}
     return bool(kinds & {"MemoryError", "OutOfMemoryError"}) or "can't allocate memory" in str(error)
+
+
+DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG)
+"""A disk that is full, a quota, a disk that may only be read, a file larger than is allowed."""
+
+
+def disk(error: BaseException) -> str:
+    """One line on a disk that could not be written; empty if that is not what is wrong.
+
+    Other languages' libraries have errors of their own, and only their text says it.
+    """
+    cause: BaseException | None = error
+    while cause is not None:
+        number = cause.errno if isinstance(cause, OSError) else None
+        if found := re.search(r"os error (\d+)", str(cause)):
+            number = int(found[1])
+        if number in DISK:
+            place = getattr(cause, "filename", None)
+            where = f" ({place})" if place else ""
+            return f"{os.strerror(number)}{where}. What was whole before is kept; the same command goes on from it."
+        cause = cause.__cause__ or cause.__context__
+    return ""

@@ -35,10 +35,11 @@ def of_tensors(place: str, tensors: Mapping[str, torch.Tensor]) -> str:
 
 def write_tensors(path: Path, place: str, tensors: Mapping[str, torch.Tensor]) -> None:
     """Write a safetensors file with its seal."""
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     whole = {name: tensor.contiguous() for name, tensor in tensors.items()}
-    save_file(whole, path, metadata={NAME: of_tensors(place, whole)})
+    # save_file would write another file beside this one and rename it: a kill would leave that one behind.
+    path.write_bytes(save(whole, metadata={NAME: of_tensors(place, whole)}))
 
 
 def read_tensors(path: Path, place: str) -> dict[str, torch.Tensor]:

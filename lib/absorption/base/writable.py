@@ -25,7 +25,7 @@ def check_writable(folder: Path, what: str, way_out: str) -> None:
         is_what = "is a file" if place == folder else f"lies below the file {str(place)!r}"
         raise ValueError(f"{what} {str(folder)!r} {is_what}; it must be a folder: {way_out}.")
     try:
-        with tempfile.NamedTemporaryFile(dir=place, prefix=".absorption-"):
+        with tempfile.TemporaryFile(dir=place, prefix=".absorption-"):
             pass
     except OSError as error:
         reason = error.strerror or type(error).__name__

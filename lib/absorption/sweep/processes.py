@@ -10,6 +10,8 @@ from contextlib import suppress
 
 import psutil
 
+from absorption.base import locks
+
 PATIENCE = 60.0
 """Seconds that Snakemake and its jobs get to end by themselves."""
 
@@ -28,6 +30,7 @@ def watch(command: Sequence[str], lock: int) -> int:
     """
     handed = [lock] if lock >= 0 else []
     process = subprocess.Popen(command, pass_fds=handed, start_new_session=True)
+    locks.sign(lock, process.pid)  # if this process is killed, Snakemake is the one that is to be ended
     try:
         return process.wait()
     except KeyboardInterrupt:

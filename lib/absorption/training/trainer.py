@@ -177,8 +177,8 @@ class ResumableTrainer(SAETrainer):
         }
         state["seal"] = seals.of_state(self.folder.name, state)
         # One file, replaced by one rename: swapping folders would take two, with no checkpoint between them.
-        with cache.atomic_path(self.folder / STATE_FILE) as temporary:
-            torch.save(state, temporary)
+        with cache.atomic_path(self.folder / STATE_FILE) as temporary, temporary.open("wb") as sink:
+            torch.save(state, sink)  # to a file of Python's, whose errors say what is wrong with a disk
 
     def restore(self) -> None:
         """Continue from the checkpoint in the folder.
