@@ -7,7 +7,7 @@ import json
 import pandas as pd
 from tests.explorer import javascript
 
-from absorption.explorer.address import fragment, of_letters, of_words
+from absorption.explorer.address import fragment, of_latents, of_letters, of_words
 from absorption.plots.show import table_html
 
 SAE = "mine: a&b"
@@ -35,3 +35,11 @@ def test_a_cell_carries_its_state_escaped_and_a_row_without_one_carries_none() -
     assert '<td data-explorer="#sae=a%22%3C&amp;letter=s">s</td><td class="n" data-v="3">3</td>' in made
     assert "<td>all</td>" in made
     assert fragment(sae="x", by="full absorption") == "#sae=x&by=full%20absorption"
+
+
+def test_main_latents_lead_to_themselves_and_to_their_letter() -> None:
+    table = pd.DataFrame({"letter": ["s", "s"], "latent": [12, 3]})
+    assert of_latents("mine", table) == {
+        "letter": ["#sae=mine&letter=s"] * 2,
+        "latent": ["#sae=mine&latent=12", "#sae=mine&latent=3"],
+    }

@@ -13,6 +13,7 @@ from absorption.chapters.findings import Findings, claim
 from absorption.chapters.loading import load_with_companions as load_with_companions
 from absorption.chapters.loading import words_of
 from absorption.chapters.settings import SplittingSettings
+from absorption.explorer.address import of_latents
 from absorption.latents.describe import describe_main, split_contrast
 from absorption.latents.main import K_SPARSE, count_table, split_counts, split_letters
 from absorption.models.language_model import LanguageModel
@@ -96,6 +97,10 @@ class Described(Findings):
     def shown(self) -> pd.DataFrame:
         """The columns that a reader sees."""
         return self.main[SHOWN]
+
+    def links(self, sae: str) -> dict[str, Sequence[str]]:
+        """The explorer's states of letters and latents."""
+        return of_latents(sae, self.main)
 
     def tables(self) -> Mapping[str, pd.DataFrame]:
         """Main latents, and contrasts of split letters."""

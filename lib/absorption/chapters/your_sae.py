@@ -16,6 +16,7 @@ from absorption.chapters.settings import ReportSettings
 from absorption.definitions.apply import null_effects
 from absorption.definitions.rules import ABLATION, RELATIVE
 from absorption.definitions.thresholds import Thresholds
+from absorption.explorer.address import of_letters
 from absorption.explorer.leaders import leaders_of_labels
 from absorption.explorer.tables import Subject, join
 from absorption.latents.main import K_SPARSE
@@ -153,6 +154,10 @@ class Missed(Findings):
     """Words that the probe gets and the letter's latent misses, and what carries the direction there."""
 
     table: pd.DataFrame
+
+    def links(self, sae: str) -> dict[str, Sequence[str]]:
+        """The explorer's states of letters; it judges other words than a page on a sample does."""
+        return {"letter": of_letters(sae, self.shown()["letter"].tolist())}
 
     def tables(self) -> Mapping[str, pd.DataFrame]:
         """One row a word and carrier."""

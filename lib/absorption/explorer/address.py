@@ -28,6 +28,17 @@ def of_words(sae: str, table: pd.DataFrame) -> dict[str, Sequence[str]]:
     }
 
 
+def of_latents(sae: str, table: pd.DataFrame) -> dict[str, Sequence[str]]:
+    """States of a table's letters and their main latents, by column.
+
+    Args:
+        sae: the SAE's name.
+        table: with ``letter`` and ``latent``.
+    """
+    latents = [fragment(sae=sae, latent=latent) for latent in table["latent"]]
+    return {"letter": of_letters(sae, table["letter"].tolist()), "latent": latents}
+
+
 def of_letters(sae: str, letters: Sequence[str]) -> list[str]:
     """States of letters; none of what is no letter."""
     return [fragment(sae=sae, letter=letter) if len(letter) == 1 else "" for letter in letters]

@@ -113,3 +113,11 @@ def test_a_missed_word_names_what_carries_it_and_none_if_nothing_does() -> None:
     assert found.shown.to_dict("list") == {"word": ["sun", "sea"], "carried_by": ["sun, Sun", ""]}
     assert dict(found.numbers()) == {"n_missed": "2", "share_missed": 0.25}
     assert Missed(words[:0], {}, 0).numbers()["share_missed"] == 0
+
+
+def test_missed_words_lead_to_the_explorer_and_their_letters_latents_do_not() -> None:
+    words = pd.DataFrame({"word": [" sun"], "letter": ["s"], "latent": [7], "carrier": [3]})
+    assert Missed(words, {}, 8).links("mine") == {
+        "word": ["#sae=mine&letter=s&word=%20sun"],
+        "letter": ["#sae=mine&letter=s"],
+    }

@@ -16,6 +16,7 @@ from absorption.chapters.loading import words_of
 from absorption.chapters.recall_gap.by_split import f1_by_split, splits_in_words
 from absorption.chapters.recall_gap.scored import ScoredSae, score_saes, smallest_gap
 from absorption.chapters.settings import RecallGapSettings
+from absorption.explorer.address import of_words
 from absorption.latents.score import MeanSamples, probe_samples
 from absorption.latents.sparse import encode_words
 from absorption.latents.words import missed_words, top_words
@@ -146,6 +147,11 @@ class Missed(Findings):
         """With the name of the first carrying latent instead of its number."""
         carried = self.words["carrier"].map(self.names).fillna("")
         return self.words.assign(carried_by=carried).drop(columns="carrier")
+
+    def links(self, sae: str) -> dict[str, Sequence[str]]:
+        """The explorer's states of words and letters; a letter's latent need not be one that the explorer shows."""
+        states = of_words(sae, self.words)
+        return {name: states[name] for name in ("word", "letter")}
 
     def tables(self) -> Mapping[str, pd.DataFrame]:
         """The words."""
