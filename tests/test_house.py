@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import tomllib
 from datetime import date
@@ -226,6 +227,25 @@ def test_the_pipeline_runs_the_tests_and_then_the_book_from_an_empty_cache() -> 
     assert (ROOT / ".ci" / "run").stat().st_mode & 0o111
     assert re.findall(r"^step (\w+)$", script, flags=re.MULTILINE)[-2:] == ["test", "book"]
     assert 'export ABSORPTION_CACHE="$PWD/_cache"\nrm -rf "$ABSORPTION_CACHE"' in script
+
+
+@pytest.mark.parametrize("apt_get", ["", "exit 1"], ids=["none", "one that fails"])
+def test_the_pipeline_goes_on_where_no_browser_can_be_installed(apt_get: str, tmp_path: Path) -> None:
+    tools = {"make": "echo made $2", "id": "echo 0", "timeout": 'shift; "$@"', "apt-get": apt_get}
+    for name, does in tools.items():
+        if does:
+            (tmp_path / name).write_text(f"#!/bin/sh\n{does}\n")
+            (tmp_path / name).chmod(0o755)
+    for name in ("sh", "rm", "date", "dirname"):
+        (tmp_path / name).symlink_to(str(shutil.which(name)))
+    clone = tmp_path / "clone" / ".ci"
+    clone.mkdir(parents=True)
+    shutil.copy(ROOT / ".ci" / "run", clone)
+    found = subprocess.run(
+        [clone / "run"], env={"PATH": str(tmp_path)}, capture_output=True, text=True, check=True
+    )
+    assert "== no Chromium" in found.stdout
+    assert re.findall(r"^made (\w+)$", found.stdout, flags=re.MULTILINE) == ["env", "test", "book"]
 
 
 def test_workflows_run_make_targets_only_and_those_exist() -> None:
