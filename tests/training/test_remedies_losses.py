@@ -13,7 +13,7 @@ from sae_lens.saes.matryoshka_batchtopk_sae import (
     MatryoshkaBatchTopKTrainingSAE,
     MatryoshkaBatchTopKTrainingSAEConfig,
 )
-from sae_lens.saes.sae import SAE, TrainStepInput
+from sae_lens.saes.sae import SAE, SAEMetadata, TrainStepInput
 from tests.training.tiny import planted_activations, tiny_recipe, tiny_trainer
 from torch import Tensor
 
@@ -21,12 +21,16 @@ from absorption.training.architectures import untrained_sae
 from absorption.training.recipe import REMEDIES_ARMS, REMEDIES_RECIPES, find_recipe
 from absorption.training.remedies import (
     SimilarRows,
-    SparseSimilarRowsTrainingSAE,
-    SparseTiedTrainingSAE,
+    SimilarRowsBatchTopKTrainingSAE,
+    TiedBatchTopKTrainingSAE,
     batch_norms,
     nearest_rows,
 )
-from absorption.training.topk import SparseBatchTopKTrainingSAE, SparseMatryoshkaTrainingSAE
+from absorption.training.topk import (
+    SparseBatchTopKTrainingSAE,
+    SparseMatryoshkaTrainingSAE,
+    SparseTopKTrainingSAE,
+)
 
 ROWS = torch.tensor([[1.0, 0.0], [0.6, 0.8], [0.0, 2.0]], dtype=torch.float64)
 """Cosines .6, .8 and 0: the largest of each are .6, .8, .8; the last row's norm is 2."""
@@ -79,7 +83,7 @@ def test_the_penalty_grows_with_its_stride_and_opposite_rows_are_free() -> None:
 
 
 @pytest.mark.parametrize("penalty", [{"orthogonality": 0.25}, {"consistency": 5.0}])
-def test_the_gradients_are_those_of_finite_differences(penalty: dict[str, float]) -> None:
+def test_the_gradients_are_those_of_finite_differences(penalty: dict[str, Any]) -> None:
     similar = SimilarRows(**penalty)
     rows = ROWS.clone().requires_grad_()
     acts = ACTS.clone().requires_grad_("consistency" in penalty)
@@ -115,7 +119,7 @@ def test_in_chunks_each_row_has_a_neighbour_that_is_another_row_and_whole_it_is_
 def test_the_penalty_is_added_to_batchtopks_loss_at_every_fifth_step_alone() -> None:
     similar = SimilarRows(orthogonality=0.25, consistency=5.0)
     plain = with_weights(SparseBatchTopKTrainingSAE(config()))
-    ours = with_weights(SparseSimilarRowsTrainingSAE(config(), similar_rows=similar))
+    ours = with_weights(SimilarRowsBatchTopKTrainingSAE(config(), similar_rows=similar))
     for step in range(6):
         expected, found = (sae.training_forward_pass(batch(step)) for sae in (plain, ours))
         penalised = step % 5 == 0
@@ -163,7 +167,7 @@ def test_a_levels_loss_weighs_three_quarters_of_the_next_wider_ones() -> None:
 
 
 def test_a_tied_saes_gradient_is_the_sum_of_an_untied_ones_two() -> None:
-    tied = with_weights(SparseTiedTrainingSAE(config()))
+    tied = with_weights(TiedBatchTopKTrainingSAE(config()))
     free = with_weights(SparseBatchTopKTrainingSAE(config()))
     with torch.no_grad():
         free.W_enc.copy_(tied.W_dec.t())
@@ -179,7 +183,7 @@ def test_a_tied_saes_gradient_is_the_sum_of_an_untied_ones_two() -> None:
 
 def test_tied_stays_tied_after_training_and_on_disk_and_reconstructs_the_same(tmp_path: Path) -> None:
     trainer = tiny_trainer(tmp_path / "checkpoint", tiny_recipe("batchtopk", tied=True))
-    sae = trainer.fit()
+    sae: Any = trainer.fit()
     assert "W_enc" not in dict(sae.named_parameters())
     assert torch.equal(sae.W_enc, sae.W_dec.t())
     scale = trainer.data_provider.scale
@@ -200,10 +204,31 @@ def test_tied_stays_tied_after_training_and_on_disk_and_reconstructs_the_same(tm
     assert float(moved) > 0.01
 
 
+@pytest.mark.parametrize("remedy", [{"tied": True}, {"orthogonality": 0.25}, {"consistency": 5.0}])
+def test_the_same_remedies_go_with_topk(remedy: dict[str, Any]) -> None:
+    for architecture, plain in (("topk", SparseTopKTrainingSAE), ("batchtopk", SparseBatchTopKTrainingSAE)):
+        sae: Any = untrained_sae(tiny_recipe(architecture, **remedy), 24, SAEMetadata())
+        assert isinstance(sae, plain)
+        assert isinstance(sae, SparseBatchTopKTrainingSAE) == (architecture == "batchtopk")
+        x = torch.from_numpy(planted_activations().rows[:64]).float()
+        given = TrainStepInput(
+            sae_in=x, coefficients={}, dead_neuron_mask=None, n_training_steps=0, is_logging_step=False
+        )
+        output = sae.training_forward_pass(given)
+        assert ("W_enc" in dict(sae.named_parameters())) != ("tied" in remedy)
+        assert ("similar_rows_loss" in output.losses) != ("tied" in remedy)
+        per_row = (output.feature_acts.to_dense() > 0).sum(dim=1)
+        assert (int(per_row.max()) <= 4) == (architecture == "topk")
+
+
 @pytest.mark.parametrize(
     ("architecture", "changes", "said"),
     [
-        ("topk", {"tied": True}, "tied=True is not of architecture 'topk'; allowed: batchtopk."),
+        (
+            "jumprelu",
+            {"tied": True},
+            "tied=True is not of architecture 'jumprelu'; allowed: topk, batchtopk.",
+        ),
         ("standard", {"orthogonality": 0.25}, "orthogonality=0.25 is not of architecture 'standard'"),
         ("matryoshka", {"consistency": 5.0}, "consistency=5.0 is not of architecture 'matryoshka'"),
         ("batchtopk", {"level_weight": 0.5}, "level_weight=0.5 is not of architecture 'batchtopk'"),
@@ -235,4 +260,7 @@ def test_every_arm_has_four_seeds_and_differs_from_its_baseline_as_its_name_says
         "OrtSAE": "batchtopk-2048-l0-12-layer-6-orthogonal-0.25",
         "C2R": "batchtopk-2048-l0-12-layer-6-consistent-5",
         "tied": "batchtopk-2048-l0-12-layer-6-tied",
+        "OrtSAE on TopK": "topk-2048-l0-12-layer-6-orthogonal-0.25",
+        "C2R on TopK": "topk-2048-l0-12-layer-6-consistent-5",
+        "tied TopK": "topk-2048-l0-12-layer-6-tied",
     }

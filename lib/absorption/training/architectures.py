@@ -15,7 +15,13 @@ from sae_lens.saes.topk_sae import TopKTrainingSAEConfig
 
 from absorption.training.penalised import SparseJumpReLUTrainingSAE, SparseStandardTrainingSAE, Steering
 from absorption.training.recipe import Recipe
-from absorption.training.remedies import SimilarRows, SparseSimilarRowsTrainingSAE, SparseTiedTrainingSAE
+from absorption.training.remedies import (
+    SimilarRows,
+    SimilarRowsBatchTopKTrainingSAE,
+    SimilarRowsTopKTrainingSAE,
+    TiedBatchTopKTrainingSAE,
+    TiedTopKTrainingSAE,
+)
 from absorption.training.sparse import PRODUCTS
 from absorption.training.topk import (
     SparseBatchTopKTrainingSAE,
@@ -51,18 +57,21 @@ def untrained_sae(recipe: Recipe, d_in: int, metadata: SAEMetadata) -> TrainingS
 
 def _check_remedy(recipe: Recipe) -> None:
     """Refuse a remedy that the architecture would not heed, and two that no class has together."""
+    chosen = ("topk", "batchtopk")
     asked = {
-        "level_weight": ("matryoshka", recipe.level_weight != 1),
-        "orthogonality": ("batchtopk", recipe.orthogonality > 0),
-        "consistency": ("batchtopk", recipe.consistency > 0),
-        "tied": ("batchtopk", recipe.tied),
+        "level_weight": (("matryoshka",), recipe.level_weight != 1),
+        "orthogonality": (chosen, recipe.orthogonality > 0),
+        "consistency": (chosen, recipe.consistency > 0),
+        "tied": (chosen, recipe.tied),
     }
-    for name, (architecture, there) in asked.items():
-        if there and recipe.architecture != architecture:
+    for name, (architectures, there) in asked.items():
+        if there and recipe.architecture not in architectures:
             raise ValueError(
                 f"{name}={getattr(recipe, name)} is not of architecture {recipe.architecture!r}; "
-                f"allowed: {architecture}."
+                f"allowed: {', '.join(architectures)}."
             )
+    if recipe.also_k and (recipe.tied or recipe.orthogonality or recipe.consistency):
+        raise ValueError(f"also_k={recipe.also_k} goes with no remedy; allowed: 0.")
     if recipe.tied and (recipe.orthogonality or recipe.consistency or recipe.encoder_start != "decoder"):
         raise ValueError(
             "tied=True; allowed beside it: orthogonality=0, consistency=0, encoder_start='decoder'."
@@ -77,9 +86,19 @@ def _draw_encoder(sae: TrainingSAE[Any]) -> None:
         sae.W_enc.copy_(drawn / drawn.norm(dim=0) * lengths)
 
 
+def _similar_rows(recipe: Recipe) -> SimilarRows | None:
+    if not (recipe.orthogonality or recipe.consistency):
+        return None
+    return SimilarRows(recipe.orthogonality, recipe.consistency, recipe.cosine_stride, recipe.cosine_chunk)
+
+
 def _topk(recipe: Recipe, shape: dict[str, Any]) -> TrainingSAE[Any]:
     cfg = TopKTrainingSAEConfig(**shape, k=int(recipe.k), aux_loss_coefficient=recipe.aux_coefficient)
-    settings = {"aux_stride": recipe.aux_stride, "products": PRODUCTS[recipe.products]}
+    settings: dict[str, Any] = {"aux_stride": recipe.aux_stride, "products": PRODUCTS[recipe.products]}
+    if recipe.tied:
+        return TiedTopKTrainingSAE(cfg, **settings)
+    if similar_rows := _similar_rows(recipe):
+        return SimilarRowsTopKTrainingSAE(cfg, similar_rows=similar_rows, **settings)
     if recipe.also_k:
         return SparseMultiTopKTrainingSAE(
             cfg, also_k=recipe.also_k, also_weight=recipe.also_weight, **settings
@@ -91,12 +110,9 @@ def _batchtopk(recipe: Recipe, shape: dict[str, Any]) -> TrainingSAE[Any]:
     cfg = BatchTopKTrainingSAEConfig(**shape, k=recipe.k, aux_loss_coefficient=recipe.aux_coefficient)
     settings: dict[str, Any] = {"aux_stride": recipe.aux_stride, "products": PRODUCTS[recipe.products]}
     if recipe.tied:
-        return SparseTiedTrainingSAE(cfg, **settings)
-    if recipe.orthogonality or recipe.consistency:
-        similar_rows = SimilarRows(
-            recipe.orthogonality, recipe.consistency, recipe.cosine_stride, recipe.cosine_chunk
-        )
-        return SparseSimilarRowsTrainingSAE(cfg, similar_rows=similar_rows, **settings)
+        return TiedBatchTopKTrainingSAE(cfg, **settings)
+    if similar_rows := _similar_rows(recipe):
+        return SimilarRowsBatchTopKTrainingSAE(cfg, similar_rows=similar_rows, **settings)
     return SparseBatchTopKTrainingSAE(cfg, **settings)
 
 

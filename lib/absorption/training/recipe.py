@@ -68,13 +68,13 @@ class Recipe:
     level_weight: float = 1.0
     """Matryoshka: weight of a level's loss over that of the next wider one; the whole SAE's is 1 (2505.11756)."""
     orthogonality: float = 0.0
-    """BatchTopK: what similar decoder rows cost (OrtSAE); as ``remedies.SimilarRows``, like the next three."""
+    """TopK, BatchTopK: what similar decoder rows cost (OrtSAE); as ``remedies.SimilarRows``, like the next three."""
     consistency: float = 0.0
-    """BatchTopK: the same, times how much the two latents fire (C2R)."""
+    """TopK, BatchTopK: the same, times how much the two latents fire (C2R)."""
     cosine_stride: int = 5
     cosine_chunk: int = 8192
     tied: bool = False
-    """BatchTopK: the encoder is the decoder's transpose throughout."""
+    """TopK, BatchTopK: the encoder is the decoder's transpose throughout."""
 
     def __post_init__(self) -> None:
         """A card holds a list where a recipe has a tuple.
@@ -219,10 +219,13 @@ REMEDIES_ARMS = {
     "OrtSAE": replace(_BATCHTOPK, orthogonality=0.25),
     "C2R": replace(_BATCHTOPK, consistency=5.0),
     "tied": replace(_BATCHTOPK, tied=True),
+    "OrtSAE on TopK": replace(at_size(REMEDIES_WIDTH), orthogonality=0.25),
+    "C2R on TopK": replace(at_size(REMEDIES_WIDTH), consistency=5.0),
+    "tied TopK": replace(at_size(REMEDIES_WIDTH), tied=True),
     "balanced Matryoshka, .5": replace(_MATRYOSHKA, level_weight=0.5),
     "balanced Matryoshka, .25": replace(_MATRYOSHKA, level_weight=0.25),
 }
-"""The chapter on remedies: four baselines, and remedies that differ from BatchTopK in one thing."""
+"""The chapter on remedies: four baselines, and remedies that differ from BatchTopK, or from TopK, in one thing."""
 REMEDIES_RECIPES = tuple(
     replace(recipe, seed=seed) for seed in REMEDIES_SEEDS for recipe in REMEDIES_ARMS.values()
 )

@@ -1,8 +1,8 @@
-"""Remedies against absorption that change BatchTopK's loss or weights: similar decoder rows cost, or one matrix both
-reads and writes. (Matryoshka's levels are in ``topk.py``.)
+"""Remedies against absorption that change the loss or weights of TopK and BatchTopK.
 
-The coefficients are those of the sources, whose inputs have a mean squared norm of 1; here it is ``d_in``, so that
-squared errors are ``d_in`` times and activations the root of it times as large, and the penalties are scaled alike.
+Similar decoder rows cost, or one matrix both reads and writes. (Matryoshka's levels are in ``topk.py``.) The
+coefficients are those of the sources, whose inputs have a mean squared norm of 1; here it is ``d_in``, so that squared
+errors are ``d_in`` times and activations the root of it times as large, and the penalties are scaled alike.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from sae_lens.saes.sae import TrainStepInput, TrainStepOutput
 from torch import Tensor
 
 from absorption.training.sparse import Entries
-from absorption.training.topk import SparseBatchTopKTrainingSAE
+from absorption.training.topk import SparseBatchTopKTrainingSAE, SparseTopKTrainingSAE
 
 
 @dataclass(frozen=True)
@@ -83,8 +83,8 @@ def batch_norms(
     return torch.where(fired, torch.where(fired, squares, 1.0).sqrt(), 0.0)
 
 
-class SparseSimilarRowsTrainingSAE(SparseBatchTopKTrainingSAE):
-    """BatchTopK that pays for similar decoder rows.
+class SimilarRowsTopKTrainingSAE(SparseTopKTrainingSAE):
+    """TopK that pays for similar decoder rows.
 
     An absorbing latent's decoder row is child plus parent, so it is similar to the parent latent's row.
     """
@@ -97,7 +97,7 @@ class SparseSimilarRowsTrainingSAE(SparseBatchTopKTrainingSAE):
         self.similar_rows = similar_rows
 
     def training_forward_pass(self, step_input: TrainStepInput) -> TrainStepOutput:
-        """BatchTopK's loss, and the penalty at the steps that are its own."""
+        """The architecture's loss, and the penalty at the steps that are its own."""
         self._asked = step_input.n_training_steps % self.similar_rows.stride == 0
         return super().training_forward_pass(step_input)
 
@@ -111,8 +111,12 @@ class SparseSimilarRowsTrainingSAE(SparseBatchTopKTrainingSAE):
         return losses, sae_out
 
 
-class SparseTiedTrainingSAE(SparseBatchTopKTrainingSAE):
-    """BatchTopK with one matrix that reads and writes; only the biases are free besides.
+class SimilarRowsBatchTopKTrainingSAE(SimilarRowsTopKTrainingSAE, SparseBatchTopKTrainingSAE):
+    """The same of BatchTopK."""
+
+
+class TiedTopKTrainingSAE(SparseTopKTrainingSAE):
+    """TopK with one matrix that reads and writes; only the biases are free besides.
 
     An absorbing latent needs an encoder unlike its decoder (it reads the child and writes child plus parent), so tying
     takes that solution away. There is no parameter ``W_enc`` while training: it is the decoder's transpose.
@@ -137,3 +141,7 @@ class SparseTiedTrainingSAE(SparseBatchTopKTrainingSAE):
         self._tied = False
         self.W_enc = torch.nn.Parameter(self.W_dec.detach().t().contiguous())
         super().fold_activation_norm_scaling_factor(scaling_factor)
+
+
+class TiedBatchTopKTrainingSAE(TiedTopKTrainingSAE, SparseBatchTopKTrainingSAE):
+    """The same of BatchTopK."""
