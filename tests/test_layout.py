@@ -10,8 +10,8 @@ import absorption
 ROOT = Path(absorption.__file__).parent
 FLOORS = (
     "base", "claims", "plots", "models", "saes", "spelling", "probes", "latents", "ablation", "definitions",
-    "mediation", "one_sae", "concepts", "training", "several_saes", "stitching", "scaling", "composition", "planted",
-    "toy", "explorer",
+    "mediation", "one_sae", "concepts", "training", "several_saes", "stitching", "scaling", "remedies", "composition",
+    "planted", "toy", "explorer",
     "chapters", "runner", "api", "sweep", "cli",
 )  # fmt: skip
 """The rooms, lowest first: a room imports from rooms before it, never from one behind it."""

@@ -1,4 +1,4 @@
-"""The commands of a sweep: ``prepare``, ``sweep``, ``gather``, ``family``, ``grid``, ``table`` and ``estimate``."""
+"""The commands of a sweep (``prepare``, ``sweep``, ``gather``, ``table``, ``estimate``) and of stored numbers."""
 
 from __future__ import annotations
 
@@ -40,6 +40,15 @@ def add_commands(commands: Any) -> None:
     grid.add_argument("--output", type=Path, help="folder of the numbers (default data/results/grid)")
     grid.add_argument("--model", default="", help="the model that they were trained on (default the book's)")
     grid.set_defaults(command=_grid)
+    remedies = commands.add_parser(
+        "remedies", help="measure trained SAEs of the arms", description=_remedies.__doc__
+    )
+    remedies.add_argument("folders", type=Path, nargs="*", help="folders of SAEs, or of folders of SAEs")
+    remedies.add_argument("--output", type=Path, help="folder of the numbers (default data/results/remedies)")
+    remedies.add_argument(
+        "--model", default="", help="the model that they were trained on (default the book's)"
+    )
+    remedies.set_defaults(command=_remedies)
     table = commands.add_parser("table", help="print a sample table of a SAELens release")
     table.add_argument("release")
     table.add_argument("model", help="the model as chapters load it")
@@ -121,6 +130,22 @@ def _grid(options: argparse.Namespace, _rest: list[str]) -> int:
     except (ValueError, ConnectionError) as error:
         return _refuse(error)
     print(f"{len(found.stamps)} SAEs; of the grid are missing: {', '.join(found.missing) or 'none'}")
+    return 0
+
+
+def _remedies(options: argparse.Namespace, _rest: list[str]) -> int:
+    """Measure SAEs of the chapter on remedies that `absorption saes ID --output FOLDER` trained, and store them."""
+    from absorption.models.embedded import EMBEDDED
+    from absorption.models.language_model import load_model
+    from absorption.remedies.collect import collect
+
+    try:
+        found = collect(load_model(options.model or EMBEDDED), options.folders, options.output)
+    except (ValueError, ConnectionError) as error:
+        return _refuse(error)
+    print(f"{len(found.saes)} SAEs; of the arms are missing: {', '.join(found.missing) or 'none'}")
+    for line in found.refused:
+        print(line, file=sys.stderr)
     return 0
 
 
