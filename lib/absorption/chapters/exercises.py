@@ -204,6 +204,22 @@ def check_times(answer: Callable[[float, float, float, float], float] | None) ->
     return Feedback(True, "The power of n is the slope at this k; gamma is what makes it depend on k.")
 
 
+def check_seeds(answer: Callable[[float, float], int] | None) -> Feedback:
+    """Exercise 11: seeds an arm so that a difference of two means is seen, from the spread over seeds and its size."""
+    if answer is None:
+        return NOT_ANSWERED
+    for sd, size in ((0.02, 0.05), (0.02, 0.01), (0.01, 0.02), (0.03, 0.015)):
+        n = int(answer(sd, size))
+        reach = [1.96 * sd * np.sqrt(2 / m) if m > 0 else np.inf for m in (n, n - 1)]
+        if not reach[0] <= size < reach[1]:
+            return Feedback(
+                False,
+                f"With a spread of {sd:g} and a difference of {size:g} you ask for {n} seeds, of which the interval's "
+                f"half-width is {reach[0]:.3f}. The variances of two means over n seeds add up.",
+            )
+    return Feedback(True, "Half the difference needs four times the seeds: small remedies are dear to prove.")
+
+
 def check_score(score: Callable[[SaeView], np.ndarray] | None) -> Feedback:
     """Exercise 7: a score of latent pairs that beats the decoder cosine on a planted alphabet."""
     if score is None:

@@ -226,6 +226,17 @@ class ScalingSettings(Settings):
     checked_tokens: NonNegativeInt
 
 
+class ComparedRemediesSettings(Settings):
+    """Chapter "Remedies on a language model"."""
+
+    device: Device
+    seed: NonNegativeInt
+    remedies_folder: str
+    check_again: bool
+    n_samples_fast: Samples
+    workers: NonNegativeInt
+
+
 class ReportSettings(ComparedSettings):
     """One SAE in short."""
 

@@ -1,0 +1,139 @@
+"""Chapter 17: rates of every arm beside their null, and each remedy minus its baseline."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from absorption.base.quantities import score
+from absorption.base.statistics import Estimate
+from absorption.chapters.findings import Findings, claim
+from absorption.chapters.remedies_compared.numbers import Numbers
+from absorption.remedies.arms import (
+    BALANCED,
+    BASELINE,
+    CONSISTENT,
+    MATRYOSHKA,
+    ORTHOGONAL,
+    OTHER_BASELINE,
+    TIED,
+)
+from absorption.remedies.differences import difference, differences, estimate, over_seeds
+from absorption.remedies.measure import FULL, FULL_UNGATED, RELATIVE_LEAD
+from absorption.remedies.stored import Remedies
+
+BEST_F1 = score("f1", "best F1")
+MEASURES = (FULL, FULL_UNGATED, RELATIVE_LEAD, BEST_F1)
+ON_TOPK = list(OTHER_BASELINE)
+CLAIMS = {
+    ("remedy-matryoshka", "full"): (MATRYOSHKA, BASELINE, FULL),
+    ("remedy-matryoshka", "relative-lead"): (MATRYOSHKA, BASELINE, RELATIVE_LEAD),
+    ("remedy-balanced-matryoshka", "full"): (BALANCED, BASELINE, FULL),
+    ("remedy-balanced-matryoshka", "f1"): (BALANCED, MATRYOSHKA, BEST_F1),
+    ("remedy-ortsae", "full"): (ORTHOGONAL, BASELINE, FULL),
+    ("remedy-ortsae", "relative-lead"): (ORTHOGONAL, BASELINE, RELATIVE_LEAD),
+    ("remedy-c2r", "full"): (CONSISTENT, BASELINE, FULL),
+    ("remedy-c2r", "relative-lead"): (CONSISTENT, BASELINE, RELATIVE_LEAD),
+    ("remedy-ortsae", "on-topk"): (ON_TOPK[0], "TopK", FULL),
+    ("remedy-c2r", "on-topk"): (ON_TOPK[1], "TopK", FULL),
+    ("remedy-tied", "on-topk"): (ON_TOPK[2], "TopK", FULL),
+    ("remedy-tied", "full"): (TIED, BASELINE, FULL),
+    ("remedy-tied", "relative-lead"): (TIED, BASELINE, RELATIVE_LEAD),
+}  # fmt: skip
+"""By claim and part: which arm minus which, and of what."""
+SHORT = {
+    MATRYOSHKA: "matryoshka",
+    BALANCED: "balanced",
+    ORTHOGONAL: "ortsae",
+    CONSISTENT: "c2r",
+    TIED: "tied",
+}
+SHORT |= dict(zip(ON_TOPK, ("ortsae_topk", "c2r_topk", "tied_topk"), strict=True))
+"""How the page's text names the numbers of a remedy."""
+
+
+@dataclass(frozen=True)
+class Compared(Findings):
+    """Rates and differences."""
+
+    stored: Remedies
+    rates: pd.DataFrame
+    """``arm, seed, sae, quantity, value, low, high, null, null_low, null_high, p``, one row an SAE and quantity."""
+    differences: pd.DataFrame
+    """Columns as in ``remedies.differences``."""
+
+    def of(self, quantity: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """What a figure draws of one quantity."""
+        return tuple(  # type: ignore[return-value]
+            table[table["quantity"] == quantity].reset_index(drop=True)
+            for table in (self.rates, self.differences)
+        )
+
+    @property
+    def shown(self) -> pd.DataFrame:
+        """Differences for a reader, those of all letters too."""
+        columns = ["arm", "quantity", "seeds", "value", "low", "high", "seeds_half_width", "relative"]
+        wanted = self.differences[self.differences["quantity"].isin([FULL, FULL_UNGATED, RELATIVE_LEAD])]
+        return wanted[columns].reset_index(drop=True)
+
+    @property
+    def means(self) -> pd.DataFrame:
+        """Full absorption of each arm over its seeds, columns as in ``remedies.differences.over_seeds``."""
+        return over_seeds(self.stored, FULL)
+
+    def tables(self) -> Mapping[str, pd.DataFrame]:
+        """Both, and the means over seeds."""
+        return {
+            "remedies-rates": self.rates,
+            "remedies-differences": self.differences,
+            "remedies-means": self.means,
+        }
+
+    def claims(self) -> pd.DataFrame:
+        """Each remedy's parts; an arm that is not measured leaves its own open."""
+        rows = []
+        for (name, part), (arm, baseline, quantity) in CLAIMS.items():
+            row = difference(self.stored, arm, quantity, baseline)
+            note = "" if row is None else f"{row['seeds']} seeds against {row['baseline_seeds']}"
+            found = estimate(row)
+            if row is not None and np.isnan(row["seeds_half_width"]):
+                found, note = estimate(None), "one seed an arm: what seeds change is not known"
+            rows.append(claim(name, found, part=part, note=note))
+        return pd.concat(rows, ignore_index=True)
+
+    def numbers(self) -> Mapping[str, Any]:
+        """Each remedy's difference, and its size beside the baseline."""
+        told: dict[str, Any] = {}
+        for arm, name in SHORT.items():
+            for quantity, of in zip(MEASURES, ("full", "all", "lead", "f1"), strict=True):
+                row = difference(self.stored, arm, quantity)
+                told[f"diff_{name}_{of}"] = str(estimate(row))
+                told[f"rel_{name}_{of}"] = "(not measured)" if row is None else f"{row['relative']:+.0%}"
+        f1 = difference(self.stored, BALANCED, BEST_F1, MATRYOSHKA)
+        told["diff_balanced_plain_f1"] = str(estimate(f1))
+        base: dict[Any, Any] = self.means.set_index("arm").loc[BASELINE].to_dict()
+        if "TopK" in set(self.means["arm"]):
+            topk: dict[Any, Any] = self.means.set_index("arm").loc["TopK"].to_dict()
+            told["topk_full"] = str(Estimate(topk["value"], topk["low"], topk["high"]))
+        else:
+            told["topk_full"] = "(not measured)"
+        told["base_full"] = str(Estimate(base["value"], base["low"], base["high"]))
+        told["base_null"] = f"{base['null']:.3f}"
+        told["base_range"] = f"{base['lowest']:.3f} to {base['highest']:.3f}"
+        full = self.differences[self.differences["quantity"] == FULL]
+        told["seeds_half_width"] = f"{full['seeds_half_width'].max():.3f}"
+        told["lowest_arm"] = str(self.means.sort_values("value")["arm"].iloc[0])
+        return told
+
+
+def compare_arms(numbers: Numbers) -> Compared:
+    """Rates of every SAE that kept its L0, and differences of arms from the baseline."""
+    stored = numbers.stored
+    wanted = stored.numbers[stored.numbers["quantity"].isin(MEASURES)]
+    rates = stored.members[["sae", "arm", "seed"]].merge(wanted, on="sae").dropna(subset=["value"])
+    quantities = [name for name in MEASURES if (rates["quantity"] == name).any()]
+    return Compared(stored, rates, differences(stored, stored.arms, quantities))

@@ -1,0 +1,137 @@
+"""Chapter 17 on made-up numbers with planted differences: its claims, its text and whom it refuses."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+import pytest
+from tests.remedies.made_up import first_of, made_up
+from tests.settings_of import settings_of
+
+from absorption.chapters import exercises
+from absorption.chapters import remedies_compared as chapter
+from absorption.chapters.remedies_compared import beside_toys, numbers
+from absorption.chapters.settings import ComparedRemediesSettings
+from absorption.claims import catalogue
+from absorption.remedies.measure import FULL
+from absorption.remedies.stored import Remedies
+
+
+def read(monkeypatch: pytest.MonkeyPatch, stored: Remedies | None = None) -> numbers.Numbers:
+    found = made_up() if stored is None else stored
+    monkeypatch.setattr(numbers, "read_remedies", lambda _folder: found)
+    return chapter.read_numbers(settings_of(ComparedRemediesSettings))
+
+
+def parts(found: pd.DataFrame) -> dict[tuple[str, str], dict]:
+    return {(row["claim"], row["part"]): row for row in found.to_dict("records")}
+
+
+def test_claims_are_the_planted_differences_and_every_part_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    compared = chapter.compare_arms(read(monkeypatch))
+    found = parts(compared.claims())
+    wanted = {
+        (claim.id, part.name)
+        for claim in catalogue.load().values()
+        if claim.chapter.startswith("17-remedies")
+        for part in claim.parts
+    }
+    assert set(found) == wanted
+    assert found["remedy-ortsae", "full"]["value"] == pytest.approx(-0.065)
+    assert found["remedy-ortsae", "relative-lead"]["value"] == pytest.approx(-0.065 / 3)
+    assert found["remedy-tied", "full"]["low"] > 0
+    assert found["remedy-matryoshka", "full"]["low"] < 0 < found["remedy-matryoshka", "full"]["high"]
+    assert found["remedy-balanced-matryoshka", "f1"]["value"] == pytest.approx(0.1)
+    assert found["remedy-ortsae", "full"]["note"] == "4 seeds against 4"
+    told = compared.numbers()
+    assert told["rel_ortsae_full"] == "-65%"
+    assert told["base_full"].startswith("0.100 [")
+
+
+def test_an_arm_that_is_not_measured_leaves_its_claim_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    compared = chapter.compare_arms(read(monkeypatch, made_up(arms=("BatchTopK", "tied"))))
+    assert pd.isna(parts(compared.claims())["remedy-c2r", "full"]["value"])
+    assert compared.numbers()["diff_c2r_full"] == "(not measured)"
+
+
+def test_with_one_seed_an_arm_no_claim_is_judged(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = parts(chapter.compare_arms(read(monkeypatch, made_up(seeds=(0,)))).claims())
+    assert all(pd.isna(row["value"]) for row in found.values())
+    assert found["remedy-ortsae", "full"]["note"].startswith("one seed an arm")
+
+
+def test_an_sae_that_missed_its_l0_is_named_and_has_no_part_in_a_difference(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sae = first_of("OrtSAE", 1)
+    found = read(monkeypatch, made_up(l0={sae: 15.0}))
+    assert found.numbers()["remedies_refused"] == (
+        f"{sae} has L0 15.00 on text and is left out; allowed: 10.8 to 13.2."
+    )
+    compared = chapter.compare_arms(found)
+    assert sae not in set(compared.rates["sae"])
+    assert parts(compared.claims())["remedy-ortsae", "full"]["note"] == "3 seeds against 4"
+    assert found.arms.set_index("arm").loc["OrtSAE", "seeds"] == 3
+
+
+def test_the_text_says_how_many_seeds_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = read(monkeypatch, made_up(seeds=(0, 1)))
+    told = found.numbers()
+    assert told["remedies_n"] == 24
+    assert told["remedies_seeds"] == "2 seeds"
+    assert "; tied: 2, 3;" in told["remedies_missing"]
+    assert "at 2,048" in told["remedies_widths"]
+
+
+def test_the_figures_tables_hold_every_sae_and_the_baseline_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    compared = chapter.compare_arms(read(monkeypatch))
+    rates, differences = compared.of(FULL)
+    assert len(rates) == 48
+    assert rates["arm"].iloc[0] == "BatchTopK"
+    assert set(differences["arm"]) == set(rates["arm"]) - {"BatchTopK"}
+
+
+def test_costs_are_means_over_seeds(monkeypatch: pytest.MonkeyPatch) -> None:
+    costs = chapter.count_costs(read(monkeypatch))
+    table = costs.scores.set_index("arm")
+    assert table.loc["Matryoshka", "F1, best F1"] == pytest.approx(0.4)
+    assert table.loc["C2R", "full absorption"] == pytest.approx(0.08)
+    assert table.loc["C2R", "share absorbed among candidates"] == pytest.approx(0.4)
+    assert costs.numbers()["projection_base"] == f"{1 / 384:.3f}"
+
+
+def test_published_pairs_are_the_six_of_pythia_and_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = chapter.set_beside_published(read(monkeypatch))
+    published = found.pairs[found.pairs["from"] == "Pythia-160M, SAEBench"]
+    assert published["BatchTopK"].round(3).tolist() == [0.15, 0.069, 0.037, 0.02, 0.018, 0.032]
+    assert published["Matryoshka"].round(3).tolist() == [0.139, 0.084, 0.054, 0.026, 0.014, 0.02]
+    ours = found.pairs.iloc[-1]
+    assert (ours["BatchTopK"], ours["Matryoshka"]) == pytest.approx((0.1, 0.1))
+    assert found.numbers()["published_less"] == 3
+
+
+def test_toys_stand_beside_the_arms_that_chapter_9_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def train_all(runs: list, **_how: int) -> list:
+        asked.extend(run.recipe.architecture for run in runs)
+        return [None] * len(runs)
+
+    monkeypatch.setattr(beside_toys, "train_all", train_all)
+    monkeypatch.setattr(beside_toys, "scores", lambda _sae, _world: dict.fromkeys(beside_toys.SHOWN, 0.5))
+    compared = chapter.compare_arms(read(monkeypatch))
+    rows = chapter.set_beside_toys(compared, settings_of(ComparedRemediesSettings)).table.to_dict("records")
+    table: dict[str, Any] = {row["arm"]: row for row in rows}
+    assert asked == ["batchtopk", "topk", "jumprelu", "standard", "matryoshka", "orthogonal", "tied"]
+    assert table["OrtSAE"]["in toys"] == "orthogonal"
+    assert pd.isna(table["C2R"]["in toys"])
+    assert table["C2R"]["full absorption"] == pytest.approx(0.08)
+
+
+def test_the_exercise_takes_the_number_of_seeds_by_the_formula_and_no_other() -> None:
+    right = exercises.check_seeds(lambda sd, size: -int(-2 * (1.96 * sd / size) ** 2 // 1))
+    assert right.right, right.message
+    wrong = exercises.check_seeds(lambda sd, size: -int(-((1.96 * sd / size) ** 2) // 1))
+    assert not wrong.right
+    assert not exercises.check_seeds(None).right
