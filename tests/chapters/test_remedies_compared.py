@@ -47,6 +47,9 @@ def test_claims_are_the_planted_differences_and_every_part_is_told(monkeypatch: 
     told = compared.numbers()
     assert told["rel_ortsae_full"] == "-65%"
     assert told["base_full"].startswith("0.100 [")
+    assert told["below_full"] == "balanced Matryoshka, OrtSAE, C2R, OrtSAE on TopK, tied TopK"
+    assert told["above_full"] == "tied"
+    assert told["open_full"] == "Matryoshka, C2R on TopK"
 
 
 def test_an_arm_that_is_not_measured_leaves_its_claim_open(monkeypatch: pytest.MonkeyPatch) -> None:

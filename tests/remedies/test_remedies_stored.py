@@ -12,6 +12,7 @@ from tests.remedies.made_up import TRUE, card, first_of, made_up
 
 from absorption.remedies import measure, stored
 from absorption.remedies.arms import MEMBERS
+from absorption.several_saes.stored_numbers import read_sae_family
 from absorption.training.recipe import REMEDIES_ARMS, REMEDIES_RECIPES
 
 
@@ -32,6 +33,14 @@ def test_what_was_measured_comes_back_and_what_is_missing_is_named(place: Path) 
     assert {MEMBERS[sae].arm for sae in found.missing} == set(REMEDIES_ARMS) - set(TRUE)
     assert len(found.missing) == 4 * (len(REMEDIES_ARMS) - len(TRUE)) > 0
     assert found.asked == measure.Asked()
+
+
+def test_the_books_own_numbers_agree_with_the_familys_on_the_saes_that_both_have() -> None:
+    found, family = stored.read_remedies(), read_sae_family()
+    both = [sae for sae in found.saes if sae in family.saes]
+    assert len(both) >= 3
+    for sae in both:
+        assert found.value(sae, measure.FULL) == pytest.approx(family.value(sae, measure.FULL), abs=1e-3)
 
 
 def test_every_recipe_of_the_chapter_is_in_one_arm() -> None:

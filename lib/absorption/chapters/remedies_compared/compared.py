@@ -122,12 +122,24 @@ class Compared(Findings):
         else:
             told["topk_full"] = "(not measured)"
         told["base_full"] = str(Estimate(base["value"], base["low"], base["high"]))
+        told |= _sides(self.differences)
         told["base_null"] = f"{base['null']:.3f}"
         told["base_range"] = f"{base['lowest']:.3f} to {base['highest']:.3f}"
         full = self.differences[self.differences["quantity"] == FULL]
         told["seeds_half_width"] = f"{full['seeds_half_width'].max():.3f}"
         told["lowest_arm"] = str(self.means.sort_values("value")["arm"].iloc[0])
         return told
+
+
+def _sides(differences: pd.DataFrame) -> dict[str, str]:
+    """Which remedies lie wholly below their baseline, wholly above, or neither, by definition."""
+    told = {}
+    for quantity, of in ((FULL, "full"), (RELATIVE_LEAD, "lead")):
+        rows = differences[(differences["quantity"] == quantity) & differences["arm"].isin(list(SHORT))]
+        parts = {"below": rows["high"] < 0, "above": rows["low"] > 0}
+        parts["open"] = ~(parts["below"] | parts["above"])
+        told |= {f"{side}_{of}": ", ".join(rows.loc[mine, "arm"]) or "none" for side, mine in parts.items()}
+    return told
 
 
 def compare_arms(numbers: Numbers) -> Compared:
