@@ -61,7 +61,19 @@ def test_an_arm_that_is_not_measured_leaves_its_claim_open(monkeypatch: pytest.M
 def test_with_one_seed_an_arm_no_claim_is_judged(monkeypatch: pytest.MonkeyPatch) -> None:
     found = parts(chapter.compare_arms(read(monkeypatch, made_up(seeds=(0,)))).claims())
     assert all(pd.isna(row["value"]) for row in found.values())
-    assert found["remedy-ortsae", "full"]["note"].startswith("one seed an arm")
+    assert found["remedy-ortsae", "full"]["note"].startswith("not judged with one seed")
+
+
+def test_an_arm_with_one_seed_is_not_judged_although_others_have_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    missed = {first_of("OrtSAE", seed): 20.0 for seed in (1, 2, 3)}
+    compared = chapter.compare_arms(read(monkeypatch, made_up(l0=missed)))
+    found = parts(compared.claims())
+    assert pd.isna(found["remedy-ortsae", "full"]["value"])
+    assert found["remedy-ortsae", "full"]["note"].endswith("1 seeds against 4")
+    assert found["remedy-c2r", "full"]["value"] < 0
+    assert compared.numbers()["few_full"] == "OrtSAE"
 
 
 def test_an_sae_that_missed_its_l0_is_named_and_has_no_part_in_a_difference(

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from absorption.base.quantities import score
@@ -27,6 +26,8 @@ from absorption.remedies.measure import FULL, FULL_UNGATED, RELATIVE_LEAD
 from absorption.remedies.stored import Remedies
 
 BEST_F1 = score("f1", "best F1")
+LEAST_SEEDS = 2
+"""Of a remedy and of its baseline, for a verdict."""
 MEASURES = (FULL, FULL_UNGATED, RELATIVE_LEAD, BEST_F1)
 ON_TOPK = list(OTHER_BASELINE)
 CLAIMS = {
@@ -100,8 +101,8 @@ class Compared(Findings):
             row = difference(self.stored, arm, quantity, baseline)
             note = "" if row is None else f"{row['seeds']} seeds against {row['baseline_seeds']}"
             found = estimate(row)
-            if row is not None and np.isnan(row["seeds_half_width"]):
-                found, note = estimate(None), "one seed an arm: what seeds change is not known"
+            if row is not None and min(row["seeds"], row["baseline_seeds"]) < LEAST_SEEDS:
+                found, note = estimate(None), f"not judged with one seed of either: {note}"
             rows.append(claim(name, found, part=part, note=note))
         return pd.concat(rows, ignore_index=True)
 
@@ -132,12 +133,14 @@ class Compared(Findings):
 
 
 def _sides(differences: pd.DataFrame) -> dict[str, str]:
-    """Which remedies lie wholly below their baseline, wholly above, or neither, by definition."""
+    """Which remedies lie wholly below their baseline, wholly above, or neither, by definition, and which have too few
+    seeds."""
     told = {}
     for quantity, of in ((FULL, "full"), (RELATIVE_LEAD, "lead")):
         rows = differences[(differences["quantity"] == quantity) & differences["arm"].isin(list(SHORT))]
-        parts = {"below": rows["high"] < 0, "above": rows["low"] > 0}
-        parts["open"] = ~(parts["below"] | parts["above"])
+        few = rows[["seeds", "baseline_seeds"]].min(axis=1) < LEAST_SEEDS
+        parts = {"below": ~few & (rows["high"] < 0), "above": ~few & (rows["low"] > 0), "few": few}
+        parts["open"] = ~(parts["below"] | parts["above"] | few)
         told |= {f"{side}_{of}": ", ".join(rows.loc[mine, "arm"]) or "none" for side, mine in parts.items()}
     return told
 
