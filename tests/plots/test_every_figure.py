@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from tests.plots import (
     of_absorption,
+    of_concepts,
     of_letters,
     of_mediation,
     of_meta_saes,
@@ -21,6 +22,7 @@ from absorption.plots import named
 
 CASES_FROM = (
     of_absorption,
+    of_concepts,
     of_letters,
     of_mediation,
     of_meta_saes,

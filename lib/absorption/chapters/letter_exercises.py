@@ -14,7 +14,8 @@ import torch
 from absorption.base.statistics import confusion_scores
 from absorption.chapters.exercises import NOT_ANSWERED, Feedback
 from absorption.definitions.evidence import WordLatents
-from absorption.definitions.rules import ablation_rule
+from absorption.definitions.rates import mean_rate
+from absorption.definitions.rules import FULL_ABSORPTION, ablation_rule
 from absorption.definitions.thresholds import Thresholds
 from absorption.latents.ksparse import kept_by_jump
 from absorption.spelling.answers import answer_metric
@@ -202,3 +203,33 @@ def check_slope(answer: Callable[[Sequence[float], Sequence[float]], float] | No
 def _f1(said: np.ndarray, truth: np.ndarray) -> float:
     counts = ((said & truth).sum(), (said & ~truth).sum(), (~said & truth).sum())
     return float(confusion_scores(*(np.array(count) for count in counts))["f1"])
+
+
+def check_mean_over_labels(answer: Callable[[Sequence[str], Sequence[bool]], float] | None) -> Feedback:
+    """Chapter 16: the rate of a concept, from each word's label and whether it is absorbed."""
+    if answer is None:
+        return NOT_ANSWERED
+    generator = np.random.default_rng(0)
+    for sizes in ({"animal": 4, "artifact": 40}, {"animal": 3, "food": 9, "person": 60}):
+        labels = [label for label, n in sizes.items() for _ in range(n)]
+        absorbed = [bool(generator.random() < 2 / sizes[label]) for label in labels]
+        table = pd.DataFrame(
+            {
+                "definition": FULL_ABSORPTION, "letter": labels, "word": range(len(labels)), "candidate": True,
+                "judged": True, "absorbed": absorbed, "value": np.array(absorbed, dtype=float),
+            }
+        )  # fmt: skip
+        expected = mean_rate(table, list(sizes)).value
+        given = float(answer(labels, absorbed))
+        if not np.isclose(given, expected, atol=CLOSE):
+            pooled = bool(np.isclose(given, np.mean(absorbed), atol=CLOSE))
+            hint = (
+                "that is the share of all words, whatever their label"
+                if pooled
+                else "one share a label first"
+            )
+            return Feedback(False, f"You give {given:.3f}, the rate is {expected:.3f}: {hint}.")
+    return Feedback(
+        True,
+        "A label with four words weighs as much as one with forty; so does the chance in its four words.",
+    )

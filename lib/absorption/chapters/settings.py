@@ -226,6 +226,26 @@ class ScalingSettings(Settings):
     checked_tokens: NonNegativeInt
 
 
+class HierarchySettings(SaeSettings):
+    """Chapter "Other hierarchies"."""
+
+    n_sets: Sets
+    f1_jump: Jump
+    concepts: list[str]
+    concept_table: str
+    concept_template: str = Field(min_length=1)
+    direction: Probe
+    centred: bool
+    asked_words: int = Field(ge=20)
+    ablated_words: Positive
+
+    @model_validator(mode="after")
+    def _some_concept(self) -> Self:
+        if not self.concepts and not self.concept_table:
+            raise ValueError("concepts and concept_table are both empty; one must name a concept.")
+        return self
+
+
 class ComparedRemediesSettings(Settings):
     """Chapter "Remedies on a language model"."""
 

@@ -25,7 +25,7 @@ def words_by_depth(measured: Measured, definition: str = FULL_ABSORPTION) -> pd.
     steps = measured.study.words.table["steps"].to_numpy()[table["word"].to_numpy()]
     table = table.assign(label=table["letter"], steps=steps)
     return table.loc[
-        table["label"].isin(measured.found.valid) & ~np.isnan(steps), ["label", "steps", "value", "null"]
+        table["label"].isin(measured.valid) & ~np.isnan(steps), ["label", "steps", "value", "null"]
     ].reset_index(drop=True)
 
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
 
-from absorption.base.statistics import Estimate, mean_interval
+from absorption.base.statistics import Estimate, interval, mean_interval
 from absorption.concepts.concept import Concept
-from absorption.definitions.nulls import RANDOM, WRONG, Null
+from absorption.definitions.nulls import RANDOM, WRONG
 from absorption.definitions.rates import Rate, mean_rate
 from absorption.definitions.thresholds import Thresholds
 from absorption.models.language_model import LanguageModel
@@ -55,15 +55,23 @@ class Measured:
     reason: str
     """Why nothing was ablated, or nothing measured; empty where all was."""
 
+    @property
+    def valid(self) -> list[str]:
+        """Labels over which means are taken: probed well, and with main latents that stand for them."""
+        if self.found is None:
+            return []
+        passed = set(self.found.valid)
+        return [label for label in self.found.letters if label in passed]
+
     def rate(self, definition: str) -> Rate | None:
         """Mean rate over the labels that count, beside both nulls; None where there is none."""
-        if self.found is None or not self.found.valid:
+        if self.found is None or not self.valid:
             return None
         table = self.found.judged[self.found.judged["definition"] == definition]
         if table.empty:
             return None
-        valid, null = set(self.found.valid), self.found.null
-        return mean_rate(table, self.found.letters, valid=valid, null=null, seed=self.study.words.seed)
+        asked: Any = {"valid": self.valid, "null": self.found.null, "seed": self.study.words.seed}
+        return mean_rate(table, self.found.letters, **asked)
 
 
 def prepare(
@@ -157,9 +165,24 @@ def measure(
         )
     except ValueError as error:  # no label is probed well
         return Measured(concept, study, skill, None, str(error))
-    return Measured(concept, study, skill, found, found.missing if skill.able else UNABLE)
+    reason = found.missing if skill.able else UNABLE
+    return Measured(concept, study, skill, replace(found, scaled=None), reason)  # the engine holds a model
 
 
-def nulls_of(null: Null, rate: Rate) -> Mapping[str, float]:
+def mean_nulls(rate: Rate) -> dict[str, float]:
     """Mean of the rate under wrong labels' and under random directions."""
     return {kind: float(np.nanmean(rate.null[kind])) for kind in (WRONG, RANDOM)}
+
+
+def above_null(rate: Rate) -> Estimate:
+    """The rate minus the higher of its two mean nulls, over the same resamples of the words."""
+    nulls = mean_nulls(rate)
+    kind = max(nulls, key=lambda name: nulls[name])
+    low, high = interval(above_samples(rate))
+    return Estimate(rate.value - nulls[kind], float(low), float(high))
+
+
+def above_samples(rate: Rate) -> np.ndarray:
+    """``above_null`` in every resample."""
+    nulls = mean_nulls(rate)
+    return rate.samples - np.nanmean(rate.null_samples[max(nulls, key=lambda name: nulls[name])], axis=1)

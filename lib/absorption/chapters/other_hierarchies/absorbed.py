@@ -1,0 +1,78 @@
+"""Chapter 16: absorbed words of every concept, clearest first, and what kind of latent absorbs them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from absorption.base.statistics import Estimate, mean_interval
+from absorption.chapters.findings import Findings, claim
+from absorption.chapters.other_hierarchies.basis import Hierarchies
+from absorption.chapters.settings import HierarchySettings
+from absorption.concepts import concept as concepts
+from absorption.concepts.absorbers import CHILD, COLUMNS, absorbers
+from absorption.concepts.measure import Measured
+from absorption.definitions.rules import FULL_ABSORPTION
+
+SPELLED = (concepts.FIRST, concepts.LAST, concepts.SUFFIX, concepts.CASE)
+
+
+@dataclass(frozen=True)
+class Absorbed(Findings):
+    """Absorbed words of the labels that count."""
+
+    table: pd.DataFrame
+    """``concept`` and columns as in ``concepts.absorbers.COLUMNS``."""
+    children: Estimate
+    """Share of the fully absorbed words of labels by meaning whose absorbing latent is a child of the label."""
+
+    @property
+    def clearest(self) -> pd.DataFrame:
+        """The first word of each label, at most three labels a concept."""
+        first = self.table.drop_duplicates(["concept", "label"])
+        return first.groupby("concept", sort=False).head(3).reset_index(drop=True)
+
+    @property
+    def kinds(self) -> pd.DataFrame:
+        """Fully absorbed words by concept and kind of absorbing latent."""
+        full = self.table[self.table["definition"] == FULL_ABSORPTION]
+        counts = full.groupby(["concept", "kind"], sort=False).size().rename("words").reset_index()
+        return counts.assign(share=counts["words"] / counts.groupby("concept")["words"].transform("sum"))
+
+    def tables(self) -> Mapping[str, pd.DataFrame]:
+        """All absorbed words."""
+        return {"concept-absorbed": self.table}
+
+    def claims(self) -> pd.DataFrame:
+        """Whether children absorb."""
+        return claim("hierarchies-children", self.children, note="full absorption, labels by meaning")
+
+    def numbers(self) -> Mapping[str, Any]:
+        """The clearest word of a kind of thing, and the kinds of absorbers."""
+        mine = self.table[self.table["concept"] == concepts.KIND]
+        told = {"children": str(self.children), "n_absorbed": len(self.table)}
+        for name in ("word", "label", "strongest_on", "kind"):
+            told[f"kind_{name}"] = str(mine[name].iloc[0]) if len(mine) else "none"
+        return told
+
+
+def list_absorbed(found: Hierarchies, settings: HierarchySettings) -> Absorbed:
+    """Absorbed words of every concept."""
+    tables = [_of(one) for one in found.measured if one.valid]
+    kept = [table for table in tables if len(table)]
+    table = pd.concat(kept, ignore_index=True) if kept else pd.DataFrame(columns=["concept", *COLUMNS])
+    meant = table[(table["definition"] == FULL_ABSORPTION) & ~table["concept"].isin(SPELLED)]
+    children = mean_interval((meant["kind"] == CHILD).to_numpy(), seed=settings.seed)
+    return Absorbed(table, children)
+
+
+def _of(one: Measured) -> pd.DataFrame:
+    if one.found is None:
+        return pd.DataFrame(columns=["concept", *COLUMNS])
+    judged = one.found.judged[one.found.judged["letter"].isin(one.valid)]
+    table = absorbers(one.study, judged)
+    table.insert(0, "concept", one.concept.name)
+    return table
