@@ -38,6 +38,8 @@ EMU = 3
 """The word of the class ``bird`` that has its own latent as absorber."""
 D = len(LABELS) + len(ALL_CLASSES) + N_WORDS
 LABEL_OF = {name: label for label, names in CLASSES.items() for name in names}
+MAIN = {"letter": ["animal", "tool"], "k": [1, 1], "latent": [0, 1], "f1": [0.8, 1.0]}
+"""Each label's own latent is its main one."""
 BIRD_LATENT = len(LABELS) + ALL_CLASSES.index("bird")
 EMU_LATENT = len(LABELS) + len(ALL_CLASSES) + EMU
 
@@ -64,7 +66,7 @@ def study() -> Study:
     studied = StudyWords(planted().model, prompts, ProbedWords(table, acts, probes, names=LABELS), seed=0)
     latents = _activations(label, kind)
     nothing = SparseProbe(torch.zeros(2, D), torch.zeros(2), torch.zeros(2))
-    ranked = KSparse({"animal": [0], "tool": [1]}, pd.DataFrame())
+    ranked = KSparse({"animal": [0], "tool": [1]}, pd.DataFrame(MAIN))
     return Study(studied, _sae(), SparseActs(latents.to_sparse_csr()), nothing, ranked)
 
 

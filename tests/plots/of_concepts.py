@@ -14,9 +14,9 @@ ENDS = ("low", "high")
 def _():
     table = frame(
         "concept definition rate low high null null_low null_high",
-        ("suffix", "full absorption", 0.2, 0.1, 0.3, 0.05, 0.0, 0.1),
-        ("last letter", "full absorption", 0.4, 0.35, 0.5, 0.02, 0.01, 0.06),
-        ("suffix", "ablation", 0.1, 0.0, 0.2, 0.03, 0.0, 0.05),
+        ("suffix", "full absorption", 0.2, 0.1, 0.33, 0.05, 0.0, 0.13),
+        ("last letter", "full absorption", 0.4, 0.35, 0.52, 0.02, 0.01, 0.06),
+        ("suffix", "ablation", 0.1, 0.0, 0.24, 0.03, 0.0, 0.08),
     )  # fmt: skip
     order = ["suffix", "last letter"]
     expected = []
@@ -33,7 +33,7 @@ def _():
 def _():
     table = frame(
         "steps words value low high null",
-        ("1-2", 10, 0.2, 0.1, 0.3, 0.05), ("3", 20, 0.1, 0.05, 0.2, 0.04),
+        ("1-2", 10, 0.2, 0.1, 0.37, 0.05), ("3", 20, 0.1, 0.05, 0.22, 0.04),
     )  # fmt: skip
     panel = Panel("steps from the word up to its label", "fully absorbed", order=["1-2", "3"])
     panel.series = {"": points(table, "steps", "value", y_ends=ENDS)}

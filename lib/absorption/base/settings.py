@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -97,6 +97,9 @@ class Settings(BaseModel):
 
 class ModelSettings(Settings):
     """Adds the language model, the words, and the seed."""
+
+    of_vocabulary: ClassVar[bool] = True
+    """Whether ``n_words`` counts words of the whole vocabulary."""
 
     model: str = Field(min_length=1)
     device: Device

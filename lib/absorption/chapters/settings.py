@@ -6,7 +6,7 @@ The defaults, and what each parameter is, stand in the first code cell of the ch
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, ClassVar, Self
 
 from pydantic import Field, NonNegativeInt, PositiveFloat, model_validator
 
@@ -227,7 +227,9 @@ class ScalingSettings(Settings):
 
 
 class HierarchySettings(SaeSettings):
-    """Chapter "Other hierarchies"."""
+    """Chapter "Other hierarchies"; ``n_words`` is of each concept."""
+
+    of_vocabulary: ClassVar[bool] = False
 
     n_sets: Sets
     f1_jump: Jump

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import importlib
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeGuard
 
 from nbformat import NotebookNode
 
@@ -34,9 +34,13 @@ def check(notebook: NotebookNode, values: Mapping[str, Any]) -> str:
     try:
         settings = found.from_namespace(values)
         preflight.check(settings)
-        return describe_words(settings) if isinstance(settings, ModelSettings) else ""
+        return describe_words(settings) if _counts_words(settings) else ""
     except (ValueError, OSError) as error:  # ConnectionError is an OSError
         raise ParameterError(str(error)) from error
+
+
+def _counts_words(settings: Settings) -> TypeGuard[ModelSettings]:
+    return isinstance(settings, ModelSettings) and settings.of_vocabulary
 
 
 def settings_class(notebook: NotebookNode, values: Mapping[str, Any]) -> type[Settings]:

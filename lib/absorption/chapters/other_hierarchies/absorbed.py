@@ -51,11 +51,12 @@ class Absorbed(Findings):
         return claim("hierarchies-children", self.children, note="full absorption, labels by meaning")
 
     def numbers(self) -> Mapping[str, Any]:
-        """The clearest word of a kind of thing, and the kinds of absorbers."""
-        mine = self.table[self.table["concept"] == concepts.KIND]
+        """The clearest words of two concepts, and the kinds of absorbers."""
         told = {"children": str(self.children), "n_absorbed": len(self.table)}
-        for name in ("word", "label", "strongest_on", "kind"):
-            told[f"kind_{name}"] = str(mine[name].iloc[0]) if len(mine) else "none"
+        for short, concept in (("kind", concepts.KIND), ("speech", concepts.SPEECH)):
+            mine = self.table[self.table["concept"] == concept]
+            for name in ("word", "label", "strongest_on", "kind"):
+                told[f"{short}_{name}"] = str(mine[name].iloc[0]) if len(mine) else "none"
         return told
 
 

@@ -37,7 +37,7 @@ class Beside(Findings):
     """``concept, definition, rate, low, high, wrong, random, above, above_low, above_high, p, labels, words,
     candidates, absorbed, spread`` and the null's ``null, null_low, null_high``."""
     labels: pd.DataFrame
-    """``concept`` and columns of ``definitions.absorption_rates``: a row a label and definition."""
+    """``concept, label`` and columns of ``definitions.absorption_rates``: a row a label and definition."""
     above: Mapping[str, Estimate]
     """Full absorption above its null, by concept."""
     difference: Estimate
@@ -85,7 +85,7 @@ def set_beside_nulls(found: Hierarchies, settings: HierarchySettings) -> Beside:
     columns = ["concept", "definition", "rate", "low", "high", "null", "null_low", "null_high", "p"]
     table = pd.DataFrame(rows) if rows else pd.DataFrame(columns=[*columns, "wrong", "random"])
     labels = [
-        one.found.rates[one.found.rates["letter"] != "mean"].assign(concept=one.concept.name)
+        _by_label(one.found.rates).assign(concept=one.concept.name)
         for one in found.measured
         if one.found is not None
     ]
@@ -101,7 +101,15 @@ def set_beside_nulls(found: Hierarchies, settings: HierarchySettings) -> Beside:
     skills = [_skill(one) for one in found.measured if one.concept.name in above]
     correlation, chance = _correlate(skills, [one.value for one in above.values()], settings.seed)
     every = pd.concat(labels, ignore_index=True) if labels else pd.DataFrame(columns=["concept", "letter"])
+    every = every[["concept", *every.columns.drop("concept")]].rename(columns={"letter": "label"})
     return Beside(table, every, above, difference, correlation, chance, len(above))
+
+
+def _by_label(rates: pd.DataFrame) -> pd.DataFrame:
+    """Rows of single labels, of the definitions that are shown."""
+    return rates[(rates["letter"] != "mean") & rates["definition"].isin(SHOWN)].drop(
+        columns=["spread", "all_letters"]
+    )
 
 
 def _rows(one: Measured) -> list[dict[str, Any]]:
