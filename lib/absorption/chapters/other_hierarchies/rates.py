@@ -27,6 +27,8 @@ PARTS = {
 """Parts of the claim by concept; the others have too few words to be judged."""
 UNKNOWN = Estimate(np.nan, np.nan, np.nan)
 PERMUTATIONS = 2000
+COLUMNS = ["concept", "definition", "rate", "wrong", "random", "above_low"]
+"""Columns of the table that are asked for, where it is empty."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,17 @@ class Beside(Findings):
             "by_chance": f"{self.by_chance:.2f}",
             "n_compared": self.n_compared,
         }
+        by_ablation = self.table[self.table["definition"] == RELATIVE] if len(self.table) else self.table
+        ablated = by_ablation[by_ablation["above_low"] > 0] if len(by_ablation) else by_ablation
+        told |= {
+            "n_ablated": len(by_ablation),
+            "above_null_ablation": ", ".join(ablated["concept"]) or "none",
+        }
+        speech = by_ablation[by_ablation["concept"] == concepts.SPEECH]
+        for column in ("rate", "wrong", "random"):
+            told[f"speech_ablation_{column}"] = (
+                f"{speech[column].iloc[0]:.3f}" if len(speech) else "not measured"
+            )
         for short, name in (("first", concepts.FIRST), ("case", concepts.CASE), ("kind", concepts.KIND)):
             mine = self.table[(self.table["concept"] == name) & (self.table["definition"] == FULL_ABSORPTION)]
             for column in ("rate", "wrong", "random"):
@@ -82,8 +95,7 @@ class Beside(Findings):
 def set_beside_nulls(found: Hierarchies, settings: HierarchySettings) -> Beside:
     """Rates of every concept that has labels that count."""
     rows = [row for one in found.measured for row in _rows(one)]
-    columns = ["concept", "definition", "rate", "low", "high", "null", "null_low", "null_high", "p"]
-    table = pd.DataFrame(rows) if rows else pd.DataFrame(columns=[*columns, "wrong", "random"])
+    table = pd.DataFrame(rows) if rows else pd.DataFrame(columns=COLUMNS)
     labels = [
         _by_label(one.found.rates).assign(concept=one.concept.name)
         for one in found.measured
