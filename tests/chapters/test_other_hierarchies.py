@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -43,7 +45,7 @@ def found() -> Hierarchies:
 
 def test_a_rate_stands_above_the_higher_of_its_nulls() -> None:
     beside = chapter.set_beside_nulls(found(), settings())
-    row = beside.table.set_index("definition").loc[FULL_ABSORPTION]
+    row: Any = beside.table.set_index("definition").loc[FULL_ABSORPTION]
     assert row["rate"] == pytest.approx(RATE)
     assert row["wrong"] == 0.0
     assert row["above"] == pytest.approx(RATE - row["random"])
@@ -57,7 +59,7 @@ def test_a_rate_stands_above_the_higher_of_its_nulls() -> None:
 def test_a_concept_without_labels_that_count_is_not_measured_and_not_zero() -> None:
     beside = chapter.set_beside_nulls(found(), settings())
     assert set(beside.table["concept"]) == {concepts.KIND}
-    claims = beside.claims().set_index("part")["value"]
+    claims: Any = beside.claims().set_index("part")["value"]
     assert claims["kind-of-thing"] == pytest.approx(beside.above[concepts.KIND].value)
     assert claims.drop("kind-of-thing").isna().all()
     assert np.isnan(beside.correlation)  # of one concept
@@ -81,8 +83,8 @@ def test_words_of_one_depth_say_nothing_of_depth() -> None:
 
 
 def test_the_exercise_takes_the_mean_over_labels_only() -> None:
-    def over_labels(labels: list[str], absorbed: list[bool]) -> float:
-        return float(pd.Series(absorbed).groupby(list(labels)).mean().mean())
+    def over_labels(labels: Sequence[str], absorbed: Sequence[bool]) -> float:
+        return float(pd.Series(list(absorbed)).groupby(list(labels)).mean().mean())
 
     check = letter_exercises.check_mean_over_labels
     assert check(over_labels).right

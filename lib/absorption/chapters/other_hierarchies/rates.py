@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.stats import spearmanr
+from scipy.stats import rankdata
 
 from absorption.base.statistics import Estimate, interval
 from absorption.chapters.findings import Findings, claim
@@ -27,6 +27,13 @@ PARTS = {
 """Parts of the claim by concept; the others have too few words to be judged."""
 UNKNOWN = Estimate(np.nan, np.nan, np.nan)
 PERMUTATIONS = 2000
+SHORT = (
+    "concept", "definition", "rate", "low", "high", "wrong", "random", "above", "above_low", "above_high", "labels",
+    "words", "candidates", "absorbed", "spread",
+)  # fmt: skip
+SHORT_LABELS = (
+    "concept", "label", "definition", "rate", "low", "high", "null", "n_right", "n_candidates", "n_absorbed", "valid",
+)  # fmt: skip
 COLUMNS = ["concept", "definition", "rate", "wrong", "random", "above_low"]
 """Columns of the table that are asked for, where it is empty."""
 
@@ -49,6 +56,16 @@ class Beside(Findings):
     by_chance: float
     """Share of permutations of the concepts with a correlation as large in size."""
     n_compared: int
+
+    @property
+    def shown(self) -> pd.DataFrame:
+        """The table in short."""
+        return self.table[[name for name in SHORT if name in self.table]]
+
+    @property
+    def shown_labels(self) -> pd.DataFrame:
+        """Labels in short."""
+        return self.labels[[name for name in SHORT_LABELS if name in self.labels]]
 
     def tables(self) -> Mapping[str, pd.DataFrame]:
         """Means and labels."""
@@ -154,7 +171,11 @@ def _correlate(skills: Sequence[float], above: Sequence[float], seed: int) -> tu
     """Rank correlation, and how often a permutation has one as large; NaN for fewer than four."""
     if len(skills) < 4:
         return np.nan, np.nan
-    value = float(spearmanr(skills, above).statistic)
+    value = _ranks_together(skills, above)
     generator = np.random.default_rng(seed)
-    drawn = [float(spearmanr(generator.permutation(skills), above).statistic) for _ in range(PERMUTATIONS)]
+    drawn = [_ranks_together(generator.permutation(skills), above) for _ in range(PERMUTATIONS)]
     return value, float((np.abs(drawn) >= abs(value) - 1e-12).mean())
+
+
+def _ranks_together(one: Sequence[float] | np.ndarray, other: Sequence[float]) -> float:
+    return float(np.corrcoef(rankdata(one), rankdata(other))[0, 1])
