@@ -91,12 +91,12 @@ class Beside(Findings):
             "by_chance": f"{self.by_chance:.2f}",
             "n_compared": self.n_compared,
         }
-        by_ablation = self.table[self.table["definition"] == RELATIVE] if len(self.table) else self.table
-        ablated = by_ablation[by_ablation["above_low"] > 0] if len(by_ablation) else by_ablation
-        told |= {
-            "n_ablated": len(by_ablation),
-            "above_null_ablation": ", ".join(ablated["concept"]) or "none",
-        }
+        by_ablation, by_fraction = (
+            self.table[self.table["definition"] == name] for name in (RELATIVE, FRACTION)
+        )
+        for short, rows in (("ablation", by_ablation), ("fraction", by_fraction)):
+            told[f"above_null_{short}"] = ", ".join(rows.loc[rows["above_low"] > 0, "concept"]) or "none"
+        told["n_ablated"] = len(by_ablation)
         speech = by_ablation[by_ablation["concept"] == concepts.SPEECH]
         for column in ("rate", "wrong", "random"):
             told[f"speech_ablation_{column}"] = (
