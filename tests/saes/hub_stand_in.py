@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 COMMIT = "a" * 40
+PAUSE = time.sleep
+"""Kept here: tests take the waiting out of the client's tries."""
 
 
 @dataclass
@@ -26,6 +29,16 @@ class Hub:
     """Files of which no byte beyond this is sent."""
     cuts: int = 1_000
     """How often it does so."""
+    statuses: dict[str, int] = field(default_factory=dict)
+    """Files that are answered with a status alone: 429, 500; 302 leads back to the same address."""
+    claims: dict[str, int] = field(default_factory=dict)
+    """Files of which a length is stated that is not theirs."""
+    altered: dict[str, bytes] = field(default_factory=dict)
+    """Files that are sent with another content than the one whose hash is stated."""
+    drip: float = 0.0
+    """Seconds between two bytes of a body."""
+    commits: list[str] = field(default_factory=list)
+    """Revisions of ``main``, one an answer; the last one stays. A file of an older one is no longer ``main``'s."""
     asked: list[tuple[str, int]] = field(default_factory=list)
     """Files sent, each with the byte that it was asked from."""
 
@@ -66,31 +79,53 @@ def _handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
                 return self._refuse(404, "RepoNotFound")
             if not path.is_file():
                 return self._refuse(404, "EntryNotFound")
-            self._send(path, send)
+            if status := hub.statuses.get(path.name):
+                return self._refuse(status, "")
+            asked = rest.partition("/")[0]
+            commit = asked if len(asked) == 40 else (hub.commits or [COMMIT])[0]
+            if len(hub.commits) > 1:
+                hub.commits.pop(0)
+            older = path.with_name(f"{path.name}.{commit}")
+            self._send(older if older.exists() else path, send, commit, path.name)
 
         def _refuse(self, status: int, code: str) -> None:
             self.send_response(status)
-            self.send_header("X-Error-Code", code)
-            self.send_header("X-Error-Message", code)
+            if code:
+                self.send_header("X-Error-Code", code)
+                self.send_header("X-Error-Message", code)
+            if status == 302:
+                self.send_header("Location", self.path)
             self.send_header("Content-Length", "0")
             self.end_headers()
 
-        def _send(self, path: Path, send: bool) -> None:
+        def _send(self, path: Path, send: bool, commit: str, name: str) -> None:
             whole = path.read_bytes()
+            stated = hashlib.sha256(whole).hexdigest()
+            whole = hub.altered.get(name, whole)
             start = int((self.headers.get("Range") or "bytes=0-").removeprefix("bytes=").split("-")[0])
             self.send_response(206 if start else 200)
-            self.send_header("X-Repo-Commit", COMMIT)
-            self.send_header("ETag", f'"{hashlib.sha256(whole).hexdigest()}"')
-            self.send_header("Content-Length", str(len(whole) - start))
+            self.send_header("X-Repo-Commit", commit)
+            self.send_header("ETag", f'"{stated}"')
+            self.send_header("Content-Length", str(hub.claims.get(name, len(whole)) - start))
             if start:
                 self.send_header("Content-Range", f"bytes {start}-{len(whole) - 1}/{len(whole)}")
             self.end_headers()
             if send:
-                hub.asked.append((path.name, start))
+                hub.asked.append((name, start))
                 end = len(whole)
-                if path.name in hub.cut_after and hub.cuts > 0:
-                    end, hub.cuts = hub.cut_after[path.name], hub.cuts - 1
-                self.wfile.write(whole[start : max(start, end)])
+                if name in hub.cut_after and hub.cuts > 0:
+                    end, hub.cuts = hub.cut_after[name], hub.cuts - 1
+                self._body(whole[start : max(start, end)])
                 self.close_connection = True
+
+        def _body(self, content: bytes) -> None:
+            if not hub.drip:
+                self.wfile.write(content)
+                return
+            with suppress(OSError):  # whoever asked has lost patience
+                for place in range(len(content)):
+                    self.wfile.write(content[place : place + 1])
+                    self.wfile.flush()
+                    PAUSE(hub.drip)
 
     return Handler

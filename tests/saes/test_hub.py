@@ -21,6 +21,7 @@ from tests.saes.hub_stand_in import Hub, serve
 
 from absorption.models.before_loading import model_size
 from absorption.models.language_model import LanguageModel, load_model
+from absorption.runner.stamp import _describe
 from absorption.saes import loader
 from absorption.saes.loader import LoadedSae, load_sae
 from absorption.saes.shipped import LOCAL
@@ -219,3 +220,88 @@ def test_a_download_that_stays_cut_says_so_and_the_next_call_keeps_what_came_who
     stand_in.asked.clear()
     assert_equal(load_sae("owner/saes", "one", model), load_sae(LOCAL, "", model, path=str(place)))
     assert stand_in.asked == [(WEIGHTS, 0)]
+
+
+@pytest.fixture
+def served(stand_in: Hub) -> Path:
+    """One SAE in a repository of the stand-in."""
+    place = stand_in.root / "owner" / "saes" / "one"
+    folders.saelens(place, "standard", plain.weights(), "blocks.1.hook_resid_post")
+    return place
+
+
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [
+        (429, "takes no more requests from here for now (429). Wait some minutes"),
+        (500, "has a fault of its own (500). Try again later"),
+        (503, "has a fault of its own (503). Try again later"),
+        (401, "(401). Set HF_TOKEN"),
+        (403, "(403). Set HF_TOKEN"),
+        (302, "leads in a circle. Look at HF_ENDPOINT"),
+    ],
+)
+@pytest.mark.parametrize("file", ["cfg.json", WEIGHTS])
+def test_each_status_says_what_to_do(
+    stand_in: Hub, served: Path, model: LanguageModel, status: int, said: str, file: str
+) -> None:
+    stand_in.statuses[file] = status
+    assert said in told(model)
+    stand_in.statuses.clear()
+    assert_equal(load_sae("owner/saes", "one", model), load_sae(LOCAL, "", model, path=str(served)))
+
+
+def test_a_length_that_is_not_the_files_is_noticed(stand_in: Hub, served: Path, model: LanguageModel) -> None:
+    """More than comes is a cut; fewer are a file without its end, which is not the one that the hub names."""
+    size = (served / WEIGHTS).stat().st_size
+    for stated in (size + 50, size - 50):
+        stand_in.claims[WEIGHTS] = stated
+        assert "could not be downloaded" in told(model)
+    stand_in.claims.clear()
+    assert_equal(load_sae("owner/saes", "one", model), load_sae(LOCAL, "", model, path=str(served)))
+
+
+def test_a_file_with_one_bit_turned_on_the_way_or_on_disk_is_not_used(
+    stand_in: Hub, served: Path, model: LanguageModel
+) -> None:
+    whole = (served / WEIGHTS).read_bytes()
+    turned = whole[:-9] + bytes([whole[-9] ^ 64]) + whole[-8:]
+    stand_in.altered[WEIGHTS] = turned
+    assert "is not the file that the hub names" in told(model)
+    stand_in.altered.clear()
+    load_sae("owner/saes", "one", model)
+    for blob in (Path(constants.HF_HUB_CACHE) / "models--owner--saes" / "blobs").iterdir():
+        if blob.stat().st_size == len(whole):
+            blob.write_bytes(turned)
+    stand_in.asked.clear()
+    assert_equal(load_sae("owner/saes", "one", model), load_sae(LOCAL, "", model, path=str(served)))
+    assert stand_in.asked == [(WEIGHTS, 0)]
+
+
+def test_two_files_are_of_one_revision_also_if_it_changes_between_them(
+    stand_in: Hub, served: Path, model: LanguageModel
+) -> None:
+    """The second file is asked for by the first one's commit, not as ``main``'s, which is another SAE by then."""
+    old, new = "b" * 40, "c" * 40
+    expected = load_sae(LOCAL, "", model, path=str(served))
+    shutil.copy(served / WEIGHTS, served / f"{WEIGHTS}.{old}")
+    other = folders.saelens(served.parent / "other", "standard", plain.weights(5), "blocks.1.hook_resid_post")
+    (served / WEIGHTS).unlink()  # loaded weights are the file's own pages: written over, they would change
+    shutil.copy(other / WEIGHTS, served / WEIGHTS)
+    stand_in.commits = [old, old, new]  # the config's two answers, and then
+    found = load_sae("owner/saes", "one", model)
+    assert found.revision == old
+    assert_equal(found, expected)
+    stamped = _describe(found)
+    assert stamped["revision"] == old
+
+
+def test_a_slow_drip_ends_with_a_word(
+    stand_in: Hub, served: Path, model: LanguageModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The client's patience is with each block; here half a second, and a byte comes each second."""
+    monkeypatch.setattr(constants, "HF_HUB_DOWNLOAD_TIMEOUT", 0.5)
+    stand_in.drip = 1.0
+    begin = time.monotonic()
+    assert "cut off, several times over. Run the same again" in told(model)
+    assert time.monotonic() - begin < 60

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+from absorption.base.cache import file_sha256
 from absorption.base.reasons import first_line
 
 
@@ -58,6 +60,10 @@ def _known(error: BaseException, repo: str) -> str:
         return f"{repo} has no file {_file(error)!r}."
     if isinstance(error, errors.RepositoryNotFoundError):
         return f"there is no repository {repo}, or it is private (then set HF_TOKEN)."
+    if said := _of_status(error):
+        return said
+    if type(error).__name__ == "TooManyRedirects":
+        return "the hub's address leads in a circle. Look at HF_ENDPOINT, and at the proxy if there is one."
     if _was_cut(error):
         return (
             f"the download from {repo} was cut off, several times over. Run the same again: files that came whole "
@@ -98,16 +104,58 @@ def fetch_folder(repo: str, subfolder: str, alternatives: Iterable[Sequence[str]
     Raises:
         EntryNotFoundError: the hub's error for the first set, if none was found.
     """
-    from huggingface_hub import errors, hf_hub_download
+    from huggingface_hub import errors
 
     inside = "" if subfolder in ("", ".") else f"{subfolder.strip('/')}/"
     refused: list[errors.EntryNotFoundError] = []
     for names in alternatives:
         try:
-            paths = [Path(hf_hub_download(repo, inside + name)) for name in names]
-            return paths[0].parent
+            first = _whole(repo, inside + names[0])
+            for name in names[1:]:  # all of one revision, also if the repository changes meanwhile
+                _whole(repo, inside + name, revision_of(first) or None)
+            return first.parent
         except errors.LocalEntryNotFoundError:
             raise
         except errors.EntryNotFoundError as error:
             refused.append(error)
     raise refused[0]
+
+
+def revision_of(path: Path) -> str:
+    """The commit of a file or folder in the hub's cache; empty for one that lies elsewhere."""
+    found = re.search(r"/snapshots/([0-9a-f]{40})(?:/|$)", path.as_posix())
+    return found[1] if found else ""
+
+
+def _whole(repo: str, name: str, revision: str | None = None) -> Path:
+    """A file of the hub's cache; one that is not what its name there says is fetched again, once."""
+    from huggingface_hub import hf_hub_download
+
+    for again in (False, True):
+        path = Path(hf_hub_download(repo, name, revision=revision, force_download=again))
+        if _is_whole(path):
+            return path
+    raise OSError(
+        f"the download of {name!r} from {repo} is not the file that the hub names; run the same again."
+    )
+
+
+def _is_whole(path: Path) -> bool:
+    """The cache calls a large file by its SHA-256, a small one by git's hash."""
+    blob = path.resolve()
+    if re.fullmatch("[0-9a-f]{64}", blob.name):
+        return file_sha256(blob) == blob.name
+    if re.fullmatch("[0-9a-f]{40}", blob.name):
+        content = blob.read_bytes()
+        return hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest() == blob.name
+    return True
+
+
+def _of_status(error: BaseException) -> str:
+    """What the hub, or what stands before it, means by a status; empty for others."""
+    status = _status(error)
+    if status == 429:
+        return "the hub takes no more requests from here for now (429). Wait some minutes, or set HF_TOKEN."
+    if status in (401, 403):
+        return f"the hub refuses it ({status}). Set HF_TOKEN to a token that may read it."
+    return f"the hub has a fault of its own ({status}). Try again later." if 500 <= status < 600 else ""

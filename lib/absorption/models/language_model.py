@@ -75,6 +75,11 @@ class LanguageModel:
                 return token
         raise ValueError(f"The tokenizer of {self.name!r} has neither a BOS nor an EOS token.")
 
+    @property
+    def revision(self) -> str:
+        """Commit of the hub's repository that it came from; empty where that is not known."""
+        return getattr(self.hf.config, "_commit_hash", None) or ""
+
     @cached_property
     def weights_hash(self) -> str:
         """16 hex digits over all weights and buffers, in name order."""

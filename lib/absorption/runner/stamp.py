@@ -48,6 +48,7 @@ def _describe(value: Any) -> Any:
         return str(value)
     names = ("name", "weights_hash", "configuration_hash", "device", "dtype")
     facts = {name: str(getattr(value, name)) for name in names if hasattr(value, name)}
+    facts |= {"revision": value.revision} if getattr(value, "revision", "") else {}
     if "weights_hash" not in facts:
         raise ValueError(
             f"note_loaded: {type(value).__name__} has no weights_hash; allowed: text, model, SAE."

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import warnings
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -51,6 +51,8 @@ class LoadedSae:
     site: Site
     card: dict[str, Any] = field(default_factory=dict)
     """Training facts of a shipped SAE; empty for others."""
+    revision: str = ""
+    """Commit of the hub's repository that it came from; empty where that is not known."""
 
     @property
     def d_sae(self) -> int:
@@ -179,6 +181,7 @@ def load_sae(
     """
     check_dtype(dtype)
     card: dict[str, Any] = {}
+    revision = ""
     if release == SHIPPED:
         check_shipped(sae_id)
         sae, name = _from_folder(shipped_folder(sae_id), model, dtype), sae_id
@@ -186,9 +189,11 @@ def load_sae(
     elif release == LOCAL:
         folder = Path(path).expanduser()
         sae, name = _from_folder(folder, model, dtype), _local_name(sae_id, folder)
+    elif release not in get_pretrained_saes_directory() and REPOSITORY.fullmatch(release):
+        (sae, revision), name = _from_repository(release, sae_id, model, dtype), f"{release} {sae_id}"
     else:
         sae, name = _from_release(release, sae_id, model, dtype), f"{release} {sae_id}"
-    return place_sae(sae, name, model, hook_name, card)
+    return replace(place_sae(sae, name, model, hook_name, card), revision=revision)
 
 
 def check_dtype(dtype: str) -> None:
@@ -216,8 +221,6 @@ def _from_folder(folder: Path, model: ModelOrSize, dtype: str) -> SAE[Any]:
 
 def _from_release(release: str, sae_id: str, model: ModelOrSize, dtype: str) -> SAE[Any]:
     directory = get_pretrained_saes_directory()
-    if release not in directory and REPOSITORY.fullmatch(release):
-        return _from_repository(release, sae_id, model, dtype)
     if release not in directory:
         raise ValueError(unknown_name("sae_release", release, [SHIPPED, LOCAL, *directory], "SAELens"))
     if sae_id not in directory[release].saes_map:
@@ -235,15 +238,15 @@ def _from_release(release: str, sae_id: str, model: ModelOrSize, dtype: str) -> 
         raise ConnectionError(_not_downloaded(release, sae_id, hub.explain(error, repo))) from error
 
 
-def _from_repository(repo: str, sae_id: str, model: ModelOrSize, dtype: str) -> SAE[Any]:
-    """An SAE in anybody's repository on the hub, in any format that a folder may have."""
+def _from_repository(repo: str, sae_id: str, model: ModelOrSize, dtype: str) -> tuple[SAE[Any], str]:
+    """An SAE in anybody's repository on the hub, in any format that a folder may have; and the revision."""
     try:
         folder = hub.fetch_folder(repo, sae_id, FILES.values())
     except Exception as error:
         if not hub.is_download(error):
             raise
         raise ConnectionError(_not_downloaded(repo, sae_id, hub.explain(error, repo))) from error
-    return _from_folder(folder, model, dtype)
+    return _from_folder(folder, model, dtype), hub.revision_of(folder)
 
 
 def _not_downloaded(release: str, sae_id: str, reason: str) -> str:
