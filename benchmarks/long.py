@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import copy
 import gc
+from typing import Any
 
 import numpy as np
 import psutil
 import torch
+from sae_lens import SAE
 
 import absorption
 from absorption.base.settings import DEFAULT_SAE
@@ -47,7 +49,7 @@ def measure(n_runs: int = N_RUNS, n_words: int = 600, sae_id: str = DEFAULT_SAE)
     return found
 
 
-def _with_noise(sae: torch.nn.Module, seed: int) -> torch.nn.Module:
+def _with_noise(sae: SAE[Any], seed: int) -> SAE[Any]:
     """A copy that no cache knows."""
     changed = copy.deepcopy(sae)
     noise = torch.randn(changed.W_dec.shape, generator=torch.Generator().manual_seed(seed))
