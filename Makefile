@@ -13,7 +13,7 @@ TEST_PROCESSES ?= 2
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help env book course test test-slurm lint format saes sweep bench lock clean
+.PHONY: help env book course test test-slurm torture lint format saes sweep bench lock clean
 
 help:  ## Show what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -43,6 +43,9 @@ test: lint $(SWEEP_STAMP)  ## Lint, types, tests, and the notebooks at smoke siz
 
 test-slurm: $(STAMP) $(SWEEP_STAMP)  ## Run a small sweep on a real SLURM of one node on this machine
 	@$(BIN)/python tests/slurm/check.py
+
+torture: $(STAMP)  ## Kill, fill, damage and feed the library what strangers might: an hour at most, ARGS="--kills 20" for less
+	@OMP_NUM_THREADS=1 $(BIN)/python -m tests.torture $(ARGS)
 
 lint: $(STAMP)  ## Lint, formatting and types, notebooks included
 	@$(BIN)/ruff check .

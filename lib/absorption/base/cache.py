@@ -101,7 +101,7 @@ def cached_tensors(
     path = root() / f"{place}.safetensors"
     if (found := _stored(path, place)) is not None:
         return found
-    with _turn(path) as waited:
+    with turn(path) as waited:
         if waited and (found := _stored(path, place)) is not None:
             return found
         with timing.stage(stage):
@@ -116,7 +116,7 @@ _mine = threading.local()
 
 
 @contextmanager
-def _turn(path: Path) -> Iterator[bool]:
+def turn(path: Path) -> Iterator[bool]:
     """Wait while another process computes the same entry; gives whether one did.
 
     Where no lock can be had (a file system without, a folder that may not be written) nobody waits.

@@ -77,12 +77,13 @@ def store_activations(
     key = cache.key_of(inputs)
     folder = cache.root() / STAGE / key
     final = folder / "rows.npy"
-    if not _is_whole(final):
-        median = _median_norm(model, hook_name, windows[:batch_windows])
-        shards = _store_shards(model, hook_name, windows, folder, median, batch_windows, products)
-        _join(shards, final)
-        for shard in folder.glob("shard-*"):
-            shard.unlink()
+    with cache.turn(final):  # two at once would take each other's shards away
+        if not _is_whole(final):
+            median = _median_norm(model, hook_name, windows[:batch_windows])
+            shards = _store_shards(model, hook_name, windows, folder, median, batch_windows, products)
+            _join(shards, final)
+            for shard in folder.glob("shard-*"):
+                shard.unlink()
     rows = np.load(final, mmap_mode="r")
     return StoredActivations(rows=rows, mean=_mean(rows), n_dropped=windows.numel() - rows.shape[0], key=key)
 
