@@ -49,6 +49,9 @@ def test_claims_are_the_planted_differences_and_every_part_is_told(monkeypatch: 
     assert told["base_full"].startswith("0.100 [")
     assert told["below_full"] == "balanced Matryoshka, OrtSAE, C2R, OrtSAE on TopK, tied TopK"
     assert told["above_full"] == "tied"
+    # Without the first seed the others' mean is off by a third of their spread, alike in both arms.
+    assert told["later_tied_topk_full"].startswith("-0.090 [")
+    assert told["topk_range"] == "0.106 to 0.114"
     assert told["open_full"] == "Matryoshka, C2R on TopK"
 
 

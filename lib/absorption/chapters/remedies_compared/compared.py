@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
@@ -17,6 +17,7 @@ from absorption.remedies.arms import (
     BASELINE,
     CONSISTENT,
     MATRYOSHKA,
+    MEMBERS,
     ORTHOGONAL,
     OTHER_BASELINE,
     TIED,
@@ -120,16 +121,27 @@ class Compared(Findings):
         if "TopK" in set(self.means["arm"]):
             topk: dict[Any, Any] = self.means.set_index("arm").loc["TopK"].to_dict()
             told["topk_full"] = str(Estimate(topk["value"], topk["low"], topk["high"]))
+            told["topk_range"] = f"{topk['lowest']:.3f} to {topk['highest']:.3f}"
         else:
-            told["topk_full"] = "(not measured)"
+            told["topk_full"] = told["topk_range"] = "(not measured)"
         told["base_full"] = str(Estimate(base["value"], base["low"], base["high"]))
-        told |= _sides(self.differences)
+        told |= _sides(self.differences) | self._without_first_seeds()
         told["base_null"] = f"{base['null']:.3f}"
         told["base_range"] = f"{base['lowest']:.3f} to {base['highest']:.3f}"
         full = self.differences[self.differences["quantity"] == FULL]
         told["seeds_half_width"] = f"{full['seeds_half_width'].max():.3f}"
         told["lowest_arm"] = str(self.means.sort_values("value")["arm"].iloc[0])
         return told
+
+    def _without_first_seeds(self) -> dict[str, str]:
+        """Remedies on TopK minus TopK without the seed by whose rate the width was chosen."""
+        later = {sae: stamp for sae, stamp in self.stored.stamps.items() if MEMBERS[sae].recipe.seed}
+        stored = replace(self.stored, stamps=later)
+        return {
+            f"later_{SHORT[arm]}_{of}": str(estimate(difference(stored, arm, quantity)))
+            for arm in ON_TOPK
+            for quantity, of in ((FULL, "full"), (RELATIVE_LEAD, "lead"))
+        }
 
 
 def _sides(differences: pd.DataFrame) -> dict[str, str]:
