@@ -105,7 +105,7 @@ def _read(action, what: str) -> list[str]:
     except ValueError as error:
         lines = str(error).splitlines()
         if not 1 <= len(lines) <= 2 or len(str(error)) > 1500:
-            return [f"{what}: {len(lines)} lines, {len(str(error))} characters"]
+            return [f"{what}: {len(lines)} lines, {len(str(error))} characters: {str(error)[:200]}"]
     except Exception as error:
         return [f"{what[:300]}: {type(error).__name__}: {str(error)[:200]}"]
     return [] if time.monotonic() - begin < 20 else [f"{what[:300]} took {time.monotonic() - begin:.0f} s"]

@@ -44,12 +44,12 @@ def resolve_site(hook_name: str, n_layers: int) -> Site:
         if hook_name == "hook_embed":
             return Site(0)
         raise ValueError(
-            f"hook {hook_name!r} is not on the residual stream; "
+            f"hook {hook_name[:80]!r} is not on the residual stream; "
             f"allowed: blocks.L.hook_resid_pre or blocks.L.hook_resid_post with L from 0 to {n_layers - 1}."
         )
     layer = int(match.group(1))
     if layer >= n_layers:
         raise ValueError(
-            f"hook {hook_name!r} names layer {layer}, but the model has layers 0 to {n_layers - 1}."
+            f"hook {hook_name[:80]!r} names layer {layer}, but the model has layers 0 to {n_layers - 1}."
         )
     return Site(layer if match.group(2) in ("hook_resid_pre", "hook_in") else layer + 1)

@@ -68,5 +68,5 @@ def check_values(sae: SAE[Any], name: str) -> None:
     k = getattr(sae.cfg, "k", 1)
     if isinstance(k, bool) or not isinstance(k, int) or not 1 <= k <= sae.cfg.d_sae:
         raise ValueError(
-            f"SAE {name!r} has k {k!r}; allowed: a whole number from 1 to d_sae ({sae.cfg.d_sae})."
+            f"SAE {name!r} has k {repr(k)[:80]}; allowed: a whole number from 1 to d_sae ({sae.cfg.d_sae})."
         )

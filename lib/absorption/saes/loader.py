@@ -214,7 +214,9 @@ def _from_folder(folder: Path, model: ModelOrSize, dtype: str) -> SAE[Any]:
             warnings.simplefilter("ignore")
             sae = SAE.load_from_disk(folder, device=str(model.device), dtype=dtype, converter=checked(form))
     except Exception as error:  # a damaged or foreign file can fail in any way; the folder is what matters
-        reason = f"unknown or missing: {error}" if isinstance(error, KeyError) else first_line(error)
+        reason = (
+            f"unknown or missing: {first_line(error)}" if isinstance(error, KeyError) else first_line(error)
+        )
         raise ValueError(f"sae_path {str(folder)!r} could not be read as {form.name}: {reason}") from error
     return sae.to(dtype=DTYPES[dtype])  # type: ignore[return-value]
 
@@ -288,7 +290,9 @@ def place_sae(
 def _check_kind(sae: SAE[Any], name: str) -> None:
     """Only SAEs whose latents each write activation times decoder row are measured rightly here."""
     if (kind := sae.cfg.architecture()) not in ARCHITECTURES:
-        raise ValueError(f"SAE {name!r} has architecture {kind!r}; allowed: {', '.join(ARCHITECTURES)}.")
+        raise ValueError(
+            f"SAE {name!r} has architecture {repr(kind)[:80]}; allowed: {', '.join(ARCHITECTURES)}."
+        )
     check_values(sae, name)
     if sae.cfg.normalize_activations in ("expected_average_only_in", "covariance_whitening"):
         raise ValueError(

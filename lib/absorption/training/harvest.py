@@ -82,8 +82,8 @@ def store_activations(
             median = _median_norm(model, hook_name, windows[:batch_windows])
             shards = _store_shards(model, hook_name, windows, folder, median, batch_windows, products)
             _join(shards, final)
-            for shard in folder.glob("shard-*"):
-                shard.unlink()
+        for shard in folder.glob("shard-*"):  # also those of a call that was killed just here
+            shard.unlink()
     rows = np.load(final, mmap_mode="r")
     return StoredActivations(rows=rows, mean=_mean(rows), n_dropped=windows.numel() - rows.shape[0], key=key)
 
