@@ -15,6 +15,7 @@ from absorption.cli import main
 from absorption.runner import book, course, headers, quizzes
 
 TOC = "format: jb-book\nroot: intro\nchapters:\n- file: notebooks/02-two\n- file: notebooks/your-sae\n"
+TASK = {"minutes": 30, "task": "Predict the number, then count again."}
 EXERCISE = "Before.\n\n```{exercise} Count\n:label: count\n\n*Easy, 5 minutes.* How many?\n```"
 SOLUTION = "```{solution-start} count\n:class: dropdown\n```\n\nThe answer is forty-two."
 
@@ -71,7 +72,14 @@ def test_text_reads_the_same_without_the_book(make: Any) -> None:
 @pytest.fixture
 def clone(tmp_path: Path) -> Path:
     cache.write_text(tmp_path / "_toc.yml", TOC)
-    header = {"02-two": {"questions": ["Which?"], "objectives": ["count"], "remember": ["It is 42."]}}
+    header = {
+        "02-two": {
+            "questions": ["Which?"],
+            "objectives": ["count"],
+            "remember": ["It is 42."],
+            "explore": TASK,
+        }
+    }
     cache.write_text(tmp_path / headers.FILE, yaml.safe_dump(header))
     cache.write_text(tmp_path / quizzes.FILE, (repository.root() / quizzes.FILE).read_text(encoding="utf-8"))
     cache.write_text(tmp_path / "intro.md", "# Intro\n")
@@ -91,6 +99,7 @@ def test_the_pack_holds_the_chapters_alone_with_their_times(clone: Path) -> None
         told = nbformat.read(folder / who / "02-two.ipynb", as_version=4).cells[1].source
         assert "0 minutes to read, 5 for the exercises" in told
         assert "**After it you can** count." in told
+        assert "(30 minutes, open). Predict the number" in told
     with zipfile.ZipFile(folder / "students.zip") as archive:
         assert archive.namelist() == ["notebooks/02-two.ipynb", "notebooks/quizzes.md"]
     (row,) = [line for line in (folder / "plan.md").read_text().splitlines() if line.startswith("| 2 |")]

@@ -43,11 +43,17 @@ def test_a_page_without_a_header_stays_as_it_is() -> None:
 @pytest.mark.parametrize(
     ("header", "message"),
     [
-        ({"questions": ["Which?"], "objectives": ["count"]}, "05-a.remember: Field required"),
-        ({"questions": [], "objectives": ["count"], "remember": ["It."]}, "05-a.questions: List should"),
+        ({"remember": None}, "05-a.remember: Input should be a valid list"),
+        ({"questions": []}, "05-a.questions: List should"),
+        (
+            {"explore": {"minutes": 500, "task": "Predict first, then look again."}},
+            "05-a.explore.minutes: Input",
+        ),
     ],
 )
 def test_a_broken_header_is_named(tmp_path: Path, header: dict[str, Any], message: str) -> None:
-    (tmp_path / "chapters.yaml").write_text(yaml.safe_dump({"05-a": header}))
+    whole: dict[str, Any] = {"questions": ["Which?"], "objectives": ["count"], "remember": ["It is so."]}
+    whole["explore"] = {"minutes": 30, "task": "Predict first, then look again."}
+    (tmp_path / "chapters.yaml").write_text(yaml.safe_dump({"05-a": whole | header}))
     with pytest.raises(headers.HeaderError, match=re.escape(message)):
         headers.read(tmp_path / "chapters.yaml")

@@ -26,6 +26,14 @@ class HeaderError(ValueError):
     """A header is not what it should be; one line says where."""
 
 
+class Task(BaseModel):
+    """An open task: predict first, then look. No cell can check it; the page on teaching has a rubric."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    minutes: Annotated[int, Field(ge=5, le=120)]
+    task: Annotated[str, Field(min_length=20)]
+
+
 class Header(BaseModel):
     """What a chapter is for in a class."""
 
@@ -33,6 +41,7 @@ class Header(BaseModel):
     questions: Lines
     objectives: Lines
     remember: Lines
+    explore: Task
 
     def text(self, reading: int, exercises: int) -> str:
         """The fold as Markdown that the book and any notebook show.
@@ -47,6 +56,7 @@ class Header(BaseModel):
             f"**Questions.** {' '.join(self.questions)}",
             f"**After it you can** {'; '.join(self.objectives)}.",
             f"**Remember.** {' '.join(self.remember)}",
+            f"**To explore** ({self.explore.minutes} minutes, open). {self.explore.task}",
         ]
         body = "\n\n".join(parts)
         return f'<details class="more">\n<summary>For a class</summary>\n\n{body}\n\n</details>'
