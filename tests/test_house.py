@@ -18,7 +18,7 @@ from packaging.requirements import Requirement
 from packaging.version import Version
 
 from absorption.base import repository
-from absorption.runner import quizzes, stage
+from absorption.runner import book, stage
 
 ROOT = repository.root()
 PAPER = "2409.14507"
@@ -185,8 +185,10 @@ def test_every_page_of_the_table_of_contents_exists_and_every_prose_page_is_in_i
     listed = stage.toc_pages(ROOT)
     assert len(set(listed)) == len(listed) > 10
     files = [*(ROOT / "book").glob("*.md"), *(ROOT / "notebooks").glob("*.ipynb")]
-    made = quizzes.PAGE.removesuffix(".md")  # by the stage, of a list of questions
-    sources = {f"{path.parent.name}/{path.stem}" for path in files} | {made}
+    sources = {f"{path.parent.name}/{path.stem}" for path in files} | set(stage.MADE)
+    assert [f"notebooks/{Path(name).name}" for name in book.toc_notebooks(ROOT)] == [
+        page for page in listed if page.startswith("notebooks/")
+    ]
     assert not [page for page in listed if page not in sources]
     assert {f"book/{path.stem}" for path in (ROOT / "book").glob("*.md")} <= set(listed)
 

@@ -120,7 +120,8 @@ def toc_notebooks(root: Path) -> list[str]:
     """
     pages = stage.toc_pages(root)
     for page in pages:
-        if not any((root / f"{page}{ending}").exists() for ending in (".ipynb", ".md")):
+        there = any((root / f"{page}{ending}").exists() for ending in (".ipynb", ".md"))
+        if not there and not (root / stage.MADE.get(page, "")).is_file():
             raise stage.BookError(f"_toc.yml names {page!r}, but there is no {page}.ipynb and no {page}.md.")
     return [page for page in pages if (root / f"{page}.ipynb").exists()]
 

@@ -34,6 +34,8 @@ OPEN = "exercise"
 """Tag of a cell in which a reader is to write an answer: never folded."""
 EXPLORER_DATA = "book/_static/explorer/data"
 """Where the staged book has the explorer's data, one script an SAE."""
+MADE = {quizzes.PAGE.removesuffix(".md"): quizzes.FILE}
+"""Pages that the stage writes, and what it makes each of."""
 KEY_FILE = ".built-from"
 """Beside ``index.html``: hash of all that the book was built from."""
 
@@ -80,7 +82,7 @@ def stage(root: Path, executed: Path, source: Path) -> Path:
     shutil.copytree(root / "book", source / "book")
     script.write_scripts(executed.parent / "results", source / EXPLORER_DATA)
     _stage_toc(root, executed.parent / YOUR_SAES, source)
-    if quizzes.PAGE.removesuffix(".md") in toc_pages(root):
+    if set(MADE) & set(toc_pages(root)):
         (source / quizzes.PAGE).write_text(quizzes.page(quizzes.read(root / quizzes.FILE)), encoding="utf-8")
     config = staged_config(yaml.safe_load((root / "_config.yml").read_text(encoding="utf-8")))
     (source / "_config.yml").write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
