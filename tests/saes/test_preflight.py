@@ -170,7 +170,7 @@ def test_a_read_only_cache_is_told_at_once(
         raise OSError(30, "Read-only file system")
 
     monkeypatch.setenv("ABSORPTION_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(tempfile, "NamedTemporaryFile", read_only)
+    monkeypatch.setattr(tempfile, "TemporaryFile", read_only)
     text = refused(settings(model_folder, gemma_2(tmp_path / "sae")))
     assert text.startswith(
         f"cache folder {str(tmp_path / 'cache')!r} cannot be written: Read-only file system"

@@ -3,7 +3,7 @@
 import dataclasses
 import math
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import pytest
@@ -129,8 +129,8 @@ def test_a_checkpoint_that_fails_while_it_is_written_leaves_the_old_one(
     trainer.fit()
     before = (tmp_path / "run" / STATE_FILE).read_bytes()
 
-    def half_written(_state: object, path: Path) -> None:
-        Path(path).write_bytes(b"half")
+    def half_written(_state: object, sink: BinaryIO) -> None:
+        sink.write(b"half")
         raise OSError("disk full")
 
     monkeypatch.setattr(module.torch, "save", half_written)
