@@ -25,7 +25,7 @@ from absorption.ablation.engine import AblationEngine
 from absorption.definitions.evidence import Evidence
 from absorption.models.hooks import resolve_site
 from absorption.models.language_model import LanguageModel, wrap_model
-from absorption.saes.loader import LoadedSae
+from absorption.saes.loaded import LoadedSae
 from absorption.spelling.prompts import SpellingPrompts, letter_index, make_prompts
 from absorption.spelling.vocab import LETTERS
 

@@ -20,7 +20,7 @@ from transformers import (
 
 from absorption.models.hooks import resolve_site
 from absorption.models.language_model import LanguageModel, wrap_model
-from absorption.saes.loader import LoadedSae
+from absorption.saes.loaded import LoadedSae
 
 SMALL = {
     "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 4, "num_attention_heads": 4,

@@ -14,7 +14,7 @@ from transformers import PreTrainedModel
 
 from absorption.ablation.engine import AblationEngine
 from absorption.models.language_model import LanguageModel
-from absorption.saes.loader import LoadedSae
+from absorption.saes.loaded import LoadedSae
 from absorption.spelling.prompts import SpellingPrompts, make_prompts
 
 WORDS = torch.tensor([3, 42, 45, 300, 305, 776])

@@ -19,7 +19,8 @@ from absorption.ablation.ranking import AblationRule
 from absorption.base.settings import DEFAULT_SAE
 from absorption.models.embedded import embedded_folder
 from absorption.models.language_model import load_model
-from absorption.saes.loader import LoadedSae, load_sae
+from absorption.saes.loaded import LoadedSae
+from absorption.saes.loader import load_sae
 from absorption.spelling.prompts import SpellingPrompts, make_prompts
 from absorption.spelling.vocab import load_vocab
 

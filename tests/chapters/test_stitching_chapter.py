@@ -18,7 +18,7 @@ from absorption.chapters import stitching as chapter
 from absorption.chapters.settings import StitchingSettings
 from absorption.chapters.stitching import measured as module
 from absorption.chapters.stitching.measured import Measured
-from absorption.saes.loader import LoadedSae
+from absorption.saes.loaded import LoadedSae
 from absorption.stitching import measure
 from absorption.training.held_out import HeldOut
 

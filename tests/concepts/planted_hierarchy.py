@@ -25,7 +25,7 @@ from absorption.one_sae.words import StudyWords
 from absorption.probes.fit import ProbeSet
 from absorption.probes.l1 import SparseProbe
 from absorption.probes.words import ProbedWords
-from absorption.saes.loader import LoadedSae
+from absorption.saes.loaded import LoadedSae
 from absorption.spelling.prompts import SpellingPrompts
 from absorption.spelling.task import Task
 

@@ -17,7 +17,7 @@ from absorption.latents.sparse import SparseActs
 from absorption.models.hooks import Site
 from absorption.probes.fit import ProbeSet
 from absorption.probes.words import ProbedWords
-from absorption.saes.loader import LoadedSae
+from absorption.saes.loaded import LoadedSae
 from absorption.spelling.vocab import LETTERS
 
 N_EACH, D, D_SAE = 10, 32, 40

@@ -8,7 +8,7 @@ from sae_lens import StandardSAE, StandardSAEConfig
 
 from absorption.models.hooks import resolve_site
 from absorption.remedies.projections import nth_projections
-from absorption.saes.loader import LoadedSae
+from absorption.saes.loaded import LoadedSae
 
 
 def sae_of(decoder: torch.Tensor, b_dec: torch.Tensor) -> LoadedSae:

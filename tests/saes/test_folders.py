@@ -14,7 +14,8 @@ from tests.saes import folders, plain
 from tests.saes.plain import D_IN, D_SAE, PLAIN, K
 
 from absorption.models.language_model import LanguageModel
-from absorption.saes.loader import LoadedSae, load_sae
+from absorption.saes.loaded import LoadedSae
+from absorption.saes.loader import load_sae
 from absorption.saes.shipped import LOCAL
 
 HOOK = "blocks.1.hook_resid_post"

@@ -23,7 +23,8 @@ from absorption.models.before_loading import model_size
 from absorption.models.language_model import LanguageModel, load_model
 from absorption.runner.stamp import _describe
 from absorption.saes import loader
-from absorption.saes.loader import LoadedSae, load_sae
+from absorption.saes.loaded import LoadedSae
+from absorption.saes.loader import load_sae
 from absorption.saes.shipped import LOCAL
 
 WEIGHTS = "sae_weights.safetensors"

@@ -19,7 +19,8 @@ from absorption.latents.sparse import encode_words
 from absorption.models.language_model import DTYPES, LanguageModel
 from absorption.saes.formats import ARCHITECTURES, IN_TRAINING
 from absorption.saes.identity import NOT_DECISIVE
-from absorption.saes.loader import LoadedSae, load_sae
+from absorption.saes.loaded import LoadedSae
+from absorption.saes.loader import load_sae
 from absorption.saes.shipped import LOCAL
 
 D_IN, D_SAE, K = 32, 96, 32

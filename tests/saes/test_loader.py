@@ -1,5 +1,6 @@
 """Any SAE in SAELens' format is loaded and checked against the model; what does not fit is named in two lines."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -10,10 +11,12 @@ from sae_lens.saes.sae import SAEMetadata
 from safetensors.torch import save_file
 from tests.ablation.architectures import tiny_model
 
+from absorption.base.cache import file_sha256
 from absorption.base.settings import DEFAULT_SAE
 from absorption.models.language_model import LanguageModel
 from absorption.saes import loader as module
-from absorption.saes.loader import LoadedSae, load_sae
+from absorption.saes.loaded import LoadedSae
+from absorption.saes.loader import load_sae
 from absorption.saes.shipped import LOCAL, SHIPPED, shipped_ids
 
 HOOK = "blocks.1.hook_resid_post"
@@ -216,8 +219,12 @@ def test_a_shipped_sae_without_its_weights_is_not_taken(
     tmp_path: Path, model: LanguageModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_sae(tmp_path / "saes" / "one")
-    (tmp_path / "saes" / "one" / "card.json").write_text('{"sae_id": "one", "d_sae": 48, "k": 3}')
+    card = {"sae_id": "one", "d_sae": 48, "k": 3}
+    (tmp_path / "saes" / "one" / "card.json").write_text(json.dumps(card))
     monkeypatch.setenv("ABSORPTION_DATA", str(tmp_path))
+    assert "its card states no weights_sha256" in problem(ValueError, SHIPPED, "one", model)
+    card["weights_sha256"] = file_sha256(tmp_path / "saes" / "one" / "sae_weights.safetensors")
+    (tmp_path / "saes" / "one" / "card.json").write_text(json.dumps(card))
     assert load_sae(SHIPPED, "one", model).card["k"] == 3
     assert shipped_ids() == ["one"]
     (tmp_path / "saes" / "one" / "sae_weights.safetensors").unlink()

@@ -15,7 +15,8 @@ from absorption.ablation.engine import AblationEngine
 from absorption.chapters.recall_gap.scored import mean_table, score_saes
 from absorption.models.language_model import LanguageModel, load_model
 from absorption.probes.words import ProbedWords, probe_words
-from absorption.saes.loader import LoadedSae, load_sae
+from absorption.saes.loaded import LoadedSae
+from absorption.saes.loader import load_sae
 from absorption.saes.shipped import LOCAL
 from absorption.spelling.activations import word_activations
 from absorption.spelling.prompts import SpellingPrompts, letter_index, make_prompts

@@ -19,7 +19,7 @@ from absorption.chapters import loading
 from absorption.models.before_loading import ModelSize, model_size
 from absorption.models.language_model import load_model
 from absorption.saes import loader, preflight
-from absorption.saes.shipped import LOCAL
+from absorption.saes.shipped import LOCAL, shipped_ids
 from absorption.spelling.vocab_size import count_words, words_line
 
 HOOK = "blocks.1.hook_resid_post"
@@ -53,7 +53,7 @@ def test_facts_of_a_config_are_those_of_the_loaded_model(model_folder: Path) -> 
 
 
 def test_the_shipped_saes_fit_the_facts_of_the_embedded_model() -> None:
-    for sae_id in loader.shipped_ids():
+    for sae_id in shipped_ids():
         preflight.check_sae(settings_of(SaeSettings, sae_id=sae_id), model_size("smollm2-135m-instruct"))
 
 

@@ -20,7 +20,7 @@ from tests.scaling.topk_saes import made_up, write_cards
 
 from absorption.models.hooks import resolve_site
 from absorption.models.language_model import LanguageModel
-from absorption.saes.loader import LoadedSae
+from absorption.saes.loaded import LoadedSae
 from absorption.scaling import collect, downstream, patterns, quality, single_probes, stored, tasks
 from absorption.scaling.measure import TEXT, table
 from absorption.training.recipe import BASE, DEAD_RUNS, at_size

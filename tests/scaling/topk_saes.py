@@ -12,7 +12,7 @@ import torch
 from sae_lens import TopKSAE, TopKSAEConfig
 
 from absorption.models.hooks import resolve_site
-from absorption.saes.loader import LoadedSae
+from absorption.saes.loaded import LoadedSae
 from absorption.scaling import measure, stored
 from absorption.scaling.law import Law
 from absorption.training.corpus import CORPUS

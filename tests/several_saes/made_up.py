@@ -13,7 +13,7 @@ from sae_lens import StandardSAE, StandardSAEConfig
 from absorption.base.settings import EMBEDDED_MODEL
 from absorption.models.hooks import Site
 from absorption.one_sae.by_silence import SILENCE_COLUMNS
-from absorption.saes.loader import LoadedSae
+from absorption.saes.loaded import LoadedSae
 from absorption.several_saes.numbers import COLUMNS
 from absorption.several_saes.quantities import PRECISION, QUANTITIES
 from absorption.several_saes.stored_numbers import LETTERS

@@ -8,6 +8,7 @@ import torch
 from tests.ablation.architectures import tiny_model
 from tests.latents.hand_made import sae
 
+from absorption.base.cache import file_sha256
 from absorption.saes.loader import load_sae
 from absorption.several_saes import comparison
 from absorption.several_saes.comparison import companions
@@ -40,6 +41,7 @@ def test_companions_read_the_same_hook_of_the_same_model(
         made.cfg.metadata.hook_name = hook_name
         made.save_model(folder)
         card = {"sae_id": name, "d_sae": 40, "k": number, "model_weights_hash": model_hash}
+        card["weights_sha256"] = file_sha256(folder / "sae_weights.safetensors")
         (folder / "card.json").write_text(json.dumps(card))
     mine = load_sae("shipped", "itself", model)
     assert [other.name for other in companions(mine, model)] == ["same"]

@@ -7,7 +7,7 @@ from sae_lens import StandardSAE, StandardSAEConfig
 from torch import Tensor
 
 from absorption.models.hooks import resolve_site
-from absorption.saes.loader import LoadedSae
+from absorption.saes.loaded import LoadedSae
 
 D_MODEL = 8
 HOOK = "blocks.0.hook_resid_post"

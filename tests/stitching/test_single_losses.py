@@ -12,7 +12,7 @@ import torch
 from tests.ablation.architectures import tiny_model
 from tests.stitching.hand_set import random_sae
 
-from absorption.saes.loader import LoadedSae
+from absorption.saes.loaded import LoadedSae
 from absorption.stitching import single_losses, splicing
 from absorption.stitching.above import Above
 from absorption.stitching.pairs import Pair

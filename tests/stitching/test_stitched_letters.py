@@ -12,7 +12,7 @@ from tests.planted_model import CASE, CHILD, D_MODEL, N_CHILDREN
 from tests.planted_study import words
 from tests.stitching.hand_set import make_sae
 
-from absorption.saes.loader import LoadedSae
+from absorption.saes.loaded import LoadedSae
 from absorption.spelling.vocab import LETTERS
 from absorption.stitching import letters
 from absorption.stitching.letters import (

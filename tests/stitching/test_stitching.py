@@ -14,7 +14,7 @@ from tests.ablation.architectures import tiny_model
 from tests.stitching.hand_set import UNIT, inputs, known_pair, make_sae, random_sae
 
 from absorption.models.hooks import resolve_site
-from absorption.saes.loader import LoadedSae
+from absorption.saes.loaded import LoadedSae
 from absorption.stitching import effects, insertion, measure, splicing
 from absorption.stitching.pairs import Groups, Pair
 from absorption.stitching.steps import plan_steps

@@ -13,7 +13,7 @@ from tests.training.tiny import RECIPE
 from absorption.base.cache import file_sha256
 from absorption.models.hooks import resolve_site
 from absorption.models.language_model import LanguageModel
-from absorption.saes.loader import LoadedSae
+from absorption.saes.loaded import LoadedSae
 from absorption.training.card import cross_entropy_recovered, machine, quality, rows_of, write_card
 
 HOOK = "blocks.1.hook_resid_post"

@@ -10,7 +10,7 @@ from tests.latents import hand_made
 
 from absorption.latents.select import on_f1
 from absorption.probes.words import ProbedWords
-from absorption.saes.loader import LoadedSae
+from absorption.saes.loaded import LoadedSae
 from absorption.training.fitness import RULE, Fitness, as_row, explained_variance, measure_fitness
 
 CARD: dict[str, Any] = {

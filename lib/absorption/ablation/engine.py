@@ -19,7 +19,7 @@ from absorption.ablation.passes import FastPass, FullPass, Pass
 from absorption.base import batches
 from absorption.models.hooks import Site
 from absorption.models.language_model import LanguageModel
-from absorption.saes.loader import LoadedSae
+from absorption.saes.loaded import LoadedSae
 from absorption.spelling.answers import answer_metric
 from absorption.spelling.prompts import SpellingPrompts
 

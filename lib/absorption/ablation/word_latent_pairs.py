@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from absorption.latents.sparse import ACTIVE
-from absorption.saes.loader import LoadedSae
+from absorption.saes.loaded import LoadedSae
 
 
 @dataclass(frozen=True)

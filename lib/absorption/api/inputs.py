@@ -12,7 +12,8 @@ from absorption.base.writable import check_writable
 from absorption.models.before_loading import model_size
 from absorption.models.language_model import DTYPES, LanguageModel, load_model
 from absorption.models.objects import wrap_object
-from absorption.saes.loader import LoadedSae, ModelOrSize, load_sae
+from absorption.saes.loaded import LoadedSae
+from absorption.saes.loader import ModelOrSize, load_sae
 from absorption.saes.objects import wrap_sae
 from absorption.saes.shipped import LOCAL, SHIPPED, shipped_ids, unknown_name
 

@@ -24,7 +24,7 @@ from absorption.one_sae.study import Study
 from absorption.one_sae.summary import Absorption, measure_absorption
 from absorption.one_sae.words import StudyWords
 from absorption.probes.words import PROBES, REFERENCE
-from absorption.saes.loader import LoadedSae
+from absorption.saes.loaded import LoadedSae
 from absorption.spelling.vocab import load_vocab, pick_words
 
 if TYPE_CHECKING:

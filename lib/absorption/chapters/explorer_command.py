@@ -6,7 +6,7 @@ import shlex
 
 from absorption.base.settings import EMBEDDED_MODEL
 from absorption.chapters.settings import AbsorptionSettings, ReportSettings
-from absorption.saes.loader import LoadedSae
+from absorption.saes.loaded import LoadedSae
 from absorption.saes.shipped import SHIPPED
 
 RUN = "absorption run notebooks/05-absorption.ipynb out.html"

@@ -18,7 +18,7 @@ from absorption.latents.describe import describe_main, split_contrast
 from absorption.latents.main import K_SPARSE, count_table, split_counts, split_letters
 from absorption.models.language_model import LanguageModel
 from absorption.one_sae.study import Study, study_saes
-from absorption.saes.loader import LoadedSae
+from absorption.saes.loaded import LoadedSae
 from absorption.several_saes import l0_trends
 
 SHOWN = ["letter", "rank", "latent", "n_on", "share_letter", "recall", "share_upper", "share_space", "top"]

@@ -11,7 +11,8 @@ from absorption.models.before_loading import model_size
 from absorption.models.language_model import LanguageModel, load_model
 from absorption.one_sae.words import StudyWords, prepare_words
 from absorption.saes import preflight
-from absorption.saes.loader import LoadedSae, load_sae
+from absorption.saes.loaded import LoadedSae
+from absorption.saes.loader import load_sae
 from absorption.several_saes.comparison import companions
 
 

@@ -26,7 +26,7 @@ from absorption.one_sae.by_silence import full_by_silence
 from absorption.one_sae.gate import failing, in_words
 from absorption.one_sae.study import Study, study_saes
 from absorption.one_sae.summary import Effects, measure_effects
-from absorption.saes.loader import LoadedSae
+from absorption.saes.loaded import LoadedSae
 from absorption.several_saes.numbers import (
     numbers,
     resamples_of,

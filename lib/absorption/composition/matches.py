@@ -13,8 +13,9 @@ from torch import Tensor
 from absorption.base.statistics import resample_counts
 from absorption.composition.variance import N_RESAMPLES, SEEDS_OF_DRAWS, estimate_of
 from absorption.models.language_model import LanguageModel
-from absorption.saes.loader import SHIPPED, LoadedSae, load_sae
-from absorption.saes.shipped import shipped_card, shipped_ids
+from absorption.saes.loaded import LoadedSae
+from absorption.saes.loader import load_sae
+from absorption.saes.shipped import SHIPPED, shipped_card, shipped_ids
 
 ALIKE = ("architecture", "k", "hook_name", "model_weights_hash", "data")
 """What the card of a smaller SAE of the series shares with the SAE's."""

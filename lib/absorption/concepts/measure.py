@@ -19,7 +19,7 @@ from absorption.models.language_model import LanguageModel
 from absorption.one_sae.study import Study, study_saes
 from absorption.one_sae.summary import Absorption, measure_absorption
 from absorption.one_sae.words import StudyWords, prepare_words
-from absorption.saes.loader import LoadedSae
+from absorption.saes.loaded import LoadedSae
 from absorption.spelling.answers import ask
 
 LEAST_SKILL = 0.1

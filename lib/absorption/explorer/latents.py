@@ -11,7 +11,7 @@ from torch import Tensor
 
 from absorption.latents.sparse import ACTIVE
 from absorption.probes.l1 import to_scipy
-from absorption.saes.loader import LoadedSae
+from absorption.saes.loaded import LoadedSae
 
 N_WORDS, N_NEIGHBOURS = 6, 5
 

@@ -15,7 +15,7 @@ from tqdm.auto import tqdm
 from absorption.base import cache
 from absorption.latents.sparse import ACTIVE
 from absorption.models.language_model import LanguageModel
-from absorption.saes.loader import LoadedSae
+from absorption.saes.loaded import LoadedSae
 
 VERSION = 1
 BATCH = 16

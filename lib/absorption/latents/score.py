@@ -15,7 +15,7 @@ from absorption.latents.select import select_latents
 from absorption.latents.sparse import ACTIVE, SparseActs
 from absorption.probes.scores import N_RESAMPLES, letter_scores
 from absorption.probes.words import ProbedWords
-from absorption.saes.loader import LoadedSae
+from absorption.saes.loaded import LoadedSae
 from absorption.spelling.vocab import BY_STEM, stems
 
 

@@ -11,7 +11,7 @@ from absorption.latents.sparse import SparseActs, ones_like, take_rows, weighted
 from absorption.probes.fit import balanced_weights
 from absorption.probes.l1 import fit_sparse_probe
 from absorption.probes.words import ProbedWords
-from absorption.saes.loader import LoadedSae
+from absorption.saes.loaded import LoadedSae
 
 VERSION = 4
 SINGLE_LATENT_SELECTIONS = ("encoder cosine", "k=1 probing", "lowest loss", "best F1")

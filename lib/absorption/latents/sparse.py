@@ -9,7 +9,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from absorption.base import cache
-from absorption.saes.loader import LoadedSae
+from absorption.saes.loaded import LoadedSae
 
 ACTIVE = 1e-8
 """A latent is on above this activation (reference code)."""

@@ -9,7 +9,7 @@ import torch
 from absorption.latents.select import select_latents
 from absorption.latents.sparse import ACTIVE, SparseActs
 from absorption.probes.words import ProbedWords
-from absorption.saes.loader import LoadedSae
+from absorption.saes.loaded import LoadedSae
 
 
 def missed_words(

@@ -19,7 +19,7 @@ from absorption.ablation.engine import AblationEngine
 from absorption.base.statistics import confusion_scores
 from absorption.latents.sparse import ACTIVE, SparseActs
 from absorption.probes.words import ProbedWords
-from absorption.saes.loader import LoadedSae
+from absorption.saes.loaded import LoadedSae
 from absorption.spelling.vocab import LETTERS
 
 STRENGTHS = (1.0, 3.0)

@@ -28,7 +28,7 @@ from absorption.latents.select import select_latents
 from absorption.latents.sparse import SparseActs, encode_words, take_rows
 from absorption.one_sae.words import StudyWords
 from absorption.probes.l1 import SparseProbe, fit_sparse_probe
-from absorption.saes.loader import LoadedSae
+from absorption.saes.loaded import LoadedSae
 
 FEW_WORDS = 2000
 """Training words of the sample on which the reference code's ranking probe does not converge."""

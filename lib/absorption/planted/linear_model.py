@@ -12,7 +12,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from absorption.planted.alphabet import Alphabet
-from absorption.saes.loader import LoadedSae
+from absorption.saes.loaded import LoadedSae
 from absorption.spelling.answers import answer_metric
 from absorption.spelling.vocab import LETTERS
 

@@ -16,7 +16,7 @@ from sae_lens import StandardSAE, StandardSAEConfig
 
 from absorption.models.hooks import resolve_site
 from absorption.planted.alphabet import FAINT, N_BACKGROUND, Alphabet
-from absorption.saes.loader import LoadedSae
+from absorption.saes.loaded import LoadedSae
 from absorption.spelling.vocab import LETTERS
 
 OFF = -1e-3

@@ -12,8 +12,9 @@ from absorption.models.language_model import LanguageModel
 from absorption.remedies.collect import subject_at
 from absorption.remedies.measure import measure_sae
 from absorption.remedies.stored import MAKE, Remedies, StoredRemediesError
-from absorption.saes.loader import SHIPPED, LoadedSae, load_sae
-from absorption.saes.shipped import shipped_ids
+from absorption.saes.loaded import LoadedSae
+from absorption.saes.loader import load_sae
+from absorption.saes.shipped import SHIPPED, shipped_ids
 
 TOLERANCE = 0.01
 """Largest difference that passes: another machine adds in another order, which moves a word at a threshold."""

@@ -26,8 +26,9 @@ from absorption.remedies.stored import (
     subject_of,
     write_remedies,
 )
-from absorption.saes.loader import LOCAL, SHIPPED, LoadedSae, load_sae
-from absorption.saes.shipped import shipped_folder, shipped_ids
+from absorption.saes.loaded import LoadedSae
+from absorption.saes.loader import load_sae
+from absorption.saes.shipped import LOCAL, SHIPPED, shipped_folder, shipped_ids
 from absorption.training import corpus
 from absorption.training.card import machine, rows_of
 from absorption.training.recipe import BASE

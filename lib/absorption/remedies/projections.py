@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from absorption.saes.loader import LoadedSae
+from absorption.saes.loaded import LoadedSae
 
 RANKS = (48, 96, 192, 384)
 """n: 4 to 32 times the active latents of the SAEs here."""

@@ -12,7 +12,8 @@ from sae_lens import SAE, TrainingSAE
 
 from absorption.base.reasons import first_line
 from absorption.models.language_model import DTYPES
-from absorption.saes.loader import LoadedSae, ModelOrSize, check_dtype, load_sae, place_sae
+from absorption.saes.loaded import LoadedSae
+from absorption.saes.loader import ModelOrSize, check_dtype, load_sae, place_sae
 from absorption.saes.shipped import LOCAL
 
 IN_MEMORY = "in memory"

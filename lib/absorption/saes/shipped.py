@@ -41,14 +41,19 @@ def shipped_folder(sae_id: str) -> Path:
 
 
 def check_shipped(sae_id: str) -> None:
-    """Compare a shipped SAE's weights with the checksum on its card; a card from before there was one passes.
+    """Compare a shipped SAE's weights with the checksum on its card; whether there are weights is the loader's matter.
 
     Raises:
-        ValueError: as ``shipped_card``; they are not the ones that the card was written for.
+        ValueError: as ``shipped_card``; they are not the ones that the card was written for, or it states no checksum.
     """
     weights = shipped_folder(sae_id) / "sae_weights.safetensors"
     stated = shipped_card(sae_id).get("weights_sha256")
-    if stated and (found := file_sha256(weights)) != stated:
+    if not stated:
+        raise ValueError(
+            f"shipped SAE {sae_id!r} cannot be checked: its card states no weights_sha256; "
+            f"write it anew: absorption saes {sae_id} --again"
+        )
+    if weights.exists() and (found := file_sha256(weights)) != stated:
         raise ValueError(
             f"shipped SAE {sae_id!r} is damaged: {weights.name} has SHA-256 {found[:16]}..., its card says "
             f"{stated[:16]}...; get the file again: git checkout -- {weights}"

@@ -8,7 +8,7 @@ from jaxtyping import Int
 from torch import Tensor
 
 from absorption.models.language_model import LanguageModel
-from absorption.saes.loader import LoadedSae
+from absorption.saes.loaded import LoadedSae
 from absorption.scaling import downstream
 from absorption.scaling.measure import (
     N_KEPT_BATCHES,

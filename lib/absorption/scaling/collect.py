@@ -12,8 +12,9 @@ from tqdm.auto import tqdm
 
 from absorption.base import cache
 from absorption.models.language_model import LanguageModel
-from absorption.saes.loader import LOCAL, SHIPPED, LoadedSae, load_sae
-from absorption.saes.shipped import shipped_folder
+from absorption.saes.loaded import LoadedSae
+from absorption.saes.loader import load_sae
+from absorption.saes.shipped import LOCAL, SHIPPED, shipped_folder
 from absorption.scaling import quality
 from absorption.scaling.measure import measure_sae, text_table
 from absorption.scaling.stored import (

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from absorption.models.language_model import LanguageModel
 from absorption.models.prefix import Prefix
-from absorption.saes.loader import LoadedSae
+from absorption.saes.loaded import LoadedSae
 
 N_FUTURE = 16
 """Tokens whose logits are read: that at which the latent is removed, and those after it."""

@@ -16,7 +16,7 @@ from jaxtyping import Bool
 from torch import Tensor
 
 from absorption.models.language_model import LanguageModel
-from absorption.saes.loader import LoadedSae
+from absorption.saes.loaded import LoadedSae
 from absorption.scaling.kept import errors_by_kept
 from absorption.scaling.refine import refine
 from absorption.scaling.text import N_LOSS_WINDOWS, Text, plain_losses

@@ -18,7 +18,7 @@ from jaxtyping import Int
 from torch import Tensor
 
 from absorption.models.language_model import LanguageModel
-from absorption.saes.loader import LoadedSae
+from absorption.saes.loaded import LoadedSae
 from absorption.scaling import downstream, patterns, tasks
 from absorption.scaling.measure import TEXT, table
 from absorption.scaling.single_probes import channel_losses, probe_losses

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from absorption.models.language_model import LanguageModel
-from absorption.saes.loader import LoadedSae, load_sae
+from absorption.saes.loaded import LoadedSae
+from absorption.saes.loader import load_sae
 from absorption.saes.shipped import shipped_ids
 
 COMPANIONS = (

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from absorption.saes.loader import LoadedSae
+from absorption.saes.loaded import LoadedSae
 
 
 def encode_sparse(sae: LoadedSae, rows: Float[Tensor, "row d_model"]) -> Tensor:

@@ -20,7 +20,7 @@ from absorption.latents.sparse import ACTIVE, SparseActs, encode_words, take_row
 from absorption.one_sae.study import train_rows
 from absorption.one_sae.words import StudyWords
 from absorption.probes.l1 import fit_sparse_probe
-from absorption.saes.loader import LoadedSae
+from absorption.saes.loaded import LoadedSae
 from absorption.spelling.vocab import LETTERS
 from absorption.stitching.pairs import THRESHOLD, Pair, directions
 

@@ -17,7 +17,7 @@ from tqdm.auto import tqdm
 
 from absorption.base import cache
 from absorption.models.language_model import LanguageModel
-from absorption.saes.loader import LoadedSae
+from absorption.saes.loaded import LoadedSae
 from absorption.stitching.insertion import (
     decode_sparse,
     decoder,

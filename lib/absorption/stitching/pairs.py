@@ -12,7 +12,7 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 from torch import Tensor
 
-from absorption.saes.loader import LoadedSae
+from absorption.saes.loaded import LoadedSae
 
 THRESHOLD = 0.7
 """A latent whose largest decoder cosine with the smaller SAE is below this is novel (Leask et al. 2025)."""

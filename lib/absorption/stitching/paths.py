@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from absorption.base.statistics import Estimate, interval, resample_counts
-from absorption.saes.loader import LoadedSae
+from absorption.saes.loaded import LoadedSae
 from absorption.stitching.measure import Plan, Sums
 from absorption.stitching.pairs import THRESHOLD, Pair
 

@@ -11,7 +11,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from absorption.models.language_model import LanguageModel
-from absorption.saes.loader import LoadedSae
+from absorption.saes.loaded import LoadedSae
 from absorption.stitching.above import Above
 from absorption.stitching.insertion import decode_sparse, decoder, encode_sparse, latents_of
 from absorption.stitching.pairs import THRESHOLD, Pair

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from absorption.base import cache
 from absorption.models.language_model import LanguageModel
-from absorption.saes.loader import LoadedSae
+from absorption.saes.loaded import LoadedSae
 from absorption.spelling.activations import word_activations
 from absorption.spelling.prompts import make_prompts
 from absorption.spelling.vocab import load_vocab, sample_words

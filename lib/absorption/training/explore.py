@@ -21,7 +21,8 @@ from absorption.models.embedded import EMBEDDED
 from absorption.models.language_model import LanguageModel, load_model
 from absorption.one_sae.words import prepare_words
 from absorption.probes.words import ProbedWords
-from absorption.saes.loader import LoadedSae, load_sae
+from absorption.saes.loaded import LoadedSae
+from absorption.saes.loader import load_sae
 from absorption.saes.shipped import LOCAL
 from absorption.training.fitness import RULE, as_row, measure_fitness
 from absorption.training.recipe import AS_JUMPRELU, AS_STANDARD, Recipe

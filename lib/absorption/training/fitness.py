@@ -20,7 +20,7 @@ from torch import Tensor
 from absorption.latents.select import on_f1
 from absorption.latents.sparse import ACTIVE, SparseActs, encode_words, take_rows
 from absorption.probes.words import ProbedWords
-from absorption.saes.loader import LoadedSae
+from absorption.saes.loaded import LoadedSae
 
 
 @dataclass(frozen=True)

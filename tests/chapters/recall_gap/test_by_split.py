@@ -12,7 +12,7 @@ from sae_lens import StandardSAE, StandardSAEConfig
 
 from absorption.chapters.recall_gap.by_split import f1_by_split, splits_in_words
 from absorption.models.hooks import Site
-from absorption.saes.loader import LoadedSae
+from absorption.saes.loaded import LoadedSae
 from absorption.spelling.vocab import LETTERS, SPLITS, split_words, stems
 
 N_STEMS, SEED = 5, 3

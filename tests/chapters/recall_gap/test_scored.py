@@ -21,7 +21,7 @@ from absorption.chapters.recall_gap.scored import (
 from absorption.chapters.recall_gap.trends import at_one_width, best_in_words, best_l0, edge
 from absorption.claims.rules import Between
 from absorption.latents.score import MeanSamples, probe_samples
-from absorption.saes.loader import LoadedSae
+from absorption.saes.loaded import LoadedSae
 
 
 @pytest.fixture(autouse=True)

@@ -20,7 +20,7 @@ from absorption.definitions.thresholds import Thresholds
 from absorption.models.language_model import LanguageModel
 from absorption.one_sae.gate import failing, gate_table, in_words
 from absorption.one_sae.study import Study, study_saes
-from absorption.saes.loader import LoadedSae
+from absorption.saes.loaded import LoadedSae
 
 
 def study(model: LanguageModel, saes: Sequence[LoadedSae], settings: AbsorptionSettings) -> list[Study]:

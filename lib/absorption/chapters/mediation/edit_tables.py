@@ -16,7 +16,7 @@ from absorption.base.statistics import Estimate, interval, mean_interval, resamp
 from absorption.latents.sparse import encode_words
 from absorption.mediation.setting import STRENGTHS, letter_latents, set_letters
 from absorption.one_sae.words import StudyWords
-from absorption.saes.loader import LoadedSae
+from absorption.saes.loaded import LoadedSae
 
 QUANTITIES = ("p_own", "p_new", "edited", "kept")
 

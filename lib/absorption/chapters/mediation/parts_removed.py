@@ -18,7 +18,7 @@ from absorption.definitions.evidence import Evidence
 from absorption.mediation import removed_parts as parts
 from absorption.models.language_model import LanguageModel
 from absorption.one_sae.study import Study, study_saes
-from absorption.saes.loader import LoadedSae
+from absorption.saes.loaded import LoadedSae
 
 LETTER_PARTS = [parts.BOTH, parts.PATTERN, parts.FILTER, parts.RANDOM]
 """What is shown letter by letter."""

@@ -21,7 +21,7 @@ from absorption.definitions.thresholds import Thresholds
 from absorption.models.language_model import LanguageModel
 from absorption.one_sae.gate import gate_table
 from absorption.one_sae.study import Study, study_saes
-from absorption.saes.loader import LoadedSae
+from absorption.saes.loaded import LoadedSae
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from absorption.chapters.meta_saes.trained import GAUSSIAN, META, MetaSet, Train
 from absorption.chapters.settings import MetaSettings
 from absorption.composition.matches import match_table, nearest, share_of_cosines, smaller_saes, some_rows
 from absorption.models.language_model import LanguageModel
-from absorption.saes.loader import LoadedSae
+from absorption.saes.loaded import LoadedSae
 from absorption.stitching.pairs import THRESHOLD, directions
 
 OF_SAE = "latents of the SAE itself"

@@ -18,7 +18,7 @@ from absorption.composition.matches import some_rows
 from absorption.composition.training import MetaRecipe, check_recipe, meta_width, train_meta
 from absorption.composition.variance import estimate_of, explained
 from absorption.composition.weights import MetaSae
-from absorption.saes.loader import LoadedSae
+from absorption.saes.loaded import LoadedSae
 from absorption.stitching.pairs import directions
 
 META, GAUSSIAN = "meta-SAE", "meta-SAE of Gaussian rows"

@@ -17,7 +17,7 @@ from absorption.definitions.thresholds import Thresholds
 from absorption.latents.score import score_latents
 from absorption.latents.select import SINGLE_LATENT_SELECTIONS
 from absorption.models.language_model import LanguageModel
-from absorption.saes.loader import LoadedSae
+from absorption.saes.loaded import LoadedSae
 from absorption.spelling.vocab import load_vocab
 
 MEAN = "mean"

@@ -11,7 +11,7 @@ from absorption.latents.select import SINGLE_LATENT_SELECTIONS, select_latents
 from absorption.latents.sparse import ACTIVE, encode_words
 from absorption.probes.scores import letter_scores
 from absorption.probes.words import probe_words
-from absorption.saes.loader import LoadedSae
+from absorption.saes.loaded import LoadedSae
 from absorption.spelling.vocab import BY_STEM, BY_WORD, LETTERS, SPLITS, stems
 
 MEAN = "mean"

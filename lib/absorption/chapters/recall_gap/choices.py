@@ -8,7 +8,8 @@ from absorption.base.statistics import Estimate, interval, mean_interval
 from absorption.chapters.recall_gap.scored import same_choice, score_saes
 from absorption.models.language_model import LanguageModel
 from absorption.probes.words import probe_words
-from absorption.saes.loader import LoadedSae, load_sae
+from absorption.saes.loaded import LoadedSae
+from absorption.saes.loader import load_sae
 from absorption.saes.shipped import SHIPPED, shipped_card, shipped_ids
 from absorption.spelling.activations import word_activations
 from absorption.spelling.prompts import SpellingPrompts, make_prompts

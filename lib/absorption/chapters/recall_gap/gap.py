@@ -23,7 +23,7 @@ from absorption.latents.words import missed_words, top_words
 from absorption.models.language_model import LanguageModel
 from absorption.probes.scores import letter_scores
 from absorption.probes.words import ProbedWords
-from absorption.saes.loader import LoadedSae
+from absorption.saes.loaded import LoadedSae
 from absorption.spelling.vocab import stems
 
 NAMED = 400

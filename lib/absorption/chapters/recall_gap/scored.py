@@ -12,7 +12,7 @@ from absorption.base.statistics import Estimate, interval
 from absorption.latents.score import MeanSamples, latent_samples, score_latents
 from absorption.latents.sparse import encode_words
 from absorption.probes.words import ProbedWords
-from absorption.saes.loader import LoadedSae
+from absorption.saes.loaded import LoadedSae
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from absorption.chapters.recall_gap.scored import same_choice
 from absorption.chapters.settings import RecallGapSettings
 from absorption.latents.cosines import cosines_by_letter
 from absorption.models.language_model import LanguageModel
-from absorption.saes.loader import LoadedSae
+from absorption.saes.loaded import LoadedSae
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from absorption.chapters.remedies_compared.numbers import Numbers
 from absorption.chapters.settings import ComparedRemediesSettings
 from absorption.models.language_model import LanguageModel, load_model
 from absorption.remedies.again import TOLERANCE, check_again, checked_sae
-from absorption.saes.loader import LoadedSae
+from absorption.saes.loaded import LoadedSae
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,9 @@ from absorption.chapters.scaling.latents_kept import TOPK
 from absorption.chapters.scaling.numbers import Numbers
 from absorption.chapters.settings import ScalingSettings
 from absorption.models.language_model import LanguageModel, load_model
-from absorption.saes.loader import SHIPPED, LoadedSae, load_sae
-from absorption.saes.shipped import shipped_ids
+from absorption.saes.loaded import LoadedSae
+from absorption.saes.loader import load_sae
+from absorption.saes.shipped import SHIPPED, shipped_ids
 from absorption.scaling.again import TOLERANCE, check_again, check_effects, read_part
 from absorption.training.held_out import held_out_text
 from absorption.training.recipe import BASE

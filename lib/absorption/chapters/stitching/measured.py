@@ -13,7 +13,8 @@ from absorption.chapters.findings import Findings
 from absorption.chapters.loading import load_alone
 from absorption.chapters.settings import StitchingSettings
 from absorption.models.language_model import LanguageModel
-from absorption.saes.loader import SHIPPED, load_sae
+from absorption.saes.loader import load_sae
+from absorption.saes.shipped import SHIPPED
 from absorption.stitching import measure, paths
 from absorption.stitching.measure import Plan, Sums
 from absorption.stitching.pairs import THRESHOLD

@@ -22,7 +22,7 @@ from absorption.latents.unlabelled import SCORES, SaeView
 from absorption.models.language_model import LanguageModel
 from absorption.one_sae.study import Study, study_saes
 from absorption.probes.l1 import to_scipy
-from absorption.saes.loader import LoadedSae
+from absorption.saes.loaded import LoadedSae
 from absorption.toy import roc
 
 MIN_PROBE_F1 = Thresholds().min_probe_f1
