@@ -225,12 +225,13 @@ def test_training_rows_are_kept_by_the_windows_that_their_median_is_taken_of(
     tiny: Tiny, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The embeddings of the first windows' tokens are small: by their median alone all other rows are outliers."""
-    stream = LanguageModel.residual_stream
+    streams = LanguageModel.residual_streams
 
-    def growing(self: LanguageModel, tokens: torch.Tensor, hook_name: str) -> torch.Tensor:
-        return stream(self, tokens, hook_name) * torch.where(tokens[:, 1] < 100, 1, 100)[:, None, None]
+    def growing(self: LanguageModel, tokens: torch.Tensor, depths: list[int]) -> dict[int, torch.Tensor]:
+        sizes = torch.where(tokens[:, 1] < 100, 1, 100)[:, None, None]
+        return {depth: acts * sizes for depth, acts in streams(self, tokens, depths).items()}
 
-    monkeypatch.setattr(LanguageModel, "residual_stream", growing)
+    monkeypatch.setattr(LanguageModel, "residual_streams", growing)
     windows = torch.arange(40, 40 + 8 * 12).reshape(8, 12)
     windows[2:] += 100
     kept = [

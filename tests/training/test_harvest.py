@@ -61,13 +61,13 @@ def test_outliers_and_bos_are_dropped() -> None:
 def test_an_outlier_in_the_text_is_left_out_and_counted(
     model: LanguageModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    stream, special = LanguageModel.residual_stream, 40
+    streams, special = LanguageModel.residual_streams, 40
 
-    def with_sink(self: LanguageModel, tokens: torch.Tensor, hook_name: str) -> torch.Tensor:
-        acts = stream(self, tokens, hook_name)
-        return torch.where((tokens == special)[..., None], acts * 30, acts)
+    def with_sink(self: LanguageModel, tokens: torch.Tensor, depths: list[int]) -> dict[int, torch.Tensor]:
+        sink = torch.where((tokens == special)[..., None], 30.0, 1.0)
+        return {depth: acts * sink for depth, acts in streams(self, tokens, depths).items()}
 
-    monkeypatch.setattr(LanguageModel, "residual_stream", with_sink)
+    monkeypatch.setattr(LanguageModel, "residual_streams", with_sink)
     tokens = windows()
     tokens[3, 5] = tokens[19, 11] = special
     n_special = int((tokens == special).sum())
@@ -107,13 +107,13 @@ def test_an_interrupted_call_goes_on_from_its_last_whole_shard(
 
 def count_passes(model: LanguageModel, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Windows of each forward pass from now on."""
-    stream, passes = LanguageModel.residual_stream, []
+    streams, passes = LanguageModel.residual_streams, []
 
-    def counted(self: LanguageModel, tokens: torch.Tensor, hook_name: str) -> torch.Tensor:
+    def counted(self: LanguageModel, tokens: torch.Tensor, depths: list[int]) -> dict[int, torch.Tensor]:
         passes.append(len(tokens))
-        return stream(self, tokens, hook_name)
+        return streams(self, tokens, depths)
 
-    monkeypatch.setattr(LanguageModel, "residual_stream", counted)
+    monkeypatch.setattr(LanguageModel, "residual_streams", counted)
     return passes
 
 
@@ -136,3 +136,44 @@ def test_products_in_bfloat16_move_rows_by_little_and_have_a_store_of_their_own(
         dim=1
     )
     assert 1e-5 < moved.median() < 0.02
+
+
+def test_several_hooks_in_one_pass_have_the_rows_that_each_would_have_alone(
+    model: LanguageModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tokens = windows()
+    hooks = [f"blocks.{layer}.hook_resid_post" for layer in (0, 1)]
+    alone = {}
+    for hook in hooks:
+        monkeypatch.setenv("ABSORPTION_CACHE", str(tmp_path / hook))
+        found = store_activations(model, hook, tokens, windows_key="test", batch_windows=4)
+        alone[hook] = (found.key, found.n_dropped, found.rows.copy())
+    monkeypatch.setenv("ABSORPTION_CACHE", str(tmp_path / "together"))
+    deepest = []
+    streams = LanguageModel.residual_streams
+    monkeypatch.setattr(
+        LanguageModel,
+        "residual_streams",
+        lambda self, tokens, depths, **kw: (deepest.append(depths), streams(self, tokens, depths, **kw))[1],
+    )
+    found = {}
+    for hook in hooks:
+        found[hook] = store_activations(model, hook, tokens, windows_key="test", batch_windows=4, also=hooks)
+    assert (
+        len(deepest) == 1 + 5
+    )  # the medians, then twenty windows by fours: the second hook asks for nothing
+    assert all(depths == [1, 2] for depths in deepest)
+    for hook in hooks:
+        key, n_dropped, rows = alone[hook]
+        assert (found[hook].key, found[hook].n_dropped) == (key, n_dropped)
+        assert np.array_equal(found[hook].rows, rows)
+    assert not list(tmp_path.rglob("together/**/shard-*"))
+
+
+def test_one_hook_of_several_is_stored_already(model: LanguageModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    tokens = windows()
+    before = store(model, tokens)
+    stamp = Path(before.rows.filename).stat().st_mtime_ns
+    other = "blocks.0.hook_resid_post"
+    store_activations(model, other, tokens, windows_key="test", batch_windows=4, also=[HOOK])
+    assert Path(before.rows.filename).stat().st_mtime_ns == stamp

@@ -8,6 +8,8 @@ well under 1% of tokens) are left out: a few rows of six times the usual norm wo
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,6 +60,7 @@ def store_activations(
     windows_key: str,
     batch_windows: int = 32,
     products: str = "float32",
+    also: Iterable[str] = (),
 ) -> StoredActivations:
     """Store the activations of all windows; an interrupted call goes on from its last whole shard.
 
@@ -69,23 +72,40 @@ def store_activations(
         batch_windows: windows a forward pass.
         products: precision of matrix products inside the model (``Recipe.harvest``); the residual stream is summed in
             the model's own.
+        also: hooks that will be asked for later. If this one is not stored yet, the same pass stores those too: a pass
+            as deep as the deepest instead of one for each. They get the rows that they would have got alone.
     """
-    inputs = {
-        "model": model.identity, "hook": hook_name, "windows": windows_key,
-        "n": list(windows.shape), "outlier_ratio": OUTLIER_RATIO, "median_of": batch_windows, "version": 1,
-    } | ({} if products == "float32" else {"products": products})  # fmt: skip
-    key = cache.key_of(inputs)
-    folder = cache.root() / STAGE / key
-    final = folder / "rows.npy"
-    with cache.turn(final):  # two at once would take each other's shards away
-        if not _is_whole(final):
-            median = _median_norm(model, hook_name, windows[:batch_windows])
-            shards = _store_shards(model, hook_name, windows, folder, median, batch_windows, products)
-            _join(shards, final)
-        for shard in folder.glob("shard-*"):  # also those of a call that was killed just here
-            shard.unlink()
-    rows = np.load(final, mmap_mode="r")
-    return StoredActivations(rows=rows, mean=_mean(rows), n_dropped=windows.numel() - rows.shape[0], key=key)
+
+    def key_at(hook: str) -> str:
+        inputs = {
+            "model": model.identity, "hook": hook, "windows": windows_key,
+            "n": list(windows.shape), "outlier_ratio": OUTLIER_RATIO, "median_of": batch_windows, "version": 1,
+        } | ({} if products == "float32" else {"products": products})  # fmt: skip
+        return cache.key_of(inputs)
+
+    def rows_at(hook: str) -> Path:
+        return cache.root() / STAGE / key_at(hook) / "rows.npy"
+
+    with ExitStack() as turns:
+        hooks = sorted(
+            {hook_name, *also}, key=key_at
+        )  # in one order, so that two calls never wait for each other
+        for hook in hooks:
+            turns.enter_context(cache.turn(rows_at(hook)))  # two at once would take each other's shards away
+        if not _is_whole(rows_at(hook_name)):
+            missing = [hook for hook in hooks if hook == hook_name or not _is_whole(rows_at(hook))]
+            medians = _median_norms(model, missing, windows[:batch_windows])
+            folders = {hook: rows_at(hook).parent for hook in missing}
+            shards = _store_shards(model, folders, windows, medians, batch_windows, products)
+            for hook in missing:
+                _join(shards[hook], rows_at(hook))
+        for hook in hooks:  # also those of a call that was killed just here
+            if rows_at(hook).exists():
+                for shard in rows_at(hook).parent.glob("shard-*"):
+                    shard.unlink()
+    rows = np.load(rows_at(hook_name), mmap_mode="r")
+    n_dropped = windows.numel() - rows.shape[0]
+    return StoredActivations(rows=rows, mean=_mean(rows), n_dropped=n_dropped, key=key_at(hook_name))
 
 
 def _is_whole(rows: Path) -> bool:
@@ -100,36 +120,46 @@ def _is_whole(rows: Path) -> bool:
         return False
 
 
-def _median_norm(model: LanguageModel, hook_name: str, windows: Tensor) -> float:
-    return float(model.residual_stream(windows, hook_name)[:, 1:].norm(dim=-1).median())
+def _residual_streams(model: LanguageModel, hooks: Iterable[str], tokens: Tensor) -> dict[str, Tensor]:
+    depths = {hook: model.site(hook).depth for hook in hooks}
+    streams = model.residual_streams(tokens, sorted(set(depths.values())))
+    return {hook: streams[depth] for hook, depth in depths.items()}
+
+
+def _median_norms(model: LanguageModel, hooks: Iterable[str], windows: Tensor) -> dict[str, float]:
+    streams = _residual_streams(model, hooks, windows)
+    return {hook: float(acts[:, 1:].norm(dim=-1).median()) for hook, acts in streams.items()}
 
 
 def _store_shards(
     model: LanguageModel,
-    hook_name: str,
+    folders: dict[str, Path],
     windows: Tensor,
-    folder: Path,
-    median: float,
+    medians: dict[str, float],
     batch_windows: int,
     products: str,
-) -> list[Path]:
-    shards = []
-    with tqdm(total=windows.numel(), desc=f"Activations at {hook_name}", unit="tok") as bar:
+) -> dict[str, list[Path]]:
+    """Each hook's shards, in the order of the text."""
+    n_shards = len(windows.split(SHARD_WINDOWS))
+    shards = {
+        hook: [folder / f"shard-{number:05d}.safetensors" for number in range(n_shards)]
+        for hook, folder in folders.items()
+    }
+    with tqdm(total=windows.numel(), desc=f"Activations at {', '.join(folders)}", unit="tok") as bar:
         for number, chunk in enumerate(windows.split(SHARD_WINDOWS)):
-            path = folder / f"shard-{number:05d}.safetensors"
-            shards.append(path)
-            if _read_shard(path) is None:
-                parts = []
-                for batch in chunk.split(batch_windows):
-                    with torch.autocast(model.device.type, torch.bfloat16, enabled=products == "bfloat16"):
-                        acts = model.residual_stream(batch, hook_name)
-                    parts.append(acts[keep_rows(acts, median)].to(torch.float16).cpu().numpy())
-                    bar.update(batch.numel())
+            wanted = [hook for hook in folders if _read_shard(shards[hook][number]) is None]
+            parts: dict[str, list[np.ndarray]] = {hook: [] for hook in wanted}
+            for batch in chunk.split(batch_windows) if wanted else ():
+                with torch.autocast(model.device.type, torch.bfloat16, enabled=products == "bfloat16"):
+                    streams = _residual_streams(model, wanted, batch)
+                for hook, acts in streams.items():
+                    parts[hook].append(acts[keep_rows(acts, medians[hook])].to(torch.float16).cpu().numpy())
+            for hook in wanted:
+                path = shards[hook][number]
                 with cache.atomic_path(path) as temporary:
-                    rows = torch.from_numpy(np.concatenate(parts))
+                    rows = torch.from_numpy(np.concatenate(parts[hook]))
                     seals.write_tensors(temporary, _place(path), {"rows": rows})
-            else:
-                bar.update(chunk.numel())
+            bar.update(chunk.numel())
     return shards
 
 

@@ -122,6 +122,11 @@ class Recipe:
         }
         return "".join(part for part, there in parts.items() if there)
 
+    def reads_as(self, other: Recipe) -> bool:
+        """Whether both read the same text in the same way, be it at another hook."""
+        fields = ("n_tokens", "n_held_out", "context", "harvest")
+        return all(getattr(self, name) == getattr(other, name) for name in fields)
+
     def to_dict(self) -> dict[str, Any]:
         """All fields as JSON holds them, for keys and cards.
 
@@ -138,6 +143,8 @@ BASE = Recipe(
 """What the rule of ``fitness`` chose of the exploration; the other recipes each vary one setting of it."""
 LEARNING_RATES = {512: 1.2e-3, 1024: 1.2e-3, 2048: 1.2e-3, 4096: 1.2e-3, BASE.d_sae: BASE.lr, 16_384: 8e-4}
 """By number of latents; the widths of the grid."""
+OTHER_LAYERS = (2, 4, 8, 12)
+"""Blocks behind which the base's recipe is trained besides its own."""
 GRID_K = (6, 12, 24, 48, 96)
 """Active latents a token of the grid: the base's, halved and doubled."""
 
@@ -186,6 +193,7 @@ UNSHIPPED_RECIPES = (
     replace(at_size(8192, 6), seed=1),
     replace(at_size(8192, 96), seed=1),
     replace(BASE, architecture="batchtopk", seed=1),
+    *(replace(BASE, hook_name=f"blocks.{layer}.hook_resid_post") for layer in OTHER_LAYERS),
 )
 """Not shipped, to keep the project small: anyone can train them. Absorption rates are stored of those in
 ``data/results/family``, errors of those in ``data/results/grid``; the others have not been measured."""

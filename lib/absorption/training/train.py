@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -37,20 +38,37 @@ def main(arguments: list[str] | None = None) -> int:
     recipes = [find_recipe(name) for name in chosen.sae_ids] or list(SHIPPED_RECIPES)
     output = chosen.output or data_root() / "saes"
     model = None
+    missing = [
+        recipe for recipe in recipes if chosen.again or not (output / recipe.sae_id / "card.json").exists()
+    ]
     for recipe in recipes:
-        folder = output / recipe.sae_id
-        if (folder / "card.json").exists() and not chosen.again:
+        if recipe not in missing:
             print(f"{recipe.sae_id}: already in {output}, skipped (--again trains it anew)")
             continue
         model = model or load_model(chosen.model, chosen.device)
-        train(recipe, model, folder, stop_after=chosen.stop_after)
+        hooks = {other.hook_name for other in missing if other.reads_as(recipe)}
+        train(recipe, model, output / recipe.sae_id, stop_after=chosen.stop_after, also=hooks)
     return 0
 
 
-def train(recipe: Recipe, model: LanguageModel, folder: Path, *, stop_after: int | None = None) -> None:
+def train(
+    recipe: Recipe,
+    model: LanguageModel,
+    folder: Path,
+    *,
+    stop_after: int | None = None,
+    also: Iterable[str] = (),
+) -> None:
     """Train one SAE to its recipe's end and write it, whole or not at all, with its card.
 
     Activations and checkpoints live in the cache; a call after a kill goes on where the last checkpoint was.
+
+    Args:
+        recipe: what is trained.
+        model: the language model whose activations it reads.
+        folder: the SAE's, made.
+        stop_after: steps after which it stops, with a checkpoint.
+        also: hooks of recipes that follow on the same text (``harvest.store_activations``).
     """
     windows = load_windows(
         model.tokenizer,
@@ -65,6 +83,7 @@ def train(recipe: Recipe, model: LanguageModel, folder: Path, *, stop_after: int
         windows.train,
         windows_key=cache.array_hash(windows.train.numpy()),
         products=recipe.harvest,
+        also=also,
     )
     checkpoint = checkpoint_folder(recipe, stored)
     trainer = make_trainer(recipe, stored, checkpoint, model_name=model.name)
