@@ -47,12 +47,55 @@ def test_claims_are_the_planted_differences_and_every_part_is_told(monkeypatch: 
     told = compared.numbers()
     assert told["rel_ortsae_full"] == "-65%"
     assert told["base_full"].startswith("0.100 [")
-    assert told["below_full"] == "balanced Matryoshka, OrtSAE, C2R, OrtSAE on TopK, tied TopK"
+    assert told["below_full"] == "balanced Matryoshka, OrtSAE, C2R, OrtSAE on TopK, tied TopK, masked on TopK"
     assert told["above_full"] == "tied"
     # Without the first seed the others' mean is off by a third of their spread, alike in both arms.
     assert told["later_tied_topk_full"].startswith("-0.090 [")
     assert told["topk_range"] == "0.106 to 0.114"
-    assert told["open_full"] == "Matryoshka, C2R on TopK"
+    assert told["open_full"] == "Matryoshka, C2R on TopK, masked"
+
+
+def test_verdicts_on_topk_leave_out_the_seed_by_which_the_width_was_chosen(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """TopK's first seed alone is high; with it OrtSAE would absorb less."""
+    found = made_up(arms=("BatchTopK", "TopK", "OrtSAE on TopK"))
+    for sae, value in ((first_of("TopK"), 0.40), *((first_of("TopK", seed), 0.05) for seed in (1, 2, 3))):
+        mine = (found.numbers["sae"] == sae) & (found.numbers["quantity"] == FULL)
+        found.numbers.loc[mine, "value"] = value
+    compared = chapter.compare_arms(read(monkeypatch, found))
+    judged = parts(compared.claims())["remedy-ortsae", "on-topk"]
+    assert judged["note"] == "3 seeds against 3, the first left out"
+    assert judged["low"] < 0 < judged["high"]
+    rows = compared.differences.set_index(["arm", "quantity"])
+    assert rows.loc[("OrtSAE on TopK", FULL), "value"] == pytest.approx(0.05 - 0.1375)
+
+
+def test_numbers_without_the_baseline_are_not_measured_and_stop_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    numbers = read(monkeypatch, made_up(arms=("TopK", "tied TopK")))
+    compared = chapter.compare_arms(numbers)
+    assert compared.numbers()["base_full"] == compared.numbers()["base_range"] == "(not measured)"
+    assert compared.numbers()["topk_full"].startswith("0.110 [")
+    assert chapter.count_costs(numbers).numbers()["projection_base"] == "(not measured)"
+    assert chapter.set_beside_published(numbers).pairs["BatchTopK"].isna().sum() == 1
+    assert numbers.numbers()["remedies_l0_words"] == "(not measured)"
+
+
+def test_the_text_names_arms_of_unfit_saes_and_the_range_of_l0_at_the_words(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    numbers = read(monkeypatch)
+    arms = numbers.arms.assign(l0_words=range(20, 20 + len(numbers.arms)), fit=1)
+    arms.loc[arms["arm"] == "TopK", "fit"] = 0
+    monkeypatch.setattr(type(numbers), "arms", property(lambda self: arms))
+    told = numbers.numbers()
+    assert told["remedies_unfit_arms"] == "TopK"
+    of_topk = arms["arm"].str.contains("TopK") & (arms["arm"] != "BatchTopK")
+    low, high = (arms.loc[~of_topk, "l0_words"].min(), arms.loc[~of_topk, "l0_words"].max())
+    assert told["remedies_l0_words"].startswith(f"{low}.0 (")
+    assert f" to {high}.0 (" in told["remedies_l0_words"]
 
 
 def test_an_arm_that_is_not_measured_leaves_its_claim_open(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -96,7 +139,7 @@ def test_an_sae_that_missed_its_l0_is_named_and_has_no_part_in_a_difference(
 def test_the_text_says_how_many_seeds_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
     found = read(monkeypatch, made_up(seeds=(0, 1)))
     told = found.numbers()
-    assert told["remedies_n"] == 24
+    assert told["remedies_n"] == 28
     assert told["remedies_seeds"] == "2 seeds"
     assert "; tied: 2, 3;" in told["remedies_missing"]
     assert "at 2,048" in told["remedies_widths"]
@@ -105,7 +148,7 @@ def test_the_text_says_how_many_seeds_there_are(monkeypatch: pytest.MonkeyPatch)
 def test_the_figures_tables_hold_every_sae_and_the_baseline_first(monkeypatch: pytest.MonkeyPatch) -> None:
     compared = chapter.compare_arms(read(monkeypatch))
     rates, differences = compared.of(FULL)
-    assert len(rates) == 48
+    assert len(rates) == 56
     assert rates["arm"].iloc[0] == "BatchTopK"
     assert set(differences["arm"]) == set(rates["arm"]) - {"BatchTopK"}
 

@@ -16,8 +16,8 @@ from absorption.training.recipe import REMEDIES_ARMS, find_recipe
 N_RESAMPLES = 200
 TRUE = {
     "BatchTopK": 0.10, "TopK": 0.11, "JumpReLU": 0.05, "standard": 0.14, "Matryoshka": 0.10,
-    "balanced Matryoshka": 0.04, "OrtSAE": 0.035, "C2R": 0.08, "tied": 0.12,
-    "OrtSAE on TopK": 0.05, "C2R on TopK": 0.11, "tied TopK": 0.02,
+    "balanced Matryoshka": 0.04, "OrtSAE": 0.035, "C2R": 0.08, "tied": 0.12, "masked": 0.095,
+    "OrtSAE on TopK": 0.05, "C2R on TopK": 0.11, "tied TopK": 0.02, "masked on TopK": 0.09,
 }  # fmt: skip
 """Full absorption by arm."""
 
@@ -38,14 +38,16 @@ def made_up(
     sd: float = 0.004,
     l0: Mapping[str, float] = {},
     arms: Sequence[str] = tuple(TRUE),
+    wider: Mapping[str, float] = {},
 ) -> stored.Remedies:
-    """Every arm at the seeds given; a rate's seeds spread by ``sd``, its resamples by .003, and shared by all SAEs."""
+    """Every arm at the seeds given; a rate's seeds spread by ``sd``, in some arms ``wider`` times as much, resamples
+    by .003, and shared by all SAEs."""
     shared = np.random.default_rng(0).normal(0, 0.003, N_RESAMPLES)
     numbers, resamples, stamps = [], [], {}
     for sae, member in MEMBERS.items():
         if member.arm not in arms or member.recipe.seed not in seeds:
             continue
-        noise = sd * np.array([-1.0, 1.0, -0.5, 0.5])[member.recipe.seed]
+        noise = wider.get(member.arm, 1.0) * sd * np.array([-1.0, 1.0, -0.5, 0.5])[member.recipe.seed]
         full = TRUE[member.arm] + noise
         values = {measure.FULL: full, measure.RELATIVE_LEAD: full / 3, measure.PUBLISHED_LEAD: full / 4}
         values |= {measure.FULL_UNGATED: full, measure.FIT: 0.0, measure.LETTERS_COUNTED: 26.0}

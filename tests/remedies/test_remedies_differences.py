@@ -9,11 +9,8 @@ import pytest
 from scipy import stats
 from tests.remedies.made_up import made_up
 
-from absorption.remedies.differences import difference, differences, over_seeds, spread
+from absorption.remedies.differences import difference, differences, over_seeds, seeds_half_width
 from absorption.remedies.measure import FULL
-
-SD = 0.004
-PER_ARM = np.array([-1.0, 1.0, -0.5, 0.5]) * SD
 
 
 def test_a_planted_difference_is_found_and_one_of_zero_is_not() -> None:
@@ -27,25 +24,34 @@ def test_a_planted_difference_is_found_and_one_of_zero_is_not() -> None:
     assert found["Matryoshka"]["low"] < 0 < found["Matryoshka"]["high"]
 
 
-def test_the_interval_is_students_where_words_are_the_same_for_all() -> None:
-    row = difference(made_up(), "OrtSAE", FULL)
+def test_the_interval_is_welchs_where_words_are_the_same_for_all() -> None:
+    found = made_up(wider={"OrtSAE": 5.0})
+    row = difference(found, "OrtSAE", FULL)
     assert row is not None
     # Resamples are shared, so the words' share of a difference is nothing.
     assert row["words_low"] == pytest.approx(row["words_high"], abs=1e-6)
-    pooled = np.sqrt((PER_ARM**2).sum() / 3)
-    assert spread(made_up(), FULL).sd == pytest.approx(pooled)
-    expected = stats.t.ppf(0.975, 12 * 3) * pooled * np.sqrt(2 / 4)
-    assert row["seeds_half_width"] == pytest.approx(expected)
-    assert row["high"] - row["value"] == pytest.approx(expected, abs=1e-5)
+    mine, other = ([found.value(sae, FULL) for sae in found.of(arm)] for arm in ("OrtSAE", "BatchTopK"))
+    low, high = stats.ttest_ind(mine, other, equal_var=False).confidence_interval(0.95)
+    assert (row["low"], row["high"]) == pytest.approx((low, high), abs=1e-5)
+    assert row["seeds_half_width"] == pytest.approx((high - low) / 2)
 
 
-def test_unequal_numbers_of_seeds_are_weighed() -> None:
-    few = made_up(seeds=(0, 1))
-    row = difference(few, "OrtSAE", FULL)
-    assert row is not None
-    assert (row["seeds"], row["baseline_seeds"]) == (2, 2)
-    sd = np.sqrt(2.0) * SD
-    assert row["seeds_half_width"] == pytest.approx(stats.t.ppf(0.975, 12) * sd)
+def test_an_arm_of_unsteady_seeds_widens_its_own_interval_and_no_other() -> None:
+    even, uneven = made_up(), made_up(wider={"tied": 10.0})
+    same, wider = (
+        [difference(found, arm, FULL)["seeds_half_width"] for found in (even, uneven)]  # type: ignore[index]
+        for arm in ("OrtSAE", "tied")
+    )
+    assert same[0] == same[1]
+    assert wider[1] > 5 * wider[0]
+
+
+def test_seeds_that_do_not_spread_add_nothing() -> None:
+    assert seeds_half_width(np.array([0.25, 0.25]), np.array([0.5, 0.5, 0.5])) == 0
+
+
+def test_one_seed_of_either_leaves_the_spread_open() -> None:
+    assert np.isnan(seeds_half_width(np.array([0.2]), np.array([0.1, 0.3, 0.2])))
 
 
 def test_with_one_seed_everywhere_the_interval_is_over_words_and_says_so() -> None:

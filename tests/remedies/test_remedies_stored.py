@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -44,8 +45,12 @@ def test_the_books_own_numbers_agree_with_the_familys_on_the_saes_that_both_have
 
 
 def test_every_recipe_of_the_chapter_is_in_one_arm() -> None:
-    assert list(MEMBERS) == sorted(MEMBERS, key=list(MEMBERS).index)
     assert {recipe.sae_id for recipe in REMEDIES_RECIPES} == set(MEMBERS)
+    places = [(list(REMEDIES_ARMS).index(mine.arm), mine.recipe.seed) for mine in MEMBERS.values()]
+    assert places == sorted(places)
+    assert all(
+        mine.recipe == replace(REMEDIES_ARMS[mine.arm], seed=mine.recipe.seed) for mine in MEMBERS.values()
+    )
 
 
 def test_an_sae_that_missed_its_l0_is_refused_in_one_line_and_left_out() -> None:

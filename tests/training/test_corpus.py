@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import torch
 import zstandard
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
-from absorption.training.corpus import NOT_PROSE, Windows, read_documents, token_windows
+from absorption.training.corpus import NOT_PROSE, Windows, masked, read_documents, token_windows
 
 BOS, BREAK = 1, 2
 
@@ -81,6 +82,28 @@ def test_documents_are_shuffled_by_the_seed_alone() -> None:
     assert first.train.equal(same.train)
     assert not first.train.equal(other.train)
     assert first.held_out[0, 1:].tolist() != [*list(range(1000, 1009)), BREAK]
+
+
+def test_a_share_of_the_tokens_is_masked_but_never_a_bos_and_the_rest_stays() -> None:
+    tokenizer = number_tokenizer()
+    windows = torch.arange(100, 100 + 400 * 128).reshape(400, 128)
+    found = masked(windows, tokenizer, 0.1)
+    changed = found != windows
+    assert found[changed].unique().tolist() == [tokenizer.unk_token_id]
+    assert not changed[:, 0].any()
+    assert float(changed[:, 1:].float().mean()) == pytest.approx(0.1, abs=0.005)
+    assert torch.equal(found, masked(windows, tokenizer, 0.1))
+    assert not torch.equal(found, masked(windows, tokenizer, 0.1, seed=1))
+
+
+def test_a_mask_is_masked_with_the_mask_and_without_special_tokens_with_nothing() -> None:
+    tokenizer = number_tokenizer()
+    tokenizer.mask_token = "1000"
+    windows = torch.full((8, 16), 77)
+    assert masked(windows, tokenizer, 0.5).unique().tolist() == [77, tokenizer.mask_token_id]
+    tokenizer.mask_token = tokenizer.unk_token = tokenizer.eos_token = None
+    with pytest.raises(ValueError, match="no token for masks, for unknown words or for the end of a text"):
+        masked(windows, tokenizer, 0.5)
 
 
 def test_too_little_text_is_an_error_that_says_how_much_there_is() -> None:

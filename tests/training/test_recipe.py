@@ -92,7 +92,7 @@ def test_every_field_is_part_of_the_key() -> None:
     late: dict[str, Any] = {
         "products": "bfloat16", "harvest": "bfloat16", "encoder_start": "random", "also_k": 64,
         "level_weight": 0.75, "orthogonality": 0.25, "consistency": 5.0, "cosine_stride": 1, "cosine_chunk": 64,
-        "tied": True,
+        "tied": True, "masked": 0.1,
     }  # fmt: skip
     assert Recipe(**late, also_weight=1.0).to_dict().keys() == every
     for name, value in late.items():

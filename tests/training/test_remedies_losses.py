@@ -263,4 +263,6 @@ def test_every_arm_has_four_seeds_and_differs_from_its_baseline_as_its_name_says
         "OrtSAE on TopK": "topk-2048-l0-12-layer-6-orthogonal-0.25",
         "C2R on TopK": "topk-2048-l0-12-layer-6-consistent-5",
         "tied TopK": "topk-2048-l0-12-layer-6-tied",
+        "masked": "batchtopk-2048-l0-12-layer-6-masked-0.1",
+        "masked on TopK": "topk-2048-l0-12-layer-6-masked-0.1",
     }

@@ -8,10 +8,12 @@ from absorption.training.recipe import REMEDIES_ARMS, REMEDIES_SEEDS, Recipe
 
 BASELINE = "BatchTopK"
 """What remedies are a change of, but for those of ``OTHER_BASELINE``; architectures are compared with it, too."""
-OTHER_BASELINE = {"OrtSAE on TopK": "TopK", "C2R on TopK": "TopK", "tied TopK": "TopK"}
+OTHER_BASELINE = {
+    "OrtSAE on TopK": "TopK", "C2R on TopK": "TopK", "tied TopK": "TopK", "masked on TopK": "TopK",
+}  # fmt: skip
 """TopK has as many active latents at the words as on text; BatchTopK and its changes have more there."""
-MATRYOSHKA, BALANCED, ORTHOGONAL, CONSISTENT, TIED = (
-    "Matryoshka", "balanced Matryoshka", "OrtSAE", "C2R", "tied",
+MATRYOSHKA, BALANCED, ORTHOGONAL, CONSISTENT, TIED, MASKED = (
+    "Matryoshka", "balanced Matryoshka", "OrtSAE", "C2R", "tied", "masked",
 )  # fmt: skip
 IN_TOYS = {
     "BatchTopK": "BatchTopK", "TopK": "TopK", "JumpReLU": "JumpReLU", "standard": "L1", "Matryoshka": "Matryoshka",

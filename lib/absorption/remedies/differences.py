@@ -1,15 +1,14 @@
 """Each remedy minus its baseline, over training seeds and words.
 
 Every arm's number is the mean over its seeds. The words' share of an interval is a bootstrap, paired: all SAEs have the
-same resampled words. The seeds' share is Student's t of the difference of two means, with one spread for all arms: a
-few seeds an arm say little about the spread of each, all arms together more. If remedies that absorb less also spread
-less, intervals of those are a little too wide. Both shares are added in squares.
+same resampled words. The seeds' share is Welch's t of the difference of two means, each arm with its own spread:
+TopK's seeds lie much further apart than a Matryoshka SAE's, so one spread for all would judge remedies on TopK too
+surely and the others too timidly. Both shares are added in squares.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -25,29 +24,19 @@ COLUMNS = [
     "seeds_half_width", "relative",
 ]  # fmt: skip
 """One row an arm: the difference, its interval over words and seeds, that over words alone, half the width of that
-over seeds alone (NaN with one seed everywhere), and the difference over the baseline."""
+over seeds alone (NaN with one seed of either), and the difference over the baseline."""
 
 
-@dataclass(frozen=True)
-class Spread:
-    """Standard deviation over seeds of one number, from all arms together."""
-
-    sd: float
-    freedom: int
-
-    def half_width(self, n: int, n_other: int) -> float:
-        """Of the 95% interval of a difference of means over n and m seeds; NaN without a spread."""
-        if self.freedom < 1:
-            return np.nan
-        return float(stats.t.ppf((1 + LEVEL) / 2, self.freedom) * self.sd * np.sqrt(1 / n + 1 / n_other))
-
-
-def spread(stored: Remedies, quantity: str) -> Spread:
-    """The pooled spread over the arms' seeds."""
-    groups = [_values(stored, arm, quantity) for arm in stored.arms]
-    freedom = sum(len(values) - 1 for values in groups if len(values))
-    squares = sum(float(((values - values.mean()) ** 2).sum()) for values in groups if len(values))
-    return Spread(float(np.sqrt(squares / freedom)) if freedom else np.nan, freedom)
+def seeds_half_width(values: np.ndarray, others: np.ndarray) -> float:
+    """Half the width of Welch's 95% interval of the difference of two means; NaN with one value of either."""
+    n, m = len(values), len(others)
+    if min(n, m) < 2:
+        return np.nan
+    mine, theirs = values.var(ddof=1) / n, others.var(ddof=1) / m
+    if mine + theirs == 0:
+        return 0.0
+    freedom = (mine + theirs) ** 2 / (mine**2 / (n - 1) + theirs**2 / (m - 1))
+    return float(stats.t.ppf((1 + LEVEL) / 2, freedom) * np.sqrt(mine + theirs))
 
 
 def difference(stored: Remedies, arm: str, quantity: str, baseline: str = "") -> dict[str, Any] | None:
@@ -58,7 +47,7 @@ def difference(stored: Remedies, arm: str, quantity: str, baseline: str = "") ->
         return None
     value = _mean(stored, mine, quantity) - _mean(stored, other, quantity)
     low, high = interval(_samples(stored, mine, quantity) - _samples(stored, other, quantity))
-    chance = spread(stored, quantity).half_width(len(mine), len(other))
+    chance = seeds_half_width(_values(stored, arm, quantity), _values(stored, baseline, quantity))
     reach = 0.0 if np.isnan(chance) else chance
     return {
         "arm": arm, "baseline": baseline, "quantity": quantity, "seeds": len(mine), "baseline_seeds": len(other),

@@ -80,6 +80,30 @@ def token_windows(
     return Windows(train=train, held_out=held_out)
 
 
+def masked(
+    windows: Int[Tensor, "window position"],
+    tokenizer: PreTrainedTokenizerBase,
+    share: float,
+    *,
+    seed: int = 0,
+) -> Int[Tensor, "window position"]:
+    """The windows with a share of their tokens, BOS excepted, replaced by a special one: masked regularisation
+    (arXiv 2604.06495), by which features that co-occur in the text occur apart.
+
+    The special token is the tokenizer's mask; where it has none, its token for unknown words or for the end of a text.
+
+    Raises:
+        ValueError: the tokenizer has none of the three.
+    """
+    special = (tokenizer.mask_token_id, tokenizer.unk_token_id, tokenizer.eos_token_id)
+    token = next((token for token in special if isinstance(token, int)), None)
+    if token is None:
+        raise ValueError("The tokenizer has no token for masks, for unknown words or for the end of a text.")
+    drawn = torch.rand(windows.shape, generator=torch.Generator().manual_seed(seed)) < share
+    drawn[:, 0] = False
+    return torch.where(drawn, token, windows)
+
+
 def _take(tokenizer, stream, n_tokens: int, length: int) -> Int[Tensor, "window position"]:
     n_windows = -(-n_tokens // (length - 1))
     ids: list[int] = []

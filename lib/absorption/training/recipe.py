@@ -9,7 +9,7 @@ ENCODER_STARTS = ("decoder", "random")
 SINCE = {
     "products": "float32", "harvest": "float32", "encoder_start": "decoder", "also_k": 0, "also_weight": 1 / 8,
     "level_weight": 1.0, "orthogonality": 0.0, "consistency": 0.0, "cosine_stride": 5, "cosine_chunk": 8192,
-    "tied": False,
+    "tied": False, "masked": 0.0,
 }  # fmt: skip
 """Fields that came later, and what every recipe from before them had: such a recipe keeps its key."""
 
@@ -75,12 +75,14 @@ class Recipe:
     cosine_chunk: int = 8192
     tied: bool = False
     """TopK, BatchTopK: the encoder is the decoder's transpose throughout."""
+    masked: float = 0.0
+    """Share of the training text's tokens that a special one replaces before the model reads them."""
 
     def __post_init__(self) -> None:
         """A card holds a list where a recipe has a tuple.
 
         Raises:
-            ValueError: more active latents than there are, or a start of the encoder that does not exist.
+            ValueError: more active latents than there are, no share of masked tokens, no such start of the encoder.
         """
         object.__setattr__(self, "matryoshka_widths", tuple(self.matryoshka_widths))
         for name in ("k", "also_k"):
@@ -89,6 +91,8 @@ class Recipe:
                     f"{name}={getattr(self, name):g} active latents are more than d_sae={self.d_sae} latents; "
                     f"allowed: at most {self.d_sae}."
                 )
+        if not 0 <= self.masked < 1:
+            raise ValueError(f"masked={self.masked:g} is no share of the tokens; allowed: from 0 to below 1.")
         if self.encoder_start not in ENCODER_STARTS:
             raise ValueError(
                 f"encoder_start={self.encoder_start!r} does not exist; allowed: {', '.join(ENCODER_STARTS)}."
@@ -119,12 +123,13 @@ class Recipe:
             f"-orthogonal-{self.orthogonality:g}": self.orthogonality > 0,
             f"-consistent-{self.consistency:g}": self.consistency > 0,
             "-tied": self.tied,
+            f"-masked-{self.masked:g}": self.masked > 0,
         }
         return "".join(part for part, there in parts.items() if there)
 
     def reads_as(self, other: Recipe) -> bool:
         """Whether both read the same text in the same way, be it at another hook."""
-        fields = ("n_tokens", "n_held_out", "context", "harvest")
+        fields = ("n_tokens", "n_held_out", "context", "harvest", "masked")
         return all(getattr(self, name) == getattr(other, name) for name in fields)
 
     def to_dict(self) -> dict[str, Any]:
@@ -230,6 +235,8 @@ REMEDIES_ARMS = {
     "OrtSAE on TopK": replace(at_size(REMEDIES_WIDTH), orthogonality=0.25),
     "C2R on TopK": replace(at_size(REMEDIES_WIDTH), consistency=5.0),
     "tied TopK": replace(at_size(REMEDIES_WIDTH), tied=True),
+    "masked": replace(_BATCHTOPK, masked=0.1),
+    "masked on TopK": replace(at_size(REMEDIES_WIDTH), masked=0.1),
     "balanced Matryoshka, .5": replace(_MATRYOSHKA, level_weight=0.5),
     "balanced Matryoshka, .25": replace(_MATRYOSHKA, level_weight=0.25),
 }

@@ -19,7 +19,7 @@ from absorption.models.language_model import LanguageModel, load_model
 from absorption.saes.loader import load_sae
 from absorption.saes.shipped import LOCAL
 from absorption.training import card
-from absorption.training.corpus import load_windows
+from absorption.training.corpus import load_windows, masked
 from absorption.training.harvest import StoredActivations, store_activations
 from absorption.training.recipe import SHIPPED_RECIPES, Recipe, find_recipe
 from absorption.training.trainer import ResumableTrainer, make_trainer
@@ -77,11 +77,12 @@ def train(
         n_held_out=recipe.n_held_out,
         length=recipe.context,
     )
+    text = masked(windows.train, model.tokenizer, recipe.masked) if recipe.masked else windows.train
     stored = store_activations(
         model,
         recipe.hook_name,
-        windows.train,
-        windows_key=cache.array_hash(windows.train.numpy()),
+        text,
+        windows_key=cache.array_hash(text.numpy()),
         products=recipe.harvest,
         also=also,
     )

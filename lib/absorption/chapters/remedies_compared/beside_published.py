@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from absorption.chapters.findings import Findings
@@ -72,11 +73,11 @@ def set_beside_published(numbers: Numbers) -> BesidePublished:
 def _ours(numbers: Numbers) -> pd.DataFrame:
     means = over_seeds(numbers.stored, FULL).set_index("arm")["value"]
     about = numbers.arms.set_index("arm")
-    l0 = float(about["l0_text"][BASELINE])
+    l0 = float(about["l0_text"].get(BASELINE, np.nan))
     d_model = model_size(numbers.stored.subject["model"]).d_model
     width = next(iter(numbers.stored.stamps.values()))["card"]["recipe"]["d_sae"]
     row = {
         "from": OURS, "width": width, "l0": l0, "l0_share": l0 / d_model,
-        BASELINE: means[BASELINE], MATRYOSHKA: means.get(MATRYOSHKA),
+        BASELINE: means.get(BASELINE, np.nan), MATRYOSHKA: means.get(MATRYOSHKA, np.nan),
     }  # fmt: skip
     return pd.DataFrame([row])

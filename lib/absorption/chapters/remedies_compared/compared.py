@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,6 +16,7 @@ from absorption.remedies.arms import (
     BALANCED,
     BASELINE,
     CONSISTENT,
+    MASKED,
     MATRYOSHKA,
     MEMBERS,
     ORTHOGONAL,
@@ -27,6 +28,9 @@ from absorption.remedies.measure import FULL, FULL_UNGATED, RELATIVE_LEAD
 from absorption.remedies.stored import Remedies
 
 BEST_F1 = score("f1", "best F1")
+CHOSEN_BY = ("TopK", 0)
+"""The arm and seed by whose rate the width was chosen: where that arm is the baseline, no arm's SAE of that seed counts
+for a verdict, or every remedy would be flattered."""
 LEAST_SEEDS = 2
 """Of a remedy and of its baseline, for a verdict."""
 MEASURES = (FULL, FULL_UNGATED, RELATIVE_LEAD, BEST_F1)
@@ -45,6 +49,9 @@ CLAIMS = {
     ("remedy-tied", "on-topk"): (ON_TOPK[2], "TopK", FULL),
     ("remedy-tied", "full"): (TIED, BASELINE, FULL),
     ("remedy-tied", "relative-lead"): (TIED, BASELINE, RELATIVE_LEAD),
+    ("remedy-masked", "full"): (MASKED, BASELINE, FULL),
+    ("remedy-masked", "relative-lead"): (MASKED, BASELINE, RELATIVE_LEAD),
+    ("remedy-masked", "on-topk"): (ON_TOPK[3], "TopK", FULL),
 }  # fmt: skip
 """By claim and part: which arm minus which, and of what."""
 SHORT = {
@@ -53,8 +60,9 @@ SHORT = {
     ORTHOGONAL: "ortsae",
     CONSISTENT: "c2r",
     TIED: "tied",
+    MASKED: "masked",
 }
-SHORT |= dict(zip(ON_TOPK, ("ortsae_topk", "c2r_topk", "tied_topk"), strict=True))
+SHORT |= dict(zip(ON_TOPK, ("ortsae_topk", "c2r_topk", "tied_topk", "masked_topk"), strict=True))
 """How the page's text names the numbers of a remedy."""
 
 
@@ -99,8 +107,11 @@ class Compared(Findings):
         """Each remedy's parts; an arm that is not measured leaves its own open."""
         rows = []
         for (name, part), (arm, baseline, quantity) in CLAIMS.items():
-            row = difference(self.stored, arm, quantity, baseline)
+            chosen = baseline == CHOSEN_BY[0]
+            row = difference(self._later if chosen else self.stored, arm, quantity, baseline)
             note = "" if row is None else f"{row['seeds']} seeds against {row['baseline_seeds']}"
+            if note and chosen:
+                note += ", the first left out"
             found = estimate(row)
             if row is not None and min(row["seeds"], row["baseline_seeds"]) < LEAST_SEEDS:
                 found, note = estimate(None), f"not judged with one seed of either: {note}"
@@ -117,17 +128,13 @@ class Compared(Findings):
                 told[f"rel_{name}_{of}"] = "(not measured)" if row is None else f"{row['relative']:+.0%}"
         f1 = difference(self.stored, BALANCED, BEST_F1, MATRYOSHKA)
         told["diff_balanced_plain_f1"] = str(estimate(f1))
-        base: dict[Any, Any] = self.means.set_index("arm").loc[BASELINE].to_dict()
-        if "TopK" in set(self.means["arm"]):
-            topk: dict[Any, Any] = self.means.set_index("arm").loc["TopK"].to_dict()
-            told["topk_full"] = str(Estimate(topk["value"], topk["low"], topk["high"]))
-            told["topk_range"] = f"{topk['lowest']:.3f} to {topk['highest']:.3f}"
-        else:
-            told["topk_full"] = told["topk_range"] = "(not measured)"
-        told["base_full"] = str(Estimate(base["value"], base["low"], base["high"]))
+        for arm, name in ((BASELINE, "base"), ("TopK", "topk")):
+            mine = self.means[self.means["arm"] == arm].to_dict("records")
+            told[f"{name}_full"] = _told(mine, lambda row: Estimate(row["value"], row["low"], row["high"]))
+            told[f"{name}_null"] = _told(mine, lambda row: f"{row['null']:.3f}")
+            told[f"{name}_range"] = _told(mine, lambda row: f"{row['lowest']:.3f} to {row['highest']:.3f}")
         told |= _sides(self.differences) | self._without_first_seeds()
-        told["base_null"] = f"{base['null']:.3f}"
-        told["base_range"] = f"{base['lowest']:.3f} to {base['highest']:.3f}"
+        told["remedies_verdicts"] = int(self.claims()["value"].notna().sum())
         full = self.differences[self.differences["quantity"] == FULL]
         told["seeds_half_width"] = f"{full['seeds_half_width'].max():.3f}"
         told["lowest_arm"] = str(self.means.sort_values("value")["arm"].iloc[0])
@@ -135,13 +142,22 @@ class Compared(Findings):
 
     def _without_first_seeds(self) -> dict[str, str]:
         """Remedies on TopK minus TopK without the seed by whose rate the width was chosen."""
-        later = {sae: stamp for sae, stamp in self.stored.stamps.items() if MEMBERS[sae].recipe.seed}
-        stored = replace(self.stored, stamps=later)
         return {
-            f"later_{SHORT[arm]}_{of}": str(estimate(difference(stored, arm, quantity)))
+            f"later_{SHORT[arm]}_{of}": str(estimate(difference(self._later, arm, quantity)))
             for arm in ON_TOPK
             for quantity, of in ((FULL, "full"), (RELATIVE_LEAD, "lead"))
         }
+
+    @property
+    def _later(self) -> Remedies:
+        """Without the seed of ``CHOSEN_BY``, in any arm."""
+        first = CHOSEN_BY[1]
+        later = {sae: stamp for sae, stamp in self.stored.stamps.items() if MEMBERS[sae].recipe.seed != first}
+        return replace(self.stored, stamps=later)
+
+
+def _told(rows: Sequence[Any], say: Callable[[Any], object]) -> str:
+    return str(say(rows[0])) if rows else "(not measured)"
 
 
 def _sides(differences: pd.DataFrame) -> dict[str, str]:

@@ -43,11 +43,11 @@ class Costs(Findings):
         """What the smallest and largest projection at the largest n are."""
         last = f"n = {RANKS[-1]}"
         ordered = self.projections.sort_values(last)
-        base = self.projections.set_index("arm").loc[BASELINE, last]
+        base = self.projections.loc[self.projections["arm"] == BASELINE, last]
         return {
             "projection_n": RANKS[-1], "projection_least": f"{ordered[last].iloc[0]:.3f} ({ordered['arm'].iloc[0]})",
             "projection_most": f"{ordered[last].iloc[-1]:.3f} ({ordered['arm'].iloc[-1]})",
-            "projection_base": f"{base:.3f}",
+            "projection_base": f"{base.iloc[0]:.3f}" if len(base) else "(not measured)",
         }  # fmt: skip
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 
 from absorption.chapters.findings import Findings
 from absorption.chapters.settings import ComparedRemediesSettings
-from absorption.remedies.arms import LARGEST_L0_MISS, MEMBERS
+from absorption.remedies.arms import BASELINE, LARGEST_L0_MISS, MEMBERS, baseline_of
 from absorption.remedies.measure import FIT, FULL
 from absorption.remedies.stored import Remedies, read_remedies
 from absorption.several_saes.stored_numbers import members, read_sae_family
@@ -56,8 +56,17 @@ class Numbers(Findings):
             "remedies_missing": _by_arm(self.missing) or "none",
             "remedies_refused": " ".join(self.refused) or "none",
             "remedies_fit": f"{int(self.everyone['fit'].sum())} of {len(self.everyone)}",
+            "remedies_unfit_arms": ", ".join(self.arms.loc[self.arms["fit"] == 0, "arm"]) or "none",
+            "remedies_l0_words": _least_and_most(self.arms, "l0_words"),
             "remedies_widths": _full_by_width(),
         }  # fmt: skip
+
+
+def _least_and_most(arms: pd.DataFrame, column: str) -> str:
+    """The arms of ``BASELINE`` and its remedies with the smallest and the largest value of a column."""
+    rows = arms[[baseline_of(arm) == BASELINE and arm != "TopK" for arm in arms["arm"]]].sort_values(column)
+    ends = [f"{row[column]:.1f} ({row['arm']})" for row in rows.to_dict("records")]
+    return f"{ends[0]} to {ends[-1]}" if ends else "(not measured)"
 
 
 def _some_seeds(least: int, most: int) -> str:
