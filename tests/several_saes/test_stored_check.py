@@ -15,6 +15,7 @@ from tests.planted_model import planted
 from tests.several_saes.made_up import LEAD, MEMBERS, PARAMETERS, UNSHIPPED
 
 from absorption import definitions, one_sae, several_saes
+from absorption.base import sums
 from absorption.one_sae import summary
 from absorption.probes.fit import ProbeSet
 from absorption.probes.words import ProbedWords
@@ -181,6 +182,7 @@ def test_only_shipped_saes_that_lack_rows_are_completed(data: Path, monkeypatch:
     for name in stored_numbers.BY_SAE:
         table = pd.read_parquet(place / f"{name}.parquet")
         table[~table["sae"].isin(["deep", UNSHIPPED])].to_parquet(place / f"{name}.parquet")
+    (place / sums.NAME).unlink()
 
     def again_from(sae: str, _family: object) -> dict[str, pd.DataFrame]:
         tables = {name: getattr(whole, name) for name in stored_numbers.BY_SAE}

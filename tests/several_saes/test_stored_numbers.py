@@ -24,6 +24,7 @@ from tests.several_saes.made_up import (
 )
 
 from absorption import several_saes
+from absorption.base import sums
 from absorption.several_saes import stored_numbers
 from absorption.several_saes.quantities import PRECISION, QUANTITIES
 from absorption.training.recipe import Recipe
@@ -61,6 +62,7 @@ def test_an_sae_from_before_a_table_was_kept_has_no_rows_and_a_new_measurement_b
     place = data / stored_numbers.FOLDER
     rows = pd.read_parquet(place / "silences.parquet")
     rows[rows["sae"] != "deep"].to_parquet(place / "silences.parquet")
+    (place / sums.NAME).unlink()
     assert "deep" not in set(several_saes.read_sae_family().silences["sae"])
     write_run(tmp_path / "again", "deep")
     found = several_saes.collect([tmp_path / "again"], add=True)
@@ -207,6 +209,7 @@ def test_the_numbers_of_an_sae_that_is_shipped_from_now_on_are_added(data: Path,
     stamps = json.loads((place / "stamps.json").read_text())
     del stamps["deep"]
     (place / "stamps.json").write_text(json.dumps(stamps))
+    (place / sums.NAME).unlink()
     with pytest.raises(stored_numbers.StoredNumbersError, match="differ in: deep"):
         several_saes.read_sae_family()
     write_run(tmp_path / "of-deep", "deep")
@@ -225,6 +228,23 @@ def test_numbers_of_another_recipe_are_refused(data: Path, monkeypatch: pytest.M
     monkeypatch.setattr(stored_numbers, "UNSHIPPED_RECIPES", (Recipe(seed=2, lr=1e-3),))
     with pytest.raises(stored_numbers.StoredNumbersError, match="seed-2 are of another recipe"):
         several_saes.read_sae_family()
+
+
+def test_a_number_changed_after_it_was_stored_is_refused_by_the_file_s_name(data: Path) -> None:
+    path = data / stored_numbers.FOLDER / "numbers.parquet"
+    table = pd.read_parquet(path)
+    table.loc[table["quantity"] == QUANTITIES[0], "low"] -= 1e-3
+    table.to_parquet(path)
+    with pytest.raises(
+        stored_numbers.StoredNumbersError, match=r"numbers.parquet is damaged: .* git checkout"
+    ):
+        several_saes.read_sae_family()
+    several_saes.collect(sweeps(data.parent))
+    several_saes.read_sae_family()
+    path = data / stored_numbers.FOLDER / "stamps.json"
+    path.write_text(path.read_text().replace('"seconds": 1', '"seconds": 2'))
+    with pytest.raises(stored_numbers.StoredNumbersError, match=r"stamps.json is damaged"):
+        stored_numbers.read_folder(path.parent)
 
 
 @pytest.mark.parametrize("name", ["stamps.json", *(f"{table}.parquet" for table in TABLES)])

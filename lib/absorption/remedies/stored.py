@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from absorption.base import cache
+from absorption.base import cache, sums
 from absorption.base.data import data_root
 from absorption.remedies.arms import MEMBERS, member
 from absorption.remedies.measure import COLUMNS, SAMPLED, Asked
@@ -146,11 +146,15 @@ def read_remedies(folder: str | Path = "") -> Remedies:
     for name in TABLES:
         _same(name, "sha256", hashes.get(name), cache.file_sha256(place / f"{name}.parquet"))
     check(found)
+    try:
+        sums.check(place)
+    except sums.Damaged as error:
+        raise StoredRemediesError(str(error)) from None
     return found
 
 
 def write_remedies(found: Remedies, folder: Path | None = None) -> None:
-    """Put numbers into ``folder`` (default this project's place), the stamps last.
+    """Put numbers into ``folder`` (default this project's place), the checksums last.
 
     Raises:
         StoredRemediesError: as ``read_remedies``.
@@ -165,6 +169,7 @@ def write_remedies(found: Remedies, folder: Path | None = None) -> None:
     cache.write_json(
         place / "stamps.json", {"subject": found.subject, "saes": stamps, "tables_sha256": hashes}
     )
+    sums.write(place, "stamps.json", *(f"{name}.parquet" for name in TABLES))
 
 
 def check(found: Remedies) -> None:

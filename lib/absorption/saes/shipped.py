@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from absorption.base import sums
 from absorption.base.cache import file_sha256
 from absorption.base.data import data_root
 
@@ -23,9 +24,11 @@ def shipped_card(sae_id: str) -> dict[str, Any]:
     """A shipped SAE's card: recipe, training, and what was measured on held-out text.
 
     Raises:
-        ValueError: no such SAE is shipped; the message lists the nearest.
+        ValueError: no such SAE is shipped; the message lists the nearest. Or the card is damaged.
     """
-    return json.loads((shipped_folder(sae_id) / "card.json").read_text(encoding="utf-8"))
+    folder = shipped_folder(sae_id)
+    _check_sums(sae_id, folder, "card.json")
+    return json.loads((folder / "card.json").read_text(encoding="utf-8"))
 
 
 def shipped_folder(sae_id: str) -> Path:
@@ -42,9 +45,11 @@ def shipped_folder(sae_id: str) -> Path:
 
 def check_shipped(sae_id: str) -> None:
     """Compare a shipped SAE's weights with the checksum on its card; whether there are weights is the loader's matter.
+    Card and configuration have theirs in ``SHA256SUMS``.
 
     Raises:
-        ValueError: as ``shipped_card``; they are not the ones that the card was written for, or it states no checksum.
+        ValueError: as ``shipped_card``; they are not the ones that the card was written for, or it states no checksum;
+            the configuration is damaged.
     """
     weights = shipped_folder(sae_id) / "sae_weights.safetensors"
     stated = shipped_card(sae_id).get("weights_sha256")
@@ -58,6 +63,14 @@ def check_shipped(sae_id: str) -> None:
             f"shipped SAE {sae_id!r} is damaged: {weights.name} has SHA-256 {found[:16]}..., its card says "
             f"{stated[:16]}...; get the file again: git checkout -- {weights}"
         )
+    _check_sums(sae_id, weights.parent, "cfg.json")
+
+
+def _check_sums(sae_id: str, folder: Path, *names: str) -> None:
+    try:
+        sums.check(folder, *names)
+    except sums.Damaged as error:
+        raise ValueError(f"shipped SAE {sae_id!r}: {error}") from None
 
 
 def unknown_name(parameter: str, value: str, allowed: list[str], where: str) -> str:

@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
-from absorption.base import cache
+from absorption.base import cache, sums
 from absorption.base.data import data_root
 from absorption.saes.shipped import shipped_card, shipped_ids
 from absorption.scaling.measure import COLUMNS, TEXT, TOKENS
@@ -101,11 +101,15 @@ def read_grid(folder: str | Path = "") -> Grid:
         raise StoredGridError(f"{place} holds no stored numbers ({error}). Make them: {MAKE}.") from None
     _same("table", "sha256", stamped, cache.file_sha256(place / "measured.parquet"))
     check(grid)
+    try:
+        sums.check(place)
+    except sums.Damaged as error:
+        raise StoredGridError(str(error)) from None
     return grid
 
 
 def write_grid(grid: Grid, folder: Path | None = None) -> None:
-    """Put numbers into ``folder`` (default this project's place), the table first.
+    """Put numbers into ``folder`` (default this project's place), the table first, checksums last.
 
     Raises:
         StoredGridError: as ``read_grid``.
@@ -116,6 +120,7 @@ def write_grid(grid: Grid, folder: Path | None = None) -> None:
     stamp = cache.file_sha256(place / "measured.parquet")
     stamps = {"text": grid.text, "quality": grid.quality, "saes": grid.stamps, "table_sha256": stamp}
     cache.write_json(place / "stamps.json", stamps)
+    sums.write(place, "measured.parquet", "stamps.json")
 
 
 def check(grid: Grid) -> None:

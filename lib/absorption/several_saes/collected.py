@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from absorption.base import cache
+from absorption.base import cache, sums
 from absorption.base.data import data_root
 from absorption.saes.shipped import SHIPPED
 from absorption.several_saes.quantities import QUANTITIES
@@ -87,13 +87,14 @@ def _together(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
 
 
 def write(family: SaeFamily, place: Path) -> None:
-    """Each file at once and whole, the stamps last."""
+    """Each file at once and whole, the checksums last."""
     cache.write_table(place / "numbers.parquet", family.numbers)
     columns = ["sae", *(name for name in QUANTITIES if name in family.resamples)]
     cache.write_table(place / "resamples.parquet", family.resamples[columns])
     for name in BY_SAE:
         cache.write_table(place / f"{name}.parquet", getattr(family, name))
     cache.write_json(place / "stamps.json", family.stamps)
+    sums.write(place, "stamps.json", *(f"{name}.parquet" for name in ("numbers", "resamples", *BY_SAE)))
 
 
 def _stored(family: SaeFamily) -> list[Measured]:

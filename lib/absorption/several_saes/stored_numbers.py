@@ -3,8 +3,8 @@
 A sweep runs the one-SAE page on every shipped SAE, another on further seeds, which are trained from their recipes
 and not shipped; ``absorption family`` puts what they measured into ``data/results/family``: ``numbers.parquet``
 (columns as in ``several_saes.numbers.COLUMNS``), ``resamples.parquet`` (``sae``, then a column a quantity, one row a
-bootstrap resample, in one order for all SAEs), the tables of ``BY_SAE``, and ``stamps.json`` (by SAE: hashes,
-parameters, versions, seconds, machine, and the card if it is not shipped).
+bootstrap resample, in one order for all SAEs), the tables of ``BY_SAE``, ``stamps.json`` (by SAE: hashes, parameters,
+versions, seconds, machine, and the card if it is not shipped), and checksums of them all.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from absorption.base import sums
 from absorption.base.data import data_root
 from absorption.base.quantities import rate
 from absorption.definitions.rates import MEAN
@@ -99,12 +100,15 @@ def read_sae_family(folder: str | Path = "") -> SaeFamily:
     """The stored numbers; of the shipped SAEs if ``folder`` is empty.
 
     Raises:
-        StoredNumbersError: a file is missing or damaged, SAEs were measured with different parameters, or one does
-            not state them, or a shipped SAE is not the one that was measured.
+        StoredNumbersError: a file is missing, damaged or not the one that was written, SAEs were measured with
+            different parameters, or one does not state them, or a shipped SAE is not the one that was measured.
     """
-    family = read_folder(Path(folder) if folder else data_root() / FOLDER)
-    if not folder:
-        check_shipped(family)
+    if folder:
+        return read_folder(Path(folder))
+    place = data_root() / FOLDER
+    family = _read(place)
+    check_shipped(family)
+    _check_sums(place)
     return family
 
 
@@ -114,6 +118,20 @@ def read_folder(place: Path) -> SaeFamily:
     Raises:
         StoredNumbersError: as for ``read_sae_family``, but for the last case.
     """
+    family = _read(place)
+    _check_sums(place)
+    return family
+
+
+def _check_sums(place: Path) -> None:
+    """After all else: what is wrong with the numbers says more than that a file is not the one that was written."""
+    try:
+        sums.check(place)
+    except sums.Damaged as error:
+        raise StoredNumbersError(str(error)) from None
+
+
+def _read(place: Path) -> SaeFamily:
     try:
         stamps = json.loads((place / "stamps.json").read_text(encoding="utf-8"))
         family = SaeFamily(

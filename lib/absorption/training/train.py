@@ -12,7 +12,7 @@ import torch
 from sae_lens.saes.sae import TrainingSAE
 from safetensors.torch import load_file, save_file
 
-from absorption.base import cache
+from absorption.base import cache, sums
 from absorption.base.data import data_root
 from absorption.models.embedded import EMBEDDED
 from absorption.models.language_model import LanguageModel, load_model
@@ -122,6 +122,7 @@ def save(
         card.write_card(
             temporary, recipe, model, trained=_facts(recipe, trainer), measured=measured, sae=loaded
         )
+        sums.write(temporary, "card.json", "cfg.json", "sae_weights.safetensors")
     print(f"{recipe.sae_id}: {json.dumps(measured)}")
 
 
