@@ -7,6 +7,7 @@ import nbformat
 import pytest
 
 from absorption.chapters import exercises
+from absorption.runner import headers
 from absorption.toy import theory
 from absorption.toy.recipes import fast
 
@@ -48,12 +49,17 @@ def test_an_untouched_answer_is_not_taken_for_a_wrong_one(path: Path, source: st
 
 
 def test_every_exercise_has_a_solution_a_difficulty_and_minutes() -> None:
-    assert len(tagged("exercise")) == len(tagged("solution")) >= 16
+    assert len(NOTEBOOKS) == 17
+    assert len(tagged("exercise")) == len(tagged("solution")) == 3 * len(NOTEBOOKS)
     for path in NOTEBOOKS:
-        for cell in nbformat.read(path, as_version=4).cells:
-            if cell.source.startswith("```{exercise}"):
-                assert "minutes.*" in cell.source
-                assert any(level in cell.source for level in ("*Easy", "*Medium", "*Hard"))
+        page = nbformat.read(path, as_version=4)
+        texts = [cell.source for cell in page.cells if "```{exercise}" in cell.source]
+        found = headers.exercises(page)
+        assert len(found) == len(texts) == 3, path.stem
+        levels = {level for _, level, _ in found}
+        assert len(levels) > 1, path.stem
+        assert levels & {"open", "hard"}, path.stem
+        assert sum("predict" in text.lower() for text in texts) >= 2, path.stem
 
 
 def test_wrong_sums_fail_with_the_input_that_shows_it() -> None:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import wraps
+from typing import Any
 
 import numpy as np
 import torch
@@ -45,6 +47,27 @@ class Feedback:
 
 
 NOT_ANSWERED = Feedback(False, "Put your answer in place of `None` and run this cell again.")
+PREDICT_FIRST = Feedback(
+    False,
+    "Write down what you expect before you look, and run this cell again: the difference is the lesson.",
+)
+
+
+def open_exercise(check: Callable[..., Feedback]) -> Callable[..., Feedback]:
+    """A check of a choice that has many right answers; its last argument is the reader's prediction."""
+
+    @wraps(check)
+    def checked(*given: Any) -> Feedback:
+        if any(one is None for one in given[:-1]):
+            return NOT_ANSWERED
+        return PREDICT_FIRST if given[-1] is None else check(*given)
+
+    return checked
+
+
+def beside_guess(right: bool, said: str, what: str, value: float, guess: float) -> Feedback:
+    """An open exercise's answer: a choice is right or not, a prediction is only set beside what came out."""
+    return Feedback(right, f"{said} {what}: {value:.3f}; you predicted {guess:.3g}.")
 
 
 def check_sparsity(answer: Callable[[float, float, float], float] | None) -> Feedback:

@@ -16,7 +16,7 @@ FILE = "data/teaching/chapters.yaml"
 READING = 200
 """Words a minute: technical text, read with its figures."""
 EXERCISE = re.compile(
-    r"```\{exercise\}[ ]?(?P<title>[^\n]*)\n.*?\*(?P<level>Easy|Medium|Hard), (?P<minutes>\d+) minutes\.\*",
+    r"```\{exercise\}[ ]?(?P<title>[^\n]*)\n.*?\*(?P<level>Easy|Medium|Hard|Open), (?P<minutes>\d+) minutes\.\*",
     re.DOTALL,
 )
 Lines = Annotated[list[Annotated[str, Field(min_length=3)]], Field(min_length=1, max_length=3)]
