@@ -21,7 +21,8 @@ from absorption.definitions.rates import MEAN
 from absorption.definitions.rules import FULL_ABSORPTION
 from absorption.definitions.thresholds import Thresholds
 from absorption.models.before_loading import model_size
-from absorption.saes.loader import LoadedSae, load_sae
+from absorption.saes.loaded import LoadedSae
+from absorption.saes.loader import load_sae
 from absorption.saes.shipped import shipped_ids
 from absorption.spelling.vocab import LETTERS
 from absorption.stitching.pairs import THRESHOLD, Pair, directions
