@@ -25,7 +25,9 @@ def test_the_fold_stands_under_the_title_with_the_minutes_of_this_text(name: str
     page: Any = nbformat.read(repository.root() / "notebooks" / f"{name}.ipynb", as_version=4)
     words = sum(len(cell.source.split()) for cell in page.cells if cell.cell_type == "markdown")
     first = page.cells[0].source
-    stated = re.findall(r"\*(?:Easy|Medium|Hard|Open), (\d+) minutes", "".join(cell.source for cell in page.cells))
+    stated = re.findall(
+        r"\*(?:Easy|Medium|Hard|Open), (\d+) minutes", "".join(cell.source for cell in page.cells)
+    )
     headers.insert(page, name, KNOWN)
     assert page.cells[0].source == first
     told = re.search(r"\*(\d+) minutes to read(?:, (\d+) for the exercises)?\.", page.cells[1].source)
