@@ -24,6 +24,7 @@ from absorption.base.data import data_root
 from absorption.remedies.arms import MEMBERS, member
 from absorption.remedies.measure import COLUMNS, SAMPLED, Asked
 from absorption.saes.shipped import shipped_card, shipped_ids
+from absorption.several_saes.stored_numbers import measured_of, samples_of
 from absorption.training.corpus import CORPUS
 
 FOLDER = "results/remedies"
@@ -63,21 +64,15 @@ class Remedies:
 
     @cached_property
     def members(self) -> pd.DataFrame:
-        """One row an SAE: ``sae, arm, seed, l0_text, matched`` and what its card says."""
+        """One row an SAE: ``sae, arm, seed, matched`` and what its card says."""
         rows = []
         for sae in self.saes:
-            mine, measured = MEMBERS[sae], self.stamps[sae]["card"]["measured"]
-            text, words = measured["held_out_text"], measured["words_in_spelling_prompts"]
+            mine, measured = MEMBERS[sae], measured_of(self.stamps[sae]["card"])
             low, high = mine.l0_range
+            matched = low <= measured["l0_text"] <= high
             rows.append(
-                {
-                    "sae": sae, "arm": mine.arm, "seed": mine.recipe.seed, "l0_text": text["l0"],
-                    "l0_words": words["l0"], "matched": low <= text["l0"] <= high,
-                    "explained_variance": text["explained_variance"],
-                    "explained_variance_words": words["explained_variance"],
-                    "recovered": text["cross_entropy"]["recovered"], "dead": measured["dead_latents"],
-                }
-            )  # fmt: skip
+                {"sae": sae, "arm": mine.arm, "seed": mine.recipe.seed, "matched": matched, **measured}
+            )
         return pd.DataFrame(rows)
 
     @property
@@ -116,9 +111,7 @@ class Remedies:
 
     def samples(self, sae: str, quantity: str) -> np.ndarray:
         """The number in every bootstrap resample of the words, the same resamples for all SAEs."""
-        found = self.resamples.loc[self.resamples["sae"] == sae, quantity].to_numpy(dtype=np.float64)
-        known = np.flatnonzero(~np.isnan(found))
-        return found[: known.max() + 1] if len(known) else found
+        return samples_of(self.resamples, sae, quantity)
 
     @cached_property
     def _values(self) -> dict[Any, float]:

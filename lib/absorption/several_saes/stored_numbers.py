@@ -83,9 +83,7 @@ class SaeFamily:
 
     def samples(self, sae: str, quantity: str) -> np.ndarray:
         """The number in every bootstrap resample of the words, the same resamples for all SAEs."""
-        found = self.resamples.loc[self.resamples["sae"] == sae, quantity].to_numpy(dtype=np.float64)
-        known = np.flatnonzero(~np.isnan(found))
-        return found[: known.max() + 1] if len(known) else found  # a rate of no letter is NaN throughout
+        return samples_of(self.resamples, sae, quantity)
 
     def scores(self, sae: str) -> MeanSamples:
         """Every compared quantity with its resamples, in the form that slopes and differences are taken of."""
@@ -94,6 +92,27 @@ class SaeFamily:
             {name: self.value(sae, name) for name in QUANTITIES},
             {name: self.samples(sae, name) for name in QUANTITIES},
         )
+
+
+def samples_of(resamples: pd.DataFrame, sae: str, quantity: str) -> np.ndarray:
+    """One SAE's resamples of one quantity; those at the end that only other quantities have are left out."""
+    found = resamples.loc[resamples["sae"] == sae, quantity].to_numpy(dtype=np.float64)
+    known = np.flatnonzero(~np.isnan(found))
+    return found[: known.max() + 1] if len(known) else found  # a rate of no letter is NaN throughout
+
+
+def measured_of(card: Mapping[str, Any]) -> dict[str, float]:
+    """What a card says was measured after training: L0 and explained variance on held-out text and at the words of
+    spelling prompts, cross-entropy recovered, dead latents."""
+    text, words = (card["measured"][of] for of in ("held_out_text", "words_in_spelling_prompts"))
+    return {
+        "l0_text": text["l0"],
+        "l0_words": words["l0"],
+        "explained_variance": text["explained_variance"],
+        "explained_variance_words": words["explained_variance"],
+        "recovered": text["cross_entropy"]["recovered"],
+        "dead": card["measured"]["dead_latents"],
+    }
 
 
 def read_sae_family(folder: str | Path = "") -> SaeFamily:
@@ -155,15 +174,14 @@ def card_of(sae: str, stamp: Mapping[str, Any]) -> dict[str, Any]:
 def members(family: SaeFamily) -> pd.DataFrame:
     """One row an SAE: what it is, and what its card says of it.
 
-    Columns ``sae, architecture, d_sae, k, layer, seed, l0_text, l0_words, l0_share, explained_variance,
-    explained_variance_words, recovered, dead, shipped``; L0 is the mean number of active latents on held-out text and
-    at the words of spelling prompts, ``l0_share`` the latter over the model's d_model.
+    Columns ``sae, architecture, d_sae, k, layer, seed``, those of ``measured_of`` with ``l0_share`` after
+    ``l0_words``, and ``shipped``; L0 is the mean number of active latents, ``l0_share`` that at the words over the
+    model's d_model.
     """
     d_model = model_size(family.parameters["model"]).d_model
     rows = []
     for sae in family.saes:
         card = card_of(sae, family.stamps[sae])
-        text, words = (card["measured"][of] for of in ("held_out_text", "words_in_spelling_prompts"))
         rows.append(
             {
                 "sae": sae,
@@ -172,17 +190,13 @@ def members(family: SaeFamily) -> pd.DataFrame:
                 "k": card["k"],
                 "layer": int(card["hook_name"].split(".")[1]),
                 "seed": card["recipe"]["seed"],
-                "l0_text": text["l0"],
-                "l0_words": words["l0"],
-                "l0_share": words["l0"] / d_model,
-                "explained_variance": text["explained_variance"],
-                "explained_variance_words": words["explained_variance"],
-                "recovered": text["cross_entropy"]["recovered"],
-                "dead": card["measured"]["dead_latents"],
+                **measured_of(card),
                 "shipped": "no" if "card" in family.stamps[sae] else "yes",
             }
         )
-    return pd.DataFrame(rows)
+    table = pd.DataFrame(rows)
+    table.insert(table.columns.get_loc("l0_words") + 1, "l0_share", table["l0_words"] / d_model)
+    return table
 
 
 def along(family: SaeFamily, chosen: pd.DataFrame, quantities: Iterable[str]) -> pd.DataFrame:
