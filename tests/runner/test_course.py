@@ -16,6 +16,7 @@ from absorption.runner import book, course, headers, quizzes
 
 TOC = "format: jb-book\nroot: intro\nchapters:\n- file: notebooks/02-two\n- file: notebooks/your-sae\n"
 TASK = {"minutes": 30, "task": "Predict the number, then count again."}
+SAID = {"said": "It is forty-one, everybody knows.", "cell": "shows", "instead": "Count them in this figure."}
 EXERCISE = "Before.\n\n```{exercise} Count\n:label: count\n\n*Easy, 5 minutes.* How many?\n```"
 SOLUTION = "```{solution-start} count\n:class: dropdown\n```\n\nThe answer is forty-two."
 
@@ -35,6 +36,7 @@ def page() -> NotebookNode:
         new_markdown_cell("```{solution-end}\n```"),
         new_markdown_cell("**Limits.** Few."),
     ]
+    cells[3]["id"] = "shows"
     return new_notebook(cells=cells)
 
 
@@ -77,11 +79,13 @@ def clone(tmp_path: Path) -> Path:
             "questions": ["Which?"],
             "objectives": ["count"],
             "remember": ["It is 42."],
+            "misconception": SAID,
             "explore": TASK,
         }
     }
     cache.write_text(tmp_path / headers.FILE, yaml.safe_dump(header))
     cache.write_text(tmp_path / quizzes.FILE, (repository.root() / quizzes.FILE).read_text(encoding="utf-8"))
+    cache.write_text(tmp_path / course.GUIDE, "See [the page](x.md).\n\n| not yet | good |\n")
     cache.write_text(tmp_path / "intro.md", "# Intro\n")
     folders = book.Folders(tmp_path / "_build")
     for name in ("02-two", "your-sae"):
@@ -102,8 +106,36 @@ def test_the_pack_holds_the_chapters_alone_with_their_times(clone: Path) -> None
         assert "(30 minutes, open). Predict the number" in told
     with zipfile.ZipFile(folder / "students.zip") as archive:
         assert archive.namelist() == ["notebooks/02-two.ipynb", "notebooks/quizzes.md"]
-    (row,) = [line for line in (folder / "plan.md").read_text().splitlines() if line.startswith("| 2 |")]
+    row, _ = [line for line in (folder / "plan.md").read_text().splitlines() if line.startswith("| 2 |")]
+    assert (folder / "guide.md").read_text() == "See the page.\n\n| not yet | good |\n"
     assert row.split(" | ")[1:] == ["Two", "0", "1.5", "Count (easy, 5)", "5 |"]
+
+
+def test_a_misconception_stands_before_its_cell_for_instructors_alone_and_in_the_plan(clone: Path) -> None:
+    folder = course.make(clone, clone / "_build")
+    cells = nbformat.read(folder / "instructors" / "02-two.ipynb", as_version=4).cells
+    place = [cell.id for cell in cells].index("shows")
+    assert cells[place - 1].source.startswith("> **For instructors.** Often said: *It is forty-one")
+    assert "forty-one" not in (folder / "students" / "02-two.ipynb").read_text()
+    plan = (folder / "plan.md").read_text()
+    assert "| 2 | It is forty-one, everybody knows. | Count them in this figure. |" in plan
+    assert "| Monday | 2 Two | 0 | 5 | 5 |" in plan
+
+
+def test_a_misconception_of_a_cell_that_is_gone_is_named(clone: Path) -> None:
+    chapter = course.Chapter("02-two", page(), 1.0, headers.Misconception(**{**SAID, "cell": "gone"}))
+    with pytest.raises(course.CourseError, match="02-two: the misconception names cell 'gone'"):
+        course.with_note(chapter)
+
+
+def test_every_chapter_has_its_place_in_a_term_and_no_session_names_another() -> None:
+    numbers = [
+        chapter.split("-")[0].lstrip("0") for chapter in headers.read(repository.root() / headers.FILE)
+    ]
+    term = " ".join(course.SESSIONS["One term"].values()).split()
+    assert term == sorted(numbers, key=int)
+    for sessions in course.SESSIONS.values():
+        assert set(" ".join(sessions.values()).split()) <= set(numbers)
 
 
 def test_a_second_pack_takes_the_place_of_the_first(clone: Path) -> None:

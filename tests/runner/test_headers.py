@@ -36,6 +36,13 @@ def test_the_fold_stands_under_the_title_with_the_minutes_of_this_text(name: str
     assert int(told[2] or 0) == sum(int(minutes) for minutes in stated)
 
 
+@pytest.mark.parametrize("name", KNOWN)
+def test_what_is_often_said_is_refuted_by_a_cell_that_shows_something(name: str) -> None:
+    page: Any = nbformat.read(repository.root() / "notebooks" / f"{name}.ipynb", as_version=4)
+    (cell,) = [cell for cell in page.cells if cell.id == KNOWN[name].misconception.cell]
+    assert "plots.show" in cell.source
+
+
 def test_a_page_without_a_header_stays_as_it_is() -> None:
     page: Any = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("# Mine")])
     headers.insert(page, "mine", KNOWN)
@@ -55,6 +62,11 @@ def test_a_page_without_a_header_stays_as_it_is() -> None:
 )
 def test_a_broken_header_is_named(tmp_path: Path, header: dict[str, Any], message: str) -> None:
     whole: dict[str, Any] = {"questions": ["Which?"], "objectives": ["count"], "remember": ["It is so."]}
+    whole["misconception"] = {
+        "said": "It is one thing or other.",
+        "cell": "a",
+        "instead": "Look at what this cell shows.",
+    }
     whole["explore"] = {"minutes": 30, "task": "Predict first, then look again."}
     (tmp_path / "chapters.yaml").write_text(yaml.safe_dump({"05-a": whole | header}))
     with pytest.raises(headers.HeaderError, match=re.escape(message)):

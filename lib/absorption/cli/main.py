@@ -78,6 +78,15 @@ def _parser() -> argparse.ArgumentParser:
     )
     course.add_argument("--output", type=Path, default=Path("_build"), help="folder of what `book` made")
     course.set_defaults(command=_course)
+    grade = commands.add_parser(
+        "grade", help="points for handed-in notebooks of the course", description=_grade.__doc__
+    )
+    grade.add_argument("folder", type=Path, help="notebooks that were handed in, one folder a student")
+    grade.add_argument("--out", type=Path, default=Path("points.csv"), help="table of points to write")
+    grade.add_argument(
+        "--limit", type=int, default=300, metavar="SECONDS", help="for the answers of one notebook"
+    )
+    grade.set_defaults(command=_grade)
 
     saes = commands.add_parser("saes", help="train the shipped SAEs", add_help=False)
     saes.set_defaults(command=_saes, takes_rest=True)
@@ -161,6 +170,26 @@ def _course(options: argparse.Namespace, _rest: list[str]) -> int:
     except (course.CourseError, quizzes.QuizError, slides.SlidesError) as error:
         print(error, file=sys.stderr)
         return REFUSED
+    return 0
+
+
+def _grade(options: argparse.Namespace, _rest: list[str]) -> int:
+    """Run the answers of handed-in notebooks, judge them by the book's own checks, and write a table of points.
+
+    The answers are code, and are run as you: grade in a container what you would not run yourself.
+    """
+    from absorption.base import cache, repository, sheets
+    from absorption.runner import grade
+
+    try:
+        points = grade.grade(repository.root(), options.folder, options.limit)
+    except grade.GradeError as error:
+        print(error, file=sys.stderr)
+        return REFUSED
+    cache.write_text(options.out, sheets.text(points, separator=",", digits="%g"))
+    for row in grade.totals(points).to_dict("records"):
+        print(f"{row['student']}: {row['points']} of {row['of']} points")
+    print(options.out)
     return 0
 
 

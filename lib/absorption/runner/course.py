@@ -1,17 +1,18 @@
-"""The course pack: notebooks for students and for instructors, quizzes, slides, and a plan made from measured times."""
+"""The course pack: notebooks for students and for instructors, quizzes, slides, a guide, a plan with measured times."""
 
 from __future__ import annotations
 
 import copy
 import re
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import nbformat
 import pandas as pd
 from nbformat import NotebookNode
+from nbformat.v4 import new_markdown_cell
 
 from absorption.base import cache
 from absorption.runner import book, clean, glued, headers, quizzes, slides
@@ -19,8 +20,20 @@ from absorption.runner import book, clean, glued, headers, quizzes, slides
 SOLUTION, EXERCISE = "solution", "exercise"
 DIRECTIVE = re.compile(r"```\{(exercise|solution-start|solution-end)\}[ ]?([^\n]*)\n(.*?)```", re.DOTALL)
 OPTION = re.compile(r"^:[a-z]+:.*\n?", re.MULTILINE)
-PLANS = {"an afternoon": ("1", "3", "5", "7"), "a week": tuple(str(n) for n in range(1, 11)), "a term": ()}
-"""Chapters of a plan by number; none named: all."""
+GUIDE = "book/teach.md"
+"""The page on teaching goes into the pack, with its rubric."""
+SESSIONS = {
+    "One afternoon": {
+        "14:00": "1 3", "15:30": "5", "17:00": "7",
+    },
+    "One week": {
+        "Monday": "1 2", "Tuesday": "3 4", "Wednesday": "5", "Thursday": "6 7", "Friday": "8 10",
+    },
+    "One term": {f"week {week}": chapters for week, chapters in enumerate(
+        ("1", "2", "3", "4", "5", "6", "7", "8", "9 10", "11", "12", "13 14", "15", "16 17"), 1
+    )},
+}  # fmt: skip
+"""Chapters of each session, by number."""
 
 
 class CourseError(RuntimeError):
@@ -35,6 +48,7 @@ class Chapter:
     page: NotebookNode
     seconds: float
     """Of its run."""
+    misconception: headers.Misconception
 
     @property
     def number(self) -> str:
@@ -56,7 +70,7 @@ class Chapter:
 
 
 def make(root: Path, output: Path) -> Path:
-    """Write ``output/course``: two folders of notebooks and quizzes, one zip of the students', slides and ``plan.md``.
+    """Write ``output/course``: two folders of notebooks and quizzes, one zip of the students', slides, guide and plan.
 
     Students' notebooks have the text with this build's numbers, no outputs, no solutions, and the cells that check an
     answer. Instructors' have outputs and solutions as well. Both run in a clone of the project.
@@ -75,9 +89,11 @@ def make(root: Path, output: Path) -> Path:
     chapters = list(_chapters(root, output))
     with cache.atomic_folder(output / "course") as folder:
         for chapter in chapters:
-            _write(for_instructors(chapter.page), folder / "instructors" / f"{chapter.name}.ipynb")
+            _write(with_note(chapter), folder / "instructors" / f"{chapter.name}.ipynb")
             _write(for_students(chapter.page), folder / "students" / f"{chapter.name}.ipynb")
         (folder / "plan.md").write_text(plan(chapters), encoding="utf-8")
+        guide = (root / GUIDE).read_text(encoding="utf-8")
+        (folder / "guide.md").write_text(slides.without_links(guide), encoding="utf-8")
         parts = quizzes.read(root / quizzes.FILE)
         for who, answers in (("instructors", True), ("students", False)):
             (folder / who / "quizzes.md").write_text(quizzes.sheet(parts, answers=answers), encoding="utf-8")
@@ -102,6 +118,22 @@ def for_instructors(page: NotebookNode) -> NotebookNode:
     return made
 
 
+def with_note(chapter: Chapter) -> NotebookNode:
+    """The instructors' page with what is often said wrongly before the cell that refutes it.
+
+    Raises:
+        CourseError: there is no such cell.
+    """
+    made, note = for_instructors(chapter.page), chapter.misconception
+    place = [cell.get("id") for cell in made.cells]
+    if note.cell not in place:
+        raise CourseError(f"{chapter.name}: the misconception names cell {note.cell!r}, which is not there.")
+    cell = new_markdown_cell(note.note)
+    cell["id"] = "for-instructors"
+    made.cells.insert(place.index(note.cell), cell)
+    return made
+
+
 def for_students(page: NotebookNode) -> NotebookNode:
     """The same without outputs, solutions, and what the run has added."""
     made = for_instructors(page)
@@ -119,7 +151,7 @@ def for_students(page: NotebookNode) -> NotebookNode:
 
 
 def plan(chapters: list[Chapter]) -> str:
-    """Minutes to read, to run and to solve, by chapter and for an afternoon, a week and a term."""
+    """Minutes to read, to run and to solve, by chapter; what is often said wrongly; and a schedule for each length."""
     table = pd.DataFrame([chapter.row() for chapter in chapters])
     parts = [
         "# Plan of the course",
@@ -127,12 +159,28 @@ def plan(chapters: list[Chapter]) -> str:
         "the notebooks before the lesson, and the second run takes seconds: results are kept.",
         _as_markdown(table),
     ]
-    for title, numbers in PLANS.items():
-        some = table[table["chapter"].isin(numbers)] if numbers else table
-        hours = (some["read, minutes"].sum() + some["exercises, minutes"].sum()) / 60
-        names = ", ".join(some["chapter"])
-        parts.append(f"**In {title}:** chapters {names}; {hours:.1f} hours of reading and exercises.")
+    said = [(one.number, one.misconception.said, one.misconception.instead) for one in chapters]
+    columns = ["chapter", "often said", "what to look at; the instructors' notebook says where"]
+    wrong = pd.DataFrame(said, columns=columns)
+    parts += ["## Often said, and refuted by a cell", _as_markdown(wrong)]
+    for title, sessions in SESSIONS.items():
+        parts += [f"## {title}", _as_markdown(_schedule(table, sessions))]
     return "\n\n".join(parts) + "\n"
+
+
+def _schedule(table: pd.DataFrame, sessions: Mapping[str, str]) -> pd.DataFrame:
+    """A row a session: its chapters, and minutes to read and to solve; what is left is for the open task."""
+    rows = []
+    for session, numbers in sessions.items():
+        some = table[table["chapter"].isin(numbers.split())]
+        reading, solving = some["read, minutes"].sum(), some["exercises, minutes"].sum()
+        titles = "; ".join(
+            f"{number} {title}" for number, title in zip(some["chapter"], some["title"], strict=True)
+        )
+        rows.append((session, titles, reading, solving, reading + solving))
+    return pd.DataFrame(
+        rows, columns=["session", "chapters", "read, minutes", "exercises, minutes", "together"]
+    )
 
 
 def _chapters(root: Path, output: Path) -> Iterator[Chapter]:
@@ -145,7 +193,10 @@ def _chapters(root: Path, output: Path) -> Iterator[Chapter]:
         if Path(name).name.split("-")[0].isdigit():
             page = nbformat.read(folders.page(name), as_version=4)
             headers.insert(page, Path(name).name, known)
-            yield Chapter(Path(name).name, page, stamp["seconds"])
+            chapter = Path(name).name
+            if chapter not in known:
+                raise CourseError(f"{headers.FILE} has nothing on {chapter}; needed: an entry of that name.")
+            yield Chapter(chapter, page, stamp["seconds"], known[chapter].misconception)
 
 
 def _plain(match: re.Match[str]) -> str:

@@ -34,6 +34,21 @@ class Task(BaseModel):
     task: Annotated[str, Field(min_length=20)]
 
 
+class Misconception(BaseModel):
+    """What is often said wrongly of the chapter's subject; for instructors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    said: Annotated[str, Field(min_length=20)]
+    cell: str
+    """Id of the cell that refutes it."""
+    instead: Annotated[str, Field(min_length=20)]
+
+    @property
+    def note(self) -> str:
+        """What stands before the cell in the instructors' notebook."""
+        return f"> **For instructors.** Often said: *{self.said}* The next cell refutes it. {self.instead}"
+
+
 class Header(BaseModel):
     """What a chapter is for in a class."""
 
@@ -41,6 +56,7 @@ class Header(BaseModel):
     questions: Lines
     objectives: Lines
     remember: Lines
+    misconception: Misconception
     explore: Task
 
     def text(self, reading: int, exercises: int) -> str:

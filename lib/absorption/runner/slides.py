@@ -96,9 +96,14 @@ def _limits(page: NotebookNode) -> list[str]:
     ][:1]
 
 
+def without_links(text: str) -> str:
+    """A page's text without links to other pages."""
+    return _LINK.sub(r"\1", text)
+
+
 def _plain(text: str) -> str:
     """Without links to pages that are not in the slides, and without roles."""
-    return _ROLE.sub(r"\1", _LINK.sub(r"\1", text))
+    return _ROLE.sub(r"\1", without_links(text))
 
 
 def build(chapters: Mapping[str, NotebookNode], folder: Path) -> Path:
