@@ -13,20 +13,22 @@ TEST_PROCESSES ?= 2
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help env book course test test-slurm torture lint format saes sweep bench lock clean
+.PHONY: help env book course test test-slurm torture lint format saes sweep bench lock licences clean
 
 help:  ## Show what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
 
 env: $(STAMP)  ## Make .venv with the pinned packages
 
-# The stamp is written last, so an interrupted installation is taken up again.
-$(STAMP): requirements.lock pyproject.toml
+# The stamp is written last, so an interrupted installation is taken up again. All but PyTorch is installed by its
+# hashes; the second line finds all of it there and adds PyTorch, of which each machine wants another build.
+$(STAMP): requirements.lock requirements.hashes pyproject.toml
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed, and none was found." >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Python 3.11 or newer is needed; $(PYTHON) is $$($(PYTHON) --version)." >&2; exit 1; }
 	@echo "Installing the pinned packages into $(VENV) (a few minutes the first time) ..."
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.hashes
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
 	@touch $@
@@ -65,13 +67,14 @@ sweep: $(STAMP) $(SWEEP_STAMP)  ## Run chapters on many SAEs: CONFIG=sweep/x.yam
 $(SWEEP_STAMP): sweep/requirements.lock
 	@echo "Installing Snakemake into $(SWEEP) ..."
 	@test -x $(SWEEP)/bin/python || $(PYTHON) -m venv $(SWEEP)
-	@$(SWEEP)/bin/python -m pip install --quiet --disable-pip-version-check -r sweep/requirements.lock
+	@$(SWEEP)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes \
+	  -r sweep/requirements.lock
 	@touch $@
 
 bench: $(STAMP)  ## Measure seconds and memory into _build/bench.json
 	@$(BIN)/python -m benchmarks
 
-lock:  ## Pin the newest allowed packages anew, in requirements.lock and environment.yml
+lock:  ## Pin the newest allowed packages anew: requirements.lock, requirements.hashes, environment.yml
 	@rm -rf _build/lock && $(PYTHON) -m venv _build/lock
 	@_build/lock/bin/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
 	@_build/lock/bin/python -m pip freeze --exclude-editable \
@@ -79,6 +82,20 @@ lock:  ## Pin the newest allowed packages anew, in requirements.lock and environ
 	@{ sed '/- pip:$$/q' environment.yml; sed 's/^/      - /' requirements.lock; echo '      - -e .'; } \
 	  > _build/environment.yml
 	@mv _build/environment.yml environment.yml
+	@_build/lock/bin/python -m pip install --quiet --disable-pip-version-check uv
+	@grep -v '^torch==' requirements.lock > _build/lock/hashed.in
+	@_build/lock/bin/uv pip compile --quiet --no-config --no-deps --generate-hashes --python-version 3.11.9 \
+	  --no-header --no-annotate --output-file requirements.hashes _build/lock/hashed.in > /dev/null
+	@echo "Now: make licences"
+
+# PyTorch's CPU build calls its version 2.x.y+cpu; what a GPU's build brings along is not pinned.
+licences: $(STAMP) $(SWEEP_STAMP)  ## Write the licences of all pinned packages: data/licences.csv, sweep/licences.csv
+	@mkdir -p _build
+	@$(BIN)/pip-licenses --from=mixed --with-system --with-urls --format=csv \
+	  --ignore-packages absorption pip setuptools wheel --output-file _build/licences.csv > /dev/null
+	@sed -E '/^"(nvidia|cuda|triton)/d; s/^("torch","[0-9.]+)\+[a-z0-9.]+/\1/' _build/licences.csv > data/licences.csv
+	@$(BIN)/pip-licenses --python=$(SWEEP)/bin/python --from=mixed --with-system --with-urls --format=csv \
+	  --ignore-packages pip setuptools wheel --output-file sweep/licences.csv > /dev/null
 
 clean:  ## Remove what was built; .venv and the cache folder stay
 	@rm -rf _build
