@@ -81,6 +81,24 @@ def test_every_rate_stands_with_and_without_the_gate_the_lowest_first(data: Path
     assert not set(shown["quantity"]) & {SPLITS}
 
 
+def test_tables_lead_to_the_saes_that_the_explorer_shows_by_the_rows_definition(data: Path) -> None:
+    family, shown, known = several_saes.read_sae_family(), "topk-8192-l0-6-layer-6", {"base", "sparse"}
+    rates = chapter.every_rate(family)
+    rates.table.loc[rates.table["sae"] == "base", "sae"] = shown
+    leads = dict(
+        zip(zip(rates.shown["sae"], rates.shown["quantity"], strict=True), rates.links["sae"], strict=True)
+    )
+    assert leads[shown, "rate, full absorption"] == f"#sae={shown}&by=full%20absorption"
+    assert leads[shown, LEAD] == f"#sae={shown}&by=ablation%2C%20relative%20lead"
+    assert {state for (sae, _), state in leads.items() if sae in known} == {""}
+    found = chapter.read_numbers()
+    found.members.loc[found.members["sae"] == "base", "sae"] = shown
+    assert set(found.links["sae"]) == {"", f"#sae={shown}"}
+    silences = chapter.by_silence(family)
+    silences.table.loc[silences.table["sae"] == "base", "sae"] = shown
+    assert set(silences.links["sae"]) == {"", f"#sae={shown}&by=full%20absorption"}
+
+
 def test_nothing_drawn_is_nothing_measured_and_no_table(data: Path) -> None:
     found = chapter.measure_again(several_saes.read_sae_family(), settings_of(SaeFamilySettings, n_checked=0))
     assert found == Again([], None, None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from tests.planted_model import planted_evidence as evidence
 
 from absorption.base.statistics import Estimate
 from absorption.chapters.mediation.depths import Depths
+from absorption.chapters.mediation.edit_tables import QUANTITIES
 from absorption.chapters.mediation.edits import Edited
 from absorption.chapters.mediation.parts_removed import Mediated, both_shares
 from absorption.claims import catalogue
@@ -73,6 +75,14 @@ def edited() -> Edited:
     return Edited(
         torch.arange(5), "mine", pd.DataFrame(rows), cells, Estimate(0.4, 0.1, 0.6), nothing, n_saes=2
     )
+
+
+def test_edits_lead_to_the_saes_that_the_explorer_shows() -> None:
+    names = ["mine", "other", "topk-8192-l0-6-layer-6", "topk-8192-l0-96-layer-6"]
+    about = {"d_sae": 64, "l0_text": 6.0, "f1": 0.5, "strength": 1.0, "value": 0.5, "low": 0.4, "high": 0.6}
+    rates = [{"sae": sae, "quantity": name, **about} for sae in names for name in QUANTITIES]
+    links = replace(edited(), rates=pd.DataFrame(rates)).links
+    assert links == {"sae": ["#sae=mine", "", "#sae=topk-8192-l0-6-layer-6", ""]}
 
 
 def test_edits_are_judged_by_the_chapters_sae_at_the_published_strength() -> None:

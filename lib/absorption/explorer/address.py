@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import repeat
 from urllib.parse import quote
 
 import pandas as pd
+
+from absorption.several_saes.comparison import COMPANIONS
 
 
 def fragment(**state: object) -> str:
@@ -37,6 +40,21 @@ def of_latents(sae: str, table: pd.DataFrame) -> dict[str, Sequence[str]]:
     """
     latents = [fragment(sae=sae, latent=latent) for latent in table["latent"]]
     return {"letter": of_letters(sae, table["letter"].tolist()), "latent": latents}
+
+
+def of_saes(saes: Iterable[str], by: Iterable[str] | None = None, also: str = "") -> list[str]:
+    """States of SAEs; none of those that the explorer does not show.
+
+    Args:
+        saes: names; the explorer has those that chapter 5 sets beside its own.
+        by: the definition to judge each by, if it matters.
+        also: chapter 5's own SAE, where it is another one than usual.
+    """
+    states = (
+        {"sae": sae} if definition is None else {"sae": sae, "by": definition}
+        for sae, definition in zip(saes, repeat(None) if by is None else by, strict=by is not None)
+    )
+    return [fragment(**state) if state["sae"] in {*COMPANIONS, also} else "" for state in states]
 
 
 def of_letters(sae: str, letters: Sequence[str]) -> list[str]:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
+from absorption.base.quantities import rate
 from absorption.chapters.findings import Findings
 from absorption.chapters.hyper_parameters.claims import claims_table
+from absorption.explorer.address import of_saes
 from absorption.several_saes.contrasts import (
     ARCHITECTURE,
     L0,
@@ -21,7 +23,7 @@ from absorption.several_saes.contrasts import (
     steps,
     trends,
 )
-from absorption.several_saes.quantities import QUANTITIES, RATES, RATES_UNGATED, quantities
+from absorption.several_saes.quantities import QUANTITIES, RATES, RATES_UNGATED, TITLES, quantities
 from absorption.several_saes.rate_factors import FACTORS, rate_factors
 from absorption.several_saes.stored_numbers import SaeFamily, along, members, read_sae_family
 
@@ -40,6 +42,11 @@ class Numbers(Findings):
 
     family: SaeFamily
     members: pd.DataFrame
+
+    @property
+    def links(self) -> dict[str, Sequence[str]]:
+        """The explorer's states of the SAEs that it shows."""
+        return {"sae": of_saes(self.members["sae"])}
 
     def tables(self) -> Mapping[str, pd.DataFrame]:
         """One row an SAE."""
@@ -172,6 +179,12 @@ class Rates(Findings):
         """What a reader sees, the lowest first."""
         columns = ["sae", "quantity", *FACTORS, "value", "low", "high", "null", "null_low", "null_high", "p"]
         return self.table[columns].sort_values(["quantity", "value"])
+
+    @property
+    def links(self) -> dict[str, Sequence[str]]:
+        """The explorer's states of the SAEs that it shows, each judged by the row's definition."""
+        definitions = {rate(one, gated=gated): one for one in TITLES.values() for gated in (True, False)}
+        return {"sae": of_saes(self.shown["sae"], self.shown["quantity"].map(definitions))}
 
     def tables(self) -> Mapping[str, pd.DataFrame]:
         """One row an SAE and rule."""

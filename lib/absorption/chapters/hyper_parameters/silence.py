@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
 from absorption.chapters.findings import Findings
+from absorption.definitions.rules import FULL_ABSORPTION
 from absorption.definitions.silence import AT_ZERO, CALIBRATED
+from absorption.explorer.address import of_saes
 from absorption.several_saes.above_null import share_above
 from absorption.several_saes.stored_numbers import SaeFamily
 
@@ -34,6 +36,11 @@ class Silences(Findings):
     def panels(self) -> dict[str, dict[str, str]]:
         """One row of the figure an SAE."""
         return {sae: {"": sae} for sae in dict.fromkeys(self.table["sae"])}
+
+    @property
+    def links(self) -> dict[str, Sequence[str]]:
+        """The explorer's states of the SAEs that it shows, by full absorption."""
+        return {"sae": of_saes(self.table["sae"], [FULL_ABSORPTION] * len(self.table))}
 
     def tables(self) -> Mapping[str, pd.DataFrame]:
         """The one table."""

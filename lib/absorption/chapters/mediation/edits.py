@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +22,7 @@ from absorption.chapters.mediation.edit_tables import (
 )
 from absorption.chapters.mediation.parts_removed import Studied
 from absorption.chapters.settings import MediationSettings
+from absorption.explorer.address import of_saes
 from absorption.mediation.setting import words_a_letter
 from absorption.several_saes import comparison
 
@@ -47,6 +48,11 @@ class Edited(Findings):
     def texts(self) -> pd.DataFrame:
         """The rates for a reader."""
         return rate_texts(self.rates)
+
+    @property
+    def links(self) -> dict[str, Sequence[str]]:
+        """The explorer's states of the SAEs that it shows."""
+        return {"sae": of_saes(self.texts["sae"], also=self.sae)}
 
     @property
     def mine(self) -> dict[str, Estimate]:
