@@ -195,7 +195,7 @@ def members(family: SaeFamily) -> pd.DataFrame:
             }
         )
     table = pd.DataFrame(rows)
-    table.insert(table.columns.get_loc("l0_words") + 1, "l0_share", table["l0_words"] / d_model)
+    table.insert(list(table.columns).index("l0_words") + 1, "l0_share", table["l0_words"] / d_model)
     return table
 
 
