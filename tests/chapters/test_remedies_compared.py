@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pandas as pd
@@ -11,10 +12,11 @@ from tests.settings_of import settings_of
 
 from absorption.chapters import exercises
 from absorption.chapters import remedies_compared as chapter
-from absorption.chapters.remedies_compared import beside_toys, numbers
+from absorption.chapters.remedies_compared import beside_toys, by_l0, numbers
 from absorption.chapters.settings import ComparedRemediesSettings
 from absorption.claims import catalogue
 from absorption.remedies.measure import FULL
+from absorption.remedies.projections import RANKS
 from absorption.remedies.stored import Remedies
 
 
@@ -196,3 +198,31 @@ def test_the_exercise_takes_the_number_of_seeds_by_the_formula_and_no_other() ->
     wrong = exercises.check_seeds(lambda sd, size: -int(-((1.96 * sd / size) ** 2) // 1))
     assert not wrong.right
     assert not exercises.check_seeds(None).right
+
+
+def test_saes_of_every_l0_are_projected_and_the_least_projection_is_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert by_l0.members() == [
+        "topk-8192-l0-6-layer-6", "topk-8192-l0-12-layer-6", "topk-8192-l0-24-layer-6", "topk-8192-l0-96-layer-6",
+    ]  # fmt: skip
+    sizes = {"6": 0.3, "12": 0.2, "24": 0.1, "96": 0.4}
+    monkeypatch.setattr(by_l0, "HeldOutRows", lambda _model: SimpleNamespace(rows=None))
+    monkeypatch.setattr(by_l0, "load_sae", lambda _release, sae, _model: SimpleNamespace(name=sae))
+
+    def projections(sae: SimpleNamespace, _rows: None) -> dict[int, float]:
+        size = sizes[sae.name.split("-")[3]]
+        return {n: size if n < RANKS[-1] else -size for n in RANKS}
+
+    monkeypatch.setattr(by_l0, "nth_projections", projections)
+    found = chapter.project_by_l0(SimpleNamespace())  # type: ignore[arg-type]
+    assert found.table["k"].tolist() == [6, 12, 24, 96]
+    assert found.table["l0_words"].is_monotonic_increasing
+    told = found.numbers()
+    assert told["by_l0_all"] == "6, 12, 24, 96"
+    assert told["by_l0_least"] == "24 at n = 48, 24 at n = 96, 24 at n = 192, 96 at n = 384"
+
+
+def test_without_a_model_nothing_is_projected_and_the_text_says_so() -> None:
+    found = chapter.project_by_l0(None)
+    assert (len(found.table), found.numbers()["by_l0_least"]) == (0, "(not measured)")

@@ -20,7 +20,6 @@ from absorption.saes.loaded import LoadedSae
 class Again(Findings):
     """Stored and new numbers; nothing where none was measured."""
 
-    model: LanguageModel | None
     saes: list[LoadedSae]
     table: pd.DataFrame
 
@@ -36,14 +35,20 @@ class Again(Findings):
         }  # fmt: skip
 
 
-def measure_again(numbers: Numbers, settings: ComparedRemediesSettings) -> Again:
-    """The numbers that need no ablation, of the SAE whose weights ship.
+def load(numbers: Numbers, settings: ComparedRemediesSettings) -> LanguageModel | None:
+    """The model that the numbers are of; None if nothing is to be measured again."""
+    if not settings.check_again:
+        return None
+    return load_model(numbers.stored.subject["model"], settings.device, "float32")
+
+
+def measure_again(numbers: Numbers, model: LanguageModel | None) -> Again:
+    """The numbers that need no ablation, of the SAE whose weights ship; nothing without a model.
 
     Raises:
         StaleRemediesError: a number comes out differently.
     """
-    if not settings.check_again:
-        return Again(None, [], pd.DataFrame(columns=["quantity", "stored", "now", "difference"]))
-    model = load_model(numbers.stored.subject["model"], settings.device, "float32")
+    if model is None:
+        return Again([], pd.DataFrame(columns=["quantity", "stored", "now", "difference"]))
     sae = checked_sae(numbers.stored, model)
-    return Again(model, [sae], check_again(numbers.stored, sae, model))
+    return Again([sae], check_again(numbers.stored, sae, model))
