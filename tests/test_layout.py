@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 
 import absorption
@@ -59,6 +60,13 @@ def test_every_module_lies_in_a_room_that_has_a_floor() -> None:
     assert len(MODULES) > 100
     assert {path.name for path in ROOT.glob("*.py")} == {"__init__.py"}
     assert {room(name) for name in MODULES if name != "absorption.__init__"} == set(FLOORS)
+
+
+def test_the_readme_lists_all_rooms_in_the_order_of_their_floors() -> None:
+    text = (ROOT.parents[1] / "README.md").read_text(encoding="utf-8")
+    table = text.split("| room | what is in it |", 1)[1].split("\n\n", 1)[0]
+    firsts = [line.split("|")[1] for line in table.splitlines()[2:]]
+    assert [name for first in firsts for name in re.findall(r"`(\w+)`", first)] == list(FLOORS)
 
 
 def test_no_room_imports_from_a_higher_floor() -> None:

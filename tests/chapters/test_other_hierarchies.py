@@ -97,3 +97,8 @@ def test_the_exercise_takes_the_mean_over_labels_only() -> None:
 def test_no_concept_at_all_is_refused() -> None:
     with pytest.raises(ValueError, match="both empty"):
         settings_of(HierarchySettings, concepts=[])
+
+
+def test_a_concept_named_twice_is_refused() -> None:
+    with pytest.raises(ValueError, match="concepts names 'suffix' twice; allowed: each once"):
+        settings_of(HierarchySettings, concepts=["suffix", "last letter", "suffix"])

@@ -65,6 +65,25 @@ def test_each_fault_is_told_in_one_line_with_its_row(tmp_path: Path) -> None:
     assert refused(tmp_path, ROWS, "word,kind") == ", row 1: no column 'label'; needed: word, label."
 
 
+def test_the_label_mean_is_refused_since_the_mean_over_labels_is_called_so(tmp_path: Path) -> None:
+    rows = [(word, "mean" if label == "second" else label) for word, label in ROWS]
+    assert ", row 14: the label 'mean' is the name of the mean over labels" in refused(tmp_path, rows)
+
+
+def test_a_row_is_named_by_its_line_where_lines_are_blank(tmp_path: Path) -> None:
+    path = write(tmp_path, ROWS)
+    lines = path.read_text(encoding="utf-8").splitlines()
+    path.write_text("\n".join([*lines[:3], "", "", *lines[3:5], "nothing,first", *lines[5:]]), encoding="utf-8")
+    with pytest.raises(TableError, match=r"row 8: 'nothing' is no single token"):
+        read_own(path, vocabulary(WORDS))
+
+
+def test_a_table_of_ones_own_cannot_take_a_shipped_concepts_name(tmp_path: Path) -> None:
+    path = write(tmp_path, ROWS).rename(tmp_path / "kind_of_thing.csv")
+    with pytest.raises(TableError, match="'kind of thing' is the name of a shipped concept; rename the file"):
+        own(path, " is:", vocabulary(WORDS))
+
+
 def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
     with pytest.raises(TableError, match=r"none\.csv cannot be read"):
         read_own(tmp_path / "none.csv", vocabulary(WORDS))

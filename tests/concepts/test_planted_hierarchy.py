@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from tests.concepts.planted_hierarchy import BIRD_LATENT, EACH, EMU, EMU_LATENT, study, words
 
-from absorption.concepts.absorbers import CHILD, OWN, absorbers, kinds
+from absorption.concepts.absorbers import CHILD, OWN, absorbers
 from absorption.concepts.depth import rate_by_depth, slope_by_depth
 from absorption.definitions.apply import apply_projection_rules
 from absorption.definitions.nulls import RANDOM, WRONG, null_by_projection
@@ -49,8 +49,7 @@ def test_absorbers_are_told_apart_as_a_child_and_the_word_itself() -> None:
     assert set(others["kind"]) == {CHILD}
     assert set(others["n_on"]) == {EACH - 1}
     assert set(others["share_label"]) == {1.0}
-    counted = kinds(found.reset_index()).set_index("kind")["words"]
-    assert counted.to_dict() == {OWN: 1, CHILD: EACH // 2 - 1}
+    assert found["kind"].value_counts().to_dict() == {OWN: 1, CHILD: EACH // 2 - 1}
 
 
 def test_no_absorbed_word_is_an_empty_table_with_the_same_columns() -> None:

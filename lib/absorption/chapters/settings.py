@@ -245,6 +245,9 @@ class HierarchySettings(SaeSettings):
     def _some_concept(self) -> Self:
         if not self.concepts and not self.concept_table:
             raise ValueError("concepts and concept_table are both empty; one must name a concept.")
+        twice = [name for number, name in enumerate(self.concepts) if name in self.concepts[:number]]
+        if twice:
+            raise ValueError(f"concepts names {twice[0]!r} twice; allowed: each once.")
         return self
 
 

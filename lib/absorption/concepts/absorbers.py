@@ -72,9 +72,3 @@ def _on_for(study: Study, latents: list[int]) -> dict[int, pd.DataFrame]:
         latent: about.iloc[np.sort(columns.indices[columns.indptr[i] : columns.indptr[i + 1]])]
         for i, latent in enumerate(latents)
     }
-
-
-def kinds(found: pd.DataFrame) -> pd.DataFrame:
-    """How many absorbed words have an absorbing latent of each kind: ``definition, kind, words, share``."""
-    counts = found.groupby(["definition", "kind"], sort=False).size().rename("words").reset_index()
-    return counts.assign(share=counts["words"] / counts.groupby("definition")["words"].transform("sum"))

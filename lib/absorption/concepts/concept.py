@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from absorption.concepts.table import LEAST_LABELS, LEAST_WORDS, read_own, read_shipped
+from absorption.concepts.table import LEAST_LABELS, LEAST_WORDS, TableError, read_own, read_shipped
 from absorption.spelling.task import FIRST_LETTER, Task
 from absorption.spelling.vocab import LETTERS, TEST_SHARE
 
@@ -114,10 +114,13 @@ def own(path: str | Path, template: str, vocabulary: pd.DataFrame) -> Concept:
         vocabulary: single-token words behind a space.
 
     Raises:
-        TableError: as ``table.read_own``.
+        TableError: as ``table.read_own``, or the name is a shipped concept's: results and claims go by names.
     """
+    name = Path(path).stem.replace("_", " ")
+    if name in TEMPLATES:
+        raise TableError(f"{path}: {name!r} is the name of a shipped concept; rename the file.")
     table = read_own(path, vocabulary).assign(steps=np.nan)
-    return Concept(Path(path).stem.replace("_", " "), _with_labels(vocabulary, table), template)
+    return Concept(name, _with_labels(vocabulary, table), template)
 
 
 def _with_labels(vocabulary: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:

