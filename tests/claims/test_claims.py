@@ -248,6 +248,42 @@ def test_a_rule_that_changed_without_an_entry_is_named_and_stops_the_ledger(
         claims.ledger(settings.results_dir)
 
 
+def test_a_failure_is_open_unless_its_control_is_reproduced() -> None:
+    rule = rules.GreaterThan(kind="greater_than", than=0, control="known")
+    assert rules.judge(rule, -0.3, -0.1, control="reproduced") == "not reproduced"
+    for verdict in (None, "unclear", "not reproduced", "not measured"):
+        assert rules.judge(rule, -0.3, -0.1, control=verdict) == "unclear"
+        assert rules.judge(rule, 0.1, 0.3, control=verdict) == "reproduced"
+        assert rules.judge(rule, math.nan, math.nan, control=verdict) == "not measured"
+    assert rules.judge(rules.GreaterThan(kind="greater_than", than=0), -0.3, -0.1) == "not reproduced"
+
+
+def test_the_ledger_judges_by_the_control_of_the_same_run(settings: Settings) -> None:
+    for file in (catalogue.claims_file(), history.history_file()):
+        text = file.read_text()
+        last = text.rindex("than: 0}")
+        file.write_text(text[:last] + "than: 0, control: simple}" + text[last + len("than: 0}") :])
+    claims.record(settings, "double", -0.2, -0.3, -0.1, part="rises")
+
+    def verdict() -> str:
+        table = claims.ledger(settings.results_dir)
+        return str(table.loc[table["part"] == "rises", "part_verdict"].iloc[0])
+
+    assert verdict() == "unclear"  # nothing is known of the control
+    claims.record(settings, "simple", -0.2, -0.3, 0.1)
+    assert verdict() == "unclear"
+    claims.record(settings, "simple", 0.2, 0.1, 0.3)
+    assert verdict() == "not reproduced"
+
+
+def test_a_control_that_is_no_claim_is_refused(settings: Settings) -> None:
+    file = catalogue.claims_file()
+    for control in ("nobody", "double"):
+        file.write_text(TWO_CLAIMS.replace("than: 0}}]", f"than: 0, control: {control}}}}}]"))
+        with pytest.raises(ValueError, match=f"'simple': the control '{control}' is no claim of one part"):
+            claims.load()
+
+
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float, Shaped
+from scipy.stats import norm
 
 N_RESAMPLES = 1000
 LEVEL = 0.95
@@ -75,6 +76,15 @@ def mean_interval(
         return Estimate(np.nan, np.nan, np.nan)
     means = resample_counts(len(values), n_resamples=n_resamples, seed=seed) @ values / len(values)
     return Estimate(float(values.mean()), *map(float, interval(means)))
+
+
+def score_interval(share: float, n: float, level: float = LEVEL) -> tuple[float, float]:
+    """Score interval of a share of ``n`` words (Wilson 1927); with none or all of them it still has a width."""
+    z = float(norm.ppf((1 + level) / 2))
+    centre = share + z**2 / (2 * n)
+    half = z * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
+    scale = 1 + z**2 / n
+    return max(0.0, float((centre - half) / scale)), min(1.0, float((centre + half) / scale))
 
 
 def confusion_scores(tp: np.ndarray, fp: np.ndarray, fn: np.ndarray) -> dict[str, Float[np.ndarray, ...]]:

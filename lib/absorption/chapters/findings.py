@@ -52,9 +52,10 @@ class Findings:
         tables = self.tables()
         for name, table in tables.items():
             settings.write(name, table)
-        numbers = dict(self.numbers())
+        numbers, known = dict(self.numbers()), dict[str, Any]()
         for name, parts in self.claims().groupby("claim", sort=False):
-            verdicts = record_table(settings, parts)
+            verdicts = record_table(settings, parts, known)
+            known |= verdicts
             # One part of several is not the claim, and another step may tell another.
             several = len(parts) > 1
             whole = {str(name).replace("-", "_"): combine(list(verdicts.values()))} if several else {}

@@ -8,7 +8,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from absorption.base.data import data_root
-from absorption.claims.rules import Rule, first_problem
+from absorption.claims.rules import Rule, control_of, first_problem
 
 
 class Part(BaseModel):
@@ -66,7 +66,8 @@ def load(path: Path | None = None) -> dict[str, Claim]:
     """All claims by id, in the file's order.
 
     Raises:
-        ValueError: an entry that is not a claim, or an id or part that is there twice.
+        ValueError: an entry that is not a claim, an id or part that is there twice, or a control that is no claim of
+            one part.
     """
     path = path or claims_file()
     claims: dict[str, Claim] = {}
@@ -78,6 +79,12 @@ def load(path: Path | None = None) -> dict[str, Claim]:
         if len(set(names)) < len(names):
             raise ValueError(f"{path.name}: claim {claim.id!r} has two parts of one name.")
         claims[claim.id] = claim
+    for claim in claims.values():
+        for control in filter(None, (control_of(part.rule) for part in claim.parts)):
+            if control not in claims or claims[control].parts[0].name:
+                raise ValueError(
+                    f"{path.name}: claim {claim.id!r}: the control {control!r} is no claim of one part."
+                )
     return claims
 
 

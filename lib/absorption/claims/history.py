@@ -117,7 +117,9 @@ def _only(history: History, claim: Claim, part: Part) -> History:
 
 
 def _wanted(part: Part) -> str:
-    rule = ", ".join(f"{name}: {value}" for name, value in part.rule.model_dump().items())
+    rule = ", ".join(
+        f"{name}: {value}" for name, value in part.rule.model_dump(exclude_defaults=True).items()
+    )
     return f'set_on: ..., number_seen: ..., measures: "{part.measures}", rule: {{{rule}}}'
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, get_args
 
@@ -12,7 +13,7 @@ import pandas as pd
 from absorption.base.settings import Settings
 from absorption.claims import catalogue, history
 from absorption.claims.catalogue import Claim, Part
-from absorption.claims.rules import Verdict, combine, judge
+from absorption.claims.rules import Verdict, combine, control_of, judge
 
 LEDGER_COLUMNS = [
     "id", "part", "chapter", "where", "statement", "published", "measures", "rule",
@@ -25,7 +26,14 @@ SUMMARY_COLUMNS = ["id", "part", "chapter", "where", "published", "measured", "l
 
 
 def record(
-    settings: Settings, claim: str, measured: float, low: float, high: float, note: str = "", part: str = ""
+    settings: Settings,
+    claim: str,
+    measured: float,
+    low: float,
+    high: float,
+    note: str = "",
+    part: str = "",
+    control: Verdict | None = None,
 ) -> Verdict:
     """Judge one measurement and keep it in ``results_dir/claims`` (nothing is kept if that is empty).
 
@@ -37,6 +45,7 @@ def record(
         high: upper end.
         note: what a reader must know: words, letters, spread, seeds.
         part: which part of a claim that has several.
+        control: verdict on the rule's control in this run, if the rule has one.
 
     Returns:
         The verdict on this part.
@@ -48,7 +57,7 @@ def record(
     rule = known.part(part).rule
     values = (float(measured), float(low), float(high))
     _check_interval(claim, *values)
-    verdict = judge(rule, values[1], values[2])
+    verdict = judge(rule, values[1], values[2], control=control)
     if settings.results_dir:
         names = ("measured", "low", "high")
         numbers = {name: _or_none(value) for name, value in zip(names, values, strict=True)}
@@ -61,21 +70,28 @@ def record(
     return verdict
 
 
-def record_table(settings: Settings, table: pd.DataFrame) -> dict[str, Verdict]:
+def record_table(
+    settings: Settings, table: pd.DataFrame, known: Mapping[str, Verdict] | None = None
+) -> dict[str, Verdict]:
     """Record several measurements.
 
     Args:
         settings: the chapter's settings.
-        table: ``claim, part, value, low, high, note``, one row a part (``part`` empty for a claim of one).
+        table: ``claim, part, value, low, high, note``, one row a part (``part`` empty for a claim of one). A control
+            stands before the claims that it is the control of.
+        known: verdicts of this run so far, as they are returned, for claims with a control; default none.
 
     Returns:
         The verdicts, by claim and part joined by an underscore, hyphens as underscores.
     """
-    verdicts = {}
+    verdicts: dict[str, Verdict] = {}
     for row in table.to_dict("records"):
         name = "_".join(filter(None, (row["claim"], row["part"]))).replace("-", "_")
         numbers = (float(row[column]) for column in ("value", "low", "high"))
-        verdicts[name] = record(settings, row["claim"], *numbers, note=row["note"], part=row["part"])
+        control = control_of(catalogue.find(row["claim"]).part(row["part"]).rule).replace("-", "_")
+        passed = {**(known or {}), **verdicts}.get(control)
+        about: Any = {"note": row["note"], "part": row["part"], "control": passed}
+        verdicts[name] = record(settings, row["claim"], *numbers, **about)
     return verdicts
 
 
@@ -122,9 +138,20 @@ def _row(claim: Claim, part: Part, results_dir: str | Path) -> dict[str, Any]:
         "measures": part.measures,
         "rule": part.rule.words(),
         **numbers,
-        "part_verdict": judge(part.rule, numbers["low"], numbers["high"]),
+        "part_verdict": judge(
+            part.rule, numbers["low"], numbers["high"], control=_control(part, results_dir)
+        ),
         "note": entry.get("note", ""),
     }
+
+
+def _control(part: Part, results_dir: str | Path) -> Verdict | None:
+    """Verdict of a run on the control of a part's rule; None without one."""
+    name = control_of(part.rule)
+    if not name:
+        return None
+    entry = _read(results_dir, name, "")
+    return judge(catalogue.find(name).part("").rule, *(_or_nan(entry.get(end)) for end in ("low", "high")))
 
 
 def _dated(claim: Claim, part: Part, past: history.History) -> dict[str, Any]:

@@ -15,14 +15,20 @@ class _Rule(BaseModel):
 
 
 class GreaterThan(_Rule):
-    """The value lies above a line."""
+    """The value lies above a line.
+
+    With a control, another claim of one part, nothing is refuted by a run in which that one is not reproduced: what
+    fails to find what is known to be there cannot tell that something else is not.
+    """
 
     kind: Literal["greater_than"]
     than: float
+    control: str = ""
 
     def words(self) -> str:
         """The rule for a reader."""
-        return f"above {self.than:g}"
+        open_ = f"; open, not refuted, unless {self.control} is reproduced" if self.control else ""
+        return f"above {self.than:g}{open_}"
 
     def judge(self, low: float, high: float) -> Verdict:
         """Verdict on an interval."""
@@ -95,17 +101,27 @@ class Close(_Rule):
 Rule = Annotated[GreaterThan | LessThan | Between | Close, Field(discriminator="kind")]
 
 
-def judge(rule: GreaterThan | LessThan | Between | Close, low: float, high: float) -> Verdict:
+def control_of(rule: GreaterThan | LessThan | Between | Close) -> str:
+    """Id of the claim that is a rule's control; empty for none."""
+    return rule.control if isinstance(rule, GreaterThan) else ""
+
+
+def judge(
+    rule: GreaterThan | LessThan | Between | Close, low: float, high: float, *, control: Verdict | None = None
+) -> Verdict:
     """Where an interval lies: inside the rule's region, outside it, or across its border (unclear).
 
     Args:
         rule: the region that the claim predicts.
         low: lower end of the measured interval; NaN if the run could not measure it.
         high: upper end.
+        control: verdict on the rule's control in the same run, if it has one.
     """
     if math.isnan(low) or math.isnan(high):
         return "not measured"
-    return rule.judge(low, high)
+    verdict = rule.judge(low, high)
+    passed = not control_of(rule) or control == "reproduced"
+    return "unclear" if verdict == "not reproduced" and not passed else verdict
 
 
 def combine(parts: list[Verdict]) -> Verdict:
