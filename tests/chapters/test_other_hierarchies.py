@@ -16,11 +16,17 @@ from tests.settings_of import settings_of
 from absorption.base.statistics import Estimate
 from absorption.chapters import letter_exercises
 from absorption.chapters import other_hierarchies as chapter
+from absorption.chapters.other_hierarchies.absorbed import by_meaning, share_of_children
 from absorption.chapters.other_hierarchies.basis import Hierarchies
+from absorption.chapters.other_hierarchies.rates import _correlate
 from absorption.chapters.settings import HierarchySettings
+from absorption.claims.records import record_table
 from absorption.concepts import concept as concepts
+from absorption.concepts.absorbers import CHILD, OWN
 from absorption.concepts.concept import Concept
-from absorption.concepts.measure import UNABLE, Measured, Skill, mean_nulls
+from absorption.concepts.control import under_protocols
+from absorption.concepts.excess import mean_nulls
+from absorption.concepts.measure import UNABLE, Measured, Skill
 from absorption.definitions.nulls import RANDOM, WRONG
 from absorption.definitions.rules import FULL_ABSORPTION
 from absorption.definitions.thresholds import Thresholds
@@ -65,6 +71,111 @@ def test_a_concept_without_labels_that_count_is_not_measured_and_not_zero() -> N
     assert np.isnan(beside.correlation)  # of one concept
     assert found().numbers()["nothing_counts"] == concepts.SPEECH
     assert beside.numbers()["first_rate"] == "not measured"
+
+
+def renamed(name: str, *, found_none: bool = False, n_candidates: int | None = None) -> Measured:
+    """The planted concept under another name, with nothing absorbed or another number of candidates."""
+    mine = found().measured[0]
+    assert mine.found is not None
+    judged, rates = mine.found.judged, mine.found.rates
+    if found_none:
+        judged = judged.assign(absorbed=False, value=0.0)
+    if n_candidates is not None:
+        rates = rates.assign(n_candidates=np.where(rates["letter"] == "animal", n_candidates, 0))
+    about = replace(mine.concept, name=name)
+    return replace(mine, concept=about, found=replace(mine.found, judged=judged, rates=rates))
+
+
+def beside_of(*measured: Measured) -> Any:
+    return chapter.set_beside_nulls(Hierarchies(measured, pd.DataFrame()), settings())
+
+
+def verdicts(findings: Any) -> dict[str, str]:
+    known: dict[str, Any] = {}
+    for _, parts in findings.claims().groupby("claim", sort=False):
+        known |= record_table(settings(), parts, known)
+    return known
+
+
+def test_first_letters_minus_last_letters_is_the_difference_of_what_is_above_the_nulls() -> None:
+    beside = beside_of(renamed(concepts.FIRST), renamed(concepts.LAST, found_none=True))
+    first, last = beside.above[concepts.FIRST], beside.above[concepts.LAST]
+    assert beside.difference.value == pytest.approx(RATE)  # the null is one and the same
+    assert beside.difference.low == pytest.approx(
+        RATE - ((first.value - first.low) ** 2 + (last.high - last.value) ** 2) ** 0.5
+    )
+    assert np.isnan(beside_of(renamed(concepts.FIRST)).difference.value)
+
+
+def test_too_few_candidates_are_shown_and_not_judged() -> None:
+    beside = beside_of(renamed(concepts.FIRST), renamed(concepts.LAST, found_none=True, n_candidates=9))
+    assert set(beside.table["concept"]) == {concepts.FIRST, concepts.LAST}
+    assert beside.numbers()["too_few"] == concepts.LAST
+    assert verdicts(beside)["other_hierarchies_last_letter"] == "not measured"
+    assert np.isnan(beside.difference.value)
+    full = beside.table[beside.table["definition"] == FULL_ABSORPTION].set_index("concept")
+    assert np.isnan(full.loc[concepts.LAST, "p_holm"])
+    assert full.loc[concepts.FIRST, "p_holm"] == pytest.approx(full.loc[concepts.FIRST, "p"])  # the only test
+
+
+def test_a_concept_in_which_nothing_is_found_has_an_interval_with_a_width() -> None:
+    beside = beside_of(renamed(concepts.LAST, found_none=True))
+    full = beside.table[beside.table["definition"] == FULL_ABSORPTION].iloc[0]
+    n = len(study().words.right)  # two labels of one size: as of all words together
+    assert (full["rate"], full["low"]) == (0.0, 0.0)
+    assert full["high"] == pytest.approx(1.96**2 / (n + 1.96**2), rel=1e-4)
+    assert beside.above[concepts.LAST].high > beside.above[concepts.LAST].value
+
+
+def test_nothing_is_refuted_where_first_letters_are_not_found() -> None:
+    refuted = Estimate(-0.2, -0.3, -0.1)
+    beside = beside_of(renamed(concepts.FIRST), renamed(concepts.LAST))
+    missed = replace(beside, above={concepts.FIRST: refuted, concepts.LAST: refuted})
+    assert verdicts(missed)["hierarchies_control"] == "not reproduced"
+    assert verdicts(missed)["other_hierarchies_last_letter"] == "unclear"
+    hit = replace(beside, above={concepts.FIRST: Estimate(0.2, 0.1, 0.3), concepts.LAST: refuted})
+    assert verdicts(hit)["other_hierarchies_last_letter"] == "not reproduced"
+
+
+def test_the_rank_correlation_is_the_hand_computed_one() -> None:
+    value, chance = _correlate([1, 2, 3, 4], [0.1, 0.2, 0.9, 0.3], seed=0)
+    assert value == pytest.approx(1 - 6 * 2 / (4 * 15))
+    assert chance == pytest.approx(8 / 24, abs=0.04)  # of 24 orders 4 have .8 or more, and 4 -.8 or less
+
+
+def test_the_control_is_repeated_by_other_protocols() -> None:
+    table = under_protocols(renamed(concepts.FIRST), [("converged", False), ("converged", True)])
+    own = beside_of(renamed(concepts.FIRST)).table.set_index("definition").loc[FULL_ABSORPTION]
+    first = table.iloc[0]
+    for name in ("rate", "low", "high", "wrong", "random", "above", "above_low", "above_high"):
+        assert first[name] == pytest.approx(own[name]), name
+    assert table["projections"].tolist() == ["as they are", "centred"]
+    assert first["candidates"] == EACH // 2
+    assert first["total"] > table["total"].iloc[1]  # the mean word has a part of both labels' directions
+    control = chapter.vary_control(found(), settings())  # without first letters
+    assert control.table.empty
+    assert control.numbers() == {"control_above": "none", "control_not_above": "none"}
+
+
+def absorbed_rows(*rows: tuple[str, int, str]) -> pd.DataFrame:
+    table = pd.DataFrame(rows, columns=["concept", "latent", "kind"])
+    return table.assign(definition=FULL_ABSORPTION)
+
+
+def test_latents_are_resampled_and_not_the_many_words_of_one() -> None:
+    # 20 words of one child and 10 words of ten other latents: by word 2 of 3 is sure, by latent it is not.
+    rows = [(concepts.KIND, 1, CHILD)] * 20 + [(concepts.KIND, 2 + n, OWN) for n in range(10)]
+    share = share_of_children(absorbed_rows(*rows))
+    assert share.value == pytest.approx(2 / 3)
+    assert share.low == 0.0  # the one child is not drawn in a third of the resamples
+    all_children = share_of_children(absorbed_rows(*[(concepts.KIND, n, CHILD) for n in range(8)]))
+    assert (all_children.value, all_children.low) == (1.0, pytest.approx(8 / (8 + 1.96**2), rel=1e-3))
+    assert np.isnan(share_of_children(absorbed_rows()).value)
+
+
+def test_only_shipped_concepts_count_as_by_meaning() -> None:
+    rows = [(concepts.KIND, 1, CHILD), ("mine", 1, CHILD), (concepts.SUFFIX, 2, CHILD)]
+    assert by_meaning(absorbed_rows(*rows))["concept"].tolist() == [concepts.KIND]
 
 
 def test_absorbed_words_and_what_absorbs_them() -> None:

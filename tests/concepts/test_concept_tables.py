@@ -73,7 +73,9 @@ def test_the_label_mean_is_refused_since_the_mean_over_labels_is_called_so(tmp_p
 def test_a_row_is_named_by_its_line_where_lines_are_blank(tmp_path: Path) -> None:
     path = write(tmp_path, ROWS)
     lines = path.read_text(encoding="utf-8").splitlines()
-    path.write_text("\n".join([*lines[:3], "", "", *lines[3:5], "nothing,first", *lines[5:]]), encoding="utf-8")
+    path.write_text(
+        "\n".join([*lines[:3], "", "", *lines[3:5], "nothing,first", *lines[5:]]), encoding="utf-8"
+    )
     with pytest.raises(TableError, match=r"row 8: 'nothing' is no single token"):
         read_own(path, vocabulary(WORDS))
 

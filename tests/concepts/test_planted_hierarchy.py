@@ -77,6 +77,9 @@ def test_depth_is_compared_within_labels_only() -> None:
     table.loc[table["label"] == "b", "steps"] += 3
     table["null"] = 0.25
     slope = slope_by_depth(table)
+    falling = slope_by_depth(table.assign(null=0.15 * table["steps"]))  # the null rises faster than the rate
+    assert falling.value == pytest.approx(0.1 - 0.15)
+    assert falling.high < 0
     assert slope.value == pytest.approx(0.1)
     assert (slope.low, slope.high) == pytest.approx((0.1, 0.1))
     by_bin = rate_by_depth(table).set_index("steps")

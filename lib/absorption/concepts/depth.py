@@ -41,8 +41,12 @@ def rate_by_depth(words: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
 
 
 def slope_by_depth(words: pd.DataFrame, *, n_resamples: int = 1000, seed: int = 0) -> Estimate:
-    """Change of the rate with each step down, among words of one label; words are resampled. NaN without a spread."""
-    steps, value = (words[name].to_numpy(dtype=np.float64) for name in ("steps", "value"))
+    """Change with each step down of the rate less the null, which changes with depth too, among words of one label.
+
+    Words are resampled. NaN without a spread of steps.
+    """
+    steps = words["steps"].to_numpy(dtype=np.float64)
+    value = (words["value"] - words["null"]).to_numpy(dtype=np.float64)
     hot = pd.get_dummies(words["label"]).to_numpy(dtype=np.float64)
     if not len(words) or not _within(steps, hot, np.ones((1, len(words)))).any():
         return Estimate(np.nan, np.nan, np.nan)

@@ -10,9 +10,8 @@ import numpy as np
 import pandas as pd
 import torch
 
-from absorption.base.statistics import Estimate, interval, mean_interval
+from absorption.base.statistics import Estimate, mean_interval
 from absorption.concepts.concept import Concept
-from absorption.definitions.nulls import RANDOM, WRONG
 from absorption.definitions.rates import Rate, mean_rate
 from absorption.definitions.thresholds import Thresholds
 from absorption.models.language_model import LanguageModel
@@ -167,22 +166,3 @@ def measure(
         return Measured(concept, study, skill, None, str(error))
     reason = found.missing if skill.able else UNABLE
     return Measured(concept, study, skill, replace(found, scaled=None), reason)  # the engine holds a model
-
-
-def mean_nulls(rate: Rate) -> dict[str, float]:
-    """Mean of the rate under wrong labels' and under random directions."""
-    return {kind: float(np.nanmean(rate.null[kind])) for kind in (WRONG, RANDOM)}
-
-
-def above_null(rate: Rate) -> Estimate:
-    """The rate minus the higher of its two mean nulls, over the same resamples of the words."""
-    nulls = mean_nulls(rate)
-    kind = max(nulls, key=lambda name: nulls[name])
-    low, high = interval(above_samples(rate))
-    return Estimate(rate.value - nulls[kind], float(low), float(high))
-
-
-def above_samples(rate: Rate) -> np.ndarray:
-    """``above_null`` in every resample."""
-    nulls = mean_nulls(rate)
-    return rate.samples - np.nanmean(rate.null_samples[max(nulls, key=lambda name: nulls[name])], axis=1)

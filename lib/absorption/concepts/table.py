@@ -44,7 +44,9 @@ def read_own(path: str | Path, vocabulary: pd.DataFrame) -> pd.DataFrame:
         if not label:
             raise TableError(f"{where}: the label of {word!r} is empty.")
         if label == MEAN:
-            raise TableError(f"{where}: the label {label!r} is the name of the mean over labels; allowed: any other.")
+            raise TableError(
+                f"{where}: the label {label!r} is the name of the mean over labels; allowed: any other."
+            )
         if word in seen:
             raise TableError(f"{where}: {word!r} stands in row {seen[word]} already; allowed: once.")
         if f" {word}" not in known:
@@ -69,11 +71,10 @@ def _rows(path: Path) -> dict[int, tuple[str, str]]:
             missing = {"word", "label"} - set(reader.fieldnames or ())
             if missing:
                 raise TableError(f"{path}, row 1: no column {sorted(missing)[0]!r}; needed: word, label.")
-            return {
-                reader.line_num: ((row["word"] or "").strip(), (row["label"] or "").strip()) for row in reader
-            }
+            found = [(reader.line_num, row["word"] or "", row["label"] or "") for row in reader]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise TableError(f"{path} cannot be read as a table: {error}.") from None
+    return {line: (word.strip(), label.strip()) for line, word, label in found}
 
 
 def read_shipped(concept: str, vocabulary: pd.DataFrame) -> pd.DataFrame:

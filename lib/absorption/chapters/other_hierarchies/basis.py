@@ -13,14 +13,13 @@ from absorption.chapters.findings import Findings
 from absorption.chapters.settings import HierarchySettings
 from absorption.concepts.concept import Concept, own, shipped
 from absorption.concepts.measure import Measured, measure
+from absorption.definitions.rates import MEAN
 from absorption.definitions.thresholds import Thresholds
 from absorption.latents.score import score_latents
 from absorption.latents.select import SINGLE_LATENT_SELECTIONS
 from absorption.models.language_model import LanguageModel
 from absorption.saes.loaded import LoadedSae
 from absorption.spelling.vocab import load_vocab
-
-MEAN = "mean"
 
 
 @dataclass(frozen=True)

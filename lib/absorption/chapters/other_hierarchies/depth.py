@@ -29,8 +29,8 @@ class Depths(Findings):
         return {"concept-depth": self.table}
 
     def claims(self) -> pd.DataFrame:
-        """Whether deeper words are absorbed more."""
-        return claim("hierarchies-depth", self.slope, note="full absorption, kinds of thing")
+        """Whether deeper words are absorbed more, beyond their null."""
+        return claim("hierarchies-depth", self.slope, note="full absorption less its null, kinds of thing")
 
     def numbers(self) -> Mapping[str, Any]:
         """The slope."""
