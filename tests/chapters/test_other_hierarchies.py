@@ -18,19 +18,21 @@ from absorption.chapters import letter_exercises
 from absorption.chapters import other_hierarchies as chapter
 from absorption.chapters.other_hierarchies.absorbed import by_meaning, share_of_children
 from absorption.chapters.other_hierarchies.basis import Hierarchies
+from absorption.chapters.other_hierarchies.control import Control
 from absorption.chapters.other_hierarchies.rates import _correlate
 from absorption.chapters.settings import HierarchySettings
 from absorption.claims.records import record_table
 from absorption.concepts import concept as concepts
 from absorption.concepts.absorbers import CHILD, OWN
 from absorption.concepts.concept import Concept
-from absorption.concepts.control import under_protocols
+from absorption.concepts.control import CENTRED, RAW, under_protocols
 from absorption.concepts.excess import mean_nulls
 from absorption.concepts.measure import UNABLE, Measured, Skill
 from absorption.definitions.nulls import RANDOM, WRONG
 from absorption.definitions.rules import FULL_ABSORPTION
 from absorption.definitions.thresholds import Thresholds
 from absorption.one_sae.summary import measure_absorption
+from absorption.probes.words import REFERENCE
 
 RATE = (1 / 3 + 0) / 2
 """A third of the animals, which are birds, and no tool."""
@@ -154,7 +156,19 @@ def test_the_control_is_repeated_by_other_protocols() -> None:
     assert first["total"] > table["total"].iloc[1]  # the mean word has a part of both labels' directions
     control = chapter.vary_control(found(), settings())  # without first letters
     assert control.table.empty
-    assert control.numbers() == {"control_above": "none", "control_not_above": "none"}
+    numbers = control.numbers()
+    assert (numbers["control_above"], numbers["control_not_above"]) == ("none", "none")
+    assert numbers["control_by_centring"] == "(not measured)"
+
+
+def test_what_each_choice_of_the_control_changes_is_a_mean_over_the_other() -> None:
+    rows = [("mine", CENTRED, 0.0, -0.01), ("mine", RAW, 0.02, 0.01),
+            (REFERENCE, CENTRED, -0.02, -0.03), (REFERENCE, RAW, 0.06, 0.05)]  # fmt: skip
+    table = pd.DataFrame(rows, columns=["direction", "projections", "above", "above_low"])
+    numbers = Control(table, "mine").numbers()
+    assert numbers["control_by_centring"] == "+0.050"  # .04 less -.01
+    assert numbers["control_by_direction"] == "+0.010"  # .02 less .01
+    assert numbers["control_above"] == f"mine, {RAW}; {REFERENCE}, {RAW}"
 
 
 def absorbed_rows(*rows: tuple[str, int, str]) -> pd.DataFrame:

@@ -87,6 +87,8 @@ def test_depth_is_compared_within_labels_only() -> None:
     assert by_bin.loc["3", "value"] == pytest.approx(0.3)
     assert by_bin.loc["5 and more", "value"] == pytest.approx(0.75)
     assert (by_bin["null"] == 0.25).all()
+    none = rate_by_depth(table.assign(value=0.0)).set_index("steps")
+    assert none.loc["3", "high"] == pytest.approx(1.96**2 / (20 + 1.96**2), rel=1e-3)
 
 
 def test_depth_says_nothing_where_all_words_lie_equally_deep() -> None:

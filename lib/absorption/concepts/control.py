@@ -14,6 +14,7 @@ from absorption.definitions.rules import FULL_ABSORPTION
 from absorption.definitions.thresholds import Thresholds
 from absorption.one_sae.summary import Absorption, measure_absorption
 
+CENTRED, RAW = "centred", "as they are"
 COLUMNS = [
     "direction", "projections", "rate", "low", "high", "wrong", "random", "above", "above_low", "above_high",
     "labels", "words", "candidates", "total",
@@ -48,7 +49,7 @@ def under_protocols(
         words = int(found.rates.loc[_counts(found.rates, one.valid), "n_right"].sum())
         rates = (mean.value, mean.low, mean.high, nulls[WRONG], nulls[RANDOM])
         beyond = (above.value, above.low, above.high, len(one.valid), words, excess.candidates, _total(found))
-        rows.append((probe, "centred" if centred else "as they are", *rates, *beyond))
+        rows.append((probe, CENTRED if centred else RAW, *rates, *beyond))
     return pd.DataFrame(rows, columns=COLUMNS)
 
 

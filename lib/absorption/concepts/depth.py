@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from absorption.base.statistics import Estimate, interval, mean_interval, resample_counts
+from absorption.base.statistics import Estimate, interval, mean_interval, resample_counts, score_interval
 from absorption.concepts.measure import Measured
 from absorption.definitions.nulls import RANDOM, WRONG
 from absorption.definitions.rules import FULL_ABSORPTION
@@ -30,13 +30,18 @@ def words_by_depth(measured: Measured, definition: str = FULL_ABSORPTION) -> pd.
 
 
 def rate_by_depth(words: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
-    """Rate in each of ``BINS``: ``steps, words, value, low, high, null``; bins without words are left out."""
+    """Rate in each of ``BINS``: ``steps, words, value, low, high, null``; bins without words are left out.
+
+    At each end the wider of the bootstrap's and the score's interval, so that no absorbed word is not no uncertainty.
+    """
     rows = []
     for name, (least, most) in BINS.items():
         mine = words[words["steps"].between(least, most)]
         if len(mine):
             rate = mean_interval(mine["value"].to_numpy(), seed=seed)
-            rows.append((name, len(mine), rate.value, rate.low, rate.high, float(mine["null"].mean())))
+            score = score_interval(rate.value, len(mine))
+            low, high = min(rate.low, score[0]), max(rate.high, score[1])
+            rows.append((name, len(mine), rate.value, low, high, float(mine["null"].mean())))
     return pd.DataFrame(rows, columns=["steps", "words", "value", "low", "high", "null"])
 
 
