@@ -87,11 +87,12 @@ def record_table(
     verdicts: dict[str, Verdict] = {}
     for row in table.to_dict("records"):
         name = "_".join(filter(None, (row["claim"], row["part"]))).replace("-", "_")
-        numbers = (float(row[column]) for column in ("value", "low", "high"))
+        value, low, high = (float(row[column]) for column in ("value", "low", "high"))
         control = control_of(catalogue.find(row["claim"]).part(row["part"]).rule).replace("-", "_")
-        passed = {**(known or {}), **verdicts}.get(control)
-        about: Any = {"note": row["note"], "part": row["part"], "control": passed}
-        verdicts[name] = record(settings, row["claim"], *numbers, **about)
+        passed: Verdict | None = verdicts.get(control) or (known or {}).get(control)
+        verdicts[name] = record(
+            settings, row["claim"], value, low, high, row["note"], row["part"], control=passed
+        )
     return verdicts
 
 
