@@ -58,9 +58,10 @@ def check_more_found(sae: str, guess: float) -> Feedback:
 @of_known_saes
 def check_more_splits(sae: str, guess: float) -> Feedback:
     """Chapter 4: an SAE with fewer latents than the chapter's that splits its letters into more parts."""
-    fewer, more = members(family()).set_index("sae").loc[sae, "d_sae"] < BASE.d_sae, _change(sae, SPLITS)
+    width = {row["sae"]: int(row["d_sae"]) for row in members(family()).to_dict("records")}
+    fewer, more = width[sae] < BASE.d_sae, _change(sae, SPLITS)
     said = f"It has {'fewer' if fewer else 'no fewer'} latents, and {more:+.3f} splits a letter."
-    return beside_guess(bool(fewer) and more > 0, said, "Splits of a letter", _value(sae, SPLITS), guess)
+    return beside_guess(fewer and more > 0, said, "Splits of a letter", _value(sae, SPLITS), guess)
 
 
 @open_exercise
@@ -68,18 +69,18 @@ def check_more_splits(sae: str, guess: float) -> Feedback:
 def check_lower_by_candidates(sae: str, guess: float) -> Feedback:
     """Chapter 5: an SAE with a lower rate, though more of its candidates are absorbed than of the chapter's SAE."""
     table = family().silences
-    rows = table[table["silence"] == AT_ZERO].set_index("sae")
-    if sae not in rows.index:
-        return Feedback(False, f"{sae} has no stored shares; allowed: {', '.join(map(str, rows.index))}.")
+    rows = {row["sae"]: row for row in table[table["silence"] == AT_ZERO].to_dict("records")}
+    if sae not in rows:
+        return Feedback(False, f"{sae} has no stored shares; allowed: {', '.join(rows)}.")
     lower, more, candidates = (
-        float(rows.loc[sae, name] - rows.loc[CHAPTERS_SAE, name])
+        float(rows[sae][name] - rows[CHAPTERS_SAE][name])
         for name in ("rate", "share_absorbed", "share_candidates")
     )
     said = (
         f"Against {CHAPTERS_SAE}, the rate changes by {lower:+.3f}: candidates by {candidates:+.3f}, the share "
         f"absorbed among them by {more:+.3f}."
     )
-    share = float(rows.loc[sae, "share_candidates"])
+    share = float(rows[sae]["share_candidates"])
     return beside_guess(lower < 0 < more, said, "Its share of candidates", share, guess)
 
 
@@ -97,8 +98,8 @@ def check_spread_out(sae: str, guess: float) -> Feedback:
 @of_known_saes
 def check_one_setting(first: str, second: str, guess: float) -> Feedback:
     """Chapter 12: two SAEs that differ in one setting and in full absorption by more than words can explain."""
-    about = members(family()).set_index("sae")
-    differing = [name for name in SETTINGS if about.loc[first, name] != about.loc[second, name]]
+    about = {row["sae"]: row for row in members(family()).to_dict("records")}
+    differing = [name for name in SETTINGS if about[first][name] != about[second][name]]
     if len(differing) != 1:
         return Feedback(
             False,

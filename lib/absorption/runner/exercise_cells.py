@@ -96,10 +96,10 @@ def own_cells(page: NotebookNode, own: NotebookNode, exercises: list[Exercise]) 
         own: the book's notebook, whose cells are not run; they are known by id, and by text where ids are lost.
         exercises: of the chapter.
     """
-    answers = {answer_cell(page, exercise): exercise.label for exercise in exercises}
+    answers = {str(answer_cell(page, exercise)): exercise.label for exercise in exercises}
     ids, sources = ({cell[part] for cell in own.cells} for part in ("id", "source"))
     for cell in page.cells:
         if cell.cell_type == "code" and cell.source in answers:
-            yield answers[cell.source], cell.source
+            yield answers[cell.source], str(cell.source)
         elif cell.cell_type == "code" and cell.get("id") not in ids and cell.source not in sources:
-            yield "", cell.source
+            yield "", str(cell.source)

@@ -76,4 +76,4 @@ def main(book: str, notebook: str, out: str) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main(*sys.argv[1:4])
