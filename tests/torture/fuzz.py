@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from tests.ablation.architectures import tiny_model
@@ -59,9 +59,12 @@ def saes(number: int, seed: int, below: Path, model: LanguageModel | None = None
     model = model or tiny_model("llama")[0]
     choose, tally = random.Random(seed), Tally()
     for folder, name in _changed(number, choose, below):
-        for read in (headers.read_header, lambda place: load_sae("local", "", model, path=str(place))):
+        for reader in (headers.read_header, lambda place: load_sae("local", "", model, path=str(place))):
             tally.add(
-                _read(lambda read=read, folder=folder: read(folder), f"{folder.name}/{name} of seed {seed}")
+                read(
+                    lambda reader=reader, folder=folder: reader(folder),
+                    f"{folder.name}/{name} of seed {seed}",
+                )
             )
     return tally
 
@@ -91,14 +94,15 @@ def presets(number: int, seed: int, below: Path) -> Tally:
     for _ in range(number):
         text = mutated(PRESET, choose)
         path.write_bytes(text)
-        tally.add(_read(lambda: parameters.resolve(DEFAULTS, presets=[path]), f"preset {text!r}"))
+        tally.add(read(lambda: parameters.resolve(DEFAULTS, presets=[path]), f"preset {text!r}"))
         value = text.decode(errors="replace")
         pair = (choose.choice(sorted(DEFAULTS)), value[choose.randrange(len(value) + 1) :])
-        tally.add(_read(lambda pair=pair: parameters.resolve(DEFAULTS, [pair]), f"value {pair!r}"))
+        tally.add(read(lambda pair=pair: parameters.resolve(DEFAULTS, [pair]), f"value {pair!r}"))
     return tally
 
 
-def _read(action, what: str) -> list[str]:
+def read(action: Callable[[], object], what: str) -> list[str]:
+    """What is wrong with how a reader took something: another error than a short refusal, or half a minute."""
     begin = time.monotonic()
     try:
         action()

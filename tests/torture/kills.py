@@ -10,6 +10,7 @@ import tempfile
 import time
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,8 +25,8 @@ POINTS = ("replace", "rename", "unlink", "mkdir", "rmdir", "open", "fsync", "ftr
 SIGNALS = (signal.SIGKILL, signal.SIGTERM)
 MARK = "ABSORPTION_TORTURE"
 """Environment variable by which a command's processes are known."""
-LIMIT = 240.0
-"""Seconds that a command may take; a deadlock ends there."""
+LIMIT = 600.0
+"""Seconds that a command may take, on a busy machine too; a deadlock ends there."""
 
 
 @dataclass
@@ -87,8 +88,8 @@ class Place:
         os.waitpid(pid, 0)
         return -99
 
-    def orphans(self, patience: float = 15.0) -> list[str]:
-        """Processes of this place that live on, after they had time to notice."""
+    def orphans(self, patience: float = 60.0) -> list[str]:
+        """Processes of this place that live on, after they had time to notice; a sweep's jobs, to end."""
         deadline = time.monotonic() + patience
         while (left := self._living()) and time.monotonic() < deadline:
             time.sleep(0.1)
@@ -96,10 +97,20 @@ class Place:
 
     def _living(self) -> list[str]:
         found = []
+        for process in self.processes():
+            try:
+                found.append(" ".join(process.cmdline())[:80])
+            except psutil.Error:
+                continue
+        return found
+
+    def processes(self) -> list[psutil.Process]:
+        """All that the command started, also where they have lost their parent."""
+        found = []
         for process in psutil.process_iter():
             try:
                 if process.pid != os.getpid() and process.environ().get(MARK) == self.root.name:
-                    found.append(" ".join(process.cmdline())[:80])
+                    found.append(process)
             except psutil.Error:
                 continue
         return found
@@ -186,6 +197,11 @@ def campaign(subject: Subject, kills: int, seed: int, below: Path) -> Tally:
             pid, label = place.start(subject), f"{how.name} after {moment:.2f} s"
             time.sleep(moment)
             os.kill(pid, how)
+            if everything := how is signal.SIGKILL and choose.random() < 0.5:
+                label += ", and all that it had started"
+            for process in place.processes() if everything else []:
+                with suppress(psutil.Error):
+                    process.kill()
         else:
             pid = place.start(subject, at_call(call, how, after))
             label = f"{how.name} {'after' if after else 'before'} call {call}"
@@ -222,4 +238,21 @@ def two_at_once(subject: Subject, rounds: int, below: Path) -> Tally:
         wrong = [f"{subject.name}: {ends}"] if 0 not in ends or -99 in ends else []
         tally.add([*wrong, *(f"{subject.name} twice: {what}" for what in _again(subject, place, expected))])
         place.remove()
+    return tally
+
+
+def beside(one: Subject, other: Subject, below: Path) -> Tally:
+    """Start two commands at the same moment on one cache: each ends as it does alone."""
+    expected = {name: sha for subject in (one, other) for name, sha in undisturbed(subject, below)[0].items()}
+    place, tally = Place(below), Tally()
+    ends = [place.wait(pid) for pid in [place.start(subject) for subject in (one, other)]]
+    found = one.digest(place.work) | other.digest(place.work)
+    wrong = [f"ended with {ends}"] if any(ends) else []
+    wrong += [
+        f"{name} differs" for name in found.keys() | expected.keys() if found.get(name) != expected.get(name)
+    ]
+    wrong += [f"lives on: {process}" for process in place.orphans()]
+    wrong += [f"{name} was left" for name in place.litter()]
+    tally.add([f"{one.name} beside {other.name}: {what}" for what in wrong])
+    place.remove()
     return tally

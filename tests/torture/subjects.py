@@ -68,27 +68,28 @@ def _training(folder: Path) -> None:
         seals.write_tensors(temporary / "weights.safetensors", "sae", sae.state_dict())
 
 
-def _write_notebook(path: Path) -> None:
+def write_notebook(path: Path, parameters: str = "", work: str = TABLE) -> None:
+    """A notebook without text: parameters besides the folder of results, and one cell of work."""
     cells: list[Any] = [
         nbformat.v4.new_code_cell(
-            'results_dir = ""  # folder for results', metadata={"tags": ["parameters"]}
+            f'{parameters}results_dir = ""  # folder for results', metadata={"tags": ["parameters"]}
         ),
         nbformat.v4.new_code_cell(
             "from absorption.base.settings import Settings\nsettings = Settings.from_namespace(globals())"
         ),
-        nbformat.v4.new_code_cell(TABLE),
+        nbformat.v4.new_code_cell(work),
     ]
     kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
     path.parent.mkdir(parents=True, exist_ok=True)
     made = nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel})
     for number, cell in enumerate(made.cells):
         cell["id"] = f"cell-{number}"
-    path.write_text(nbformat.writes(made))
+    cache.write_text(path, nbformat.writes(made))
 
 
 def _page(folder: Path) -> None:
     if not (folder / "small.ipynb").exists():
-        _write_notebook(folder / "small.ipynb")
+        write_notebook(folder / "small.ipynb")
     out = str(folder / "page.html")
     if status := main(
         ["run", str(folder / "small.ipynb"), out, "-p", "results_dir", str(folder / "results")]
@@ -100,7 +101,7 @@ def _book(folder: Path) -> None:
     """The book's own way from notebooks to HTML, with Jupyter Book's part replaced: it takes half a minute."""
     root = folder / "root"
     if not (root / "_toc.yml").exists():
-        _write_notebook(root / "notebooks" / "small.ipynb")
+        write_notebook(root / "notebooks" / "small.ipynb")
         (root / "book").mkdir()
         (root / "_config.yml").write_text("title: Small\n")
         (root / "_toc.yml").write_text("format: jb-book\nroot: notebooks/small\n")
@@ -133,7 +134,6 @@ CACHE = Subject("cache, tables, folders", _cache, ("cache/**/*", "*.parquet", "*
 TRAINING = Subject("activations, checkpoint, SAE", _training, ("cache/training-activations/**/*", "sae/*"))
 PAGE = Subject("absorption run", _page, ("results/**/*",))
 BOOK = Subject("absorption book", _book, ("out/results/**/*", "out/html/index.html"))
-SUBJECTS = (CACHE, TRAINING, PAGE, BOOK)
 
 
 def quiet() -> None:

@@ -92,7 +92,8 @@ def _write_html(notebook: Path, html: Path, title: str) -> Path:
 
 
 def _into_book(folder: Path, output: Path, name: str) -> None:
-    page = output / YOUR_SAES / f"{name}.ipynb"
-    page.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copy(folder / report_names.PAGE, page)
-    shutil.copytree(folder / "results", output / "results" / YOUR_SAES / name, dirs_exist_ok=True)
+    results = output / "results" / YOUR_SAES / name
+    with cache.atomic_folder(results) as whole:
+        shutil.copytree(folder / "results", whole, dirs_exist_ok=True)
+    with cache.atomic_path(output / YOUR_SAES / f"{name}.ipynb") as page:
+        shutil.copy(folder / report_names.PAGE, page)

@@ -7,6 +7,7 @@ folder. So a copy of the source tree is staged with the executed notebooks where
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import shutil
 import subprocess
@@ -58,10 +59,12 @@ def build_book(executed: Path, output: Path, root: Path | None = None) -> Path:
     Raises:
         BookError: a page of the table of contents is missing, or Jupyter Book failed or warned.
     """
-    output.mkdir(parents=True, exist_ok=True)
-    stage_folder = output / "stage"
-    shutil.rmtree(stage_folder, ignore_errors=True)
-    root = root or repository.root()
+    # Of this build alone: what a killed one started may still write into its own.
+    with parts.unfinished(output / "stage", folder=True) as stage_folder:
+        return _build(executed, output, root or repository.root(), stage_folder)
+
+
+def _build(executed: Path, output: Path, root: Path, stage_folder: Path) -> Path:
     source = stage(root, executed, stage_folder / "source")
     key = _key(source, root / "requirements.lock")
     index = output / "html" / "index.html"
@@ -69,7 +72,6 @@ def build_book(executed: Path, output: Path, root: Path | None = None) -> Path:
         html = _run_jupyter_book(source, stage_folder, output / "book.log")
         (html / KEY_FILE).write_text(key, encoding="utf-8")
         parts.swap(html, index.parent)
-    shutil.rmtree(stage_folder)
     return index
 
 
@@ -172,7 +174,8 @@ def _built_from(html: Path) -> str:
 
 
 def _run_jupyter_book(source: Path, output: Path, log: Path) -> Path:
-    start = "from jupyter_book.cli.main import main; main()"
+    start = f"from absorption.base import parents; parents.end_with({os.getpid()})\n"
+    start += "from jupyter_book.cli.main import main; main()"
     command = [sys.executable, "-c", start, "build", str(source), "--path-output", str(output)]
     command += ["-n", "-W", "--keep-going"]
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)

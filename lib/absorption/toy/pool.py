@@ -4,14 +4,12 @@ to train a toy SAE."""
 from __future__ import annotations
 
 import os
-import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar, cast
 
 from joblib import Parallel, delayed
 
-from absorption.base import cache
+from absorption.base import cache, parents
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -43,14 +41,7 @@ def run_all(
 
 
 def _end_with_parent() -> None:
-    parent = os.getppid()
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(1)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()  # a killed parent cannot end its workers itself
+    parents.end_with(os.getppid())
 
 
 def _call(function: Callable[[Task], Result], task: Task, cache_root: str) -> tuple[Task, Result]:
