@@ -19,6 +19,7 @@ from absorption.base import repository
 from absorption.definitions.rules import ABLATION
 from absorption.explorer import script
 from absorption.explorer.tables import join
+from benchmarks import explorer
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 pytestmark = [
@@ -150,6 +151,16 @@ def test_a_slider_moves_the_rate_to_the_librarys_of_the_same_thresholds(site) ->
         assert found[state]["means"] == [pytest.approx(mean, abs=1e-9)]
     assert found["after"]["means"] != found["before"]["means"]
     assert found["after"]["hash"] == "#sae=one&by=ablation&lead=0.3"
+
+
+def test_the_benchmark_times_the_first_view_and_a_slider(site) -> None:
+    browse(site)  # writes the page
+    found = explorer.measure(site / "book" / "explorer.html")
+    assert 0 < found["quickest_slider_ms"] <= found["slider_ms"]
+    assert found["first_view_ms"] > 0
+    assert not list((site / "book").glob("*timed*"))
+    with pytest.raises(explorer.NotTimedError, match="make book first"):
+        explorer.measure(site / "nothing.html")
 
 
 def test_links_lead_from_letter_to_word_to_latent_and_back_and_forward(site) -> None:
