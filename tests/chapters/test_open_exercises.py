@@ -48,6 +48,11 @@ def test_there_is_one_more_check_in_each_chapter_and_two_in_those_that_had_one()
     assert len(OPEN) == 19  # and the function of chapter 16
 
 
+def test_feedback_reads_as_a_sentence_where_no_markdown_is_shown() -> None:
+    assert repr(Feedback(False, "Count again.")) == "Not yet. Count again."
+    assert repr(Feedback(True, "So it is.")) == "Right. So it is."
+
+
 def test_a_prediction_is_told_and_never_makes_an_answer_wrong() -> None:
     for guess in (-5.0, 0.3):
         verdict = exercises.beside_guess(True, "So.", "Share", 0.25, guess)

@@ -35,12 +35,16 @@ MOST_ABSORBED, LEAST_MCC, LEAST_VARIANCE = 0.1, 0.98, 0.9
 """What the exercises ask for."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Feedback:
     """Whether an answer is right, and why not."""
 
     right: bool
     message: str
+
+    def __repr__(self) -> str:
+        """For a terminal, and for a page of its own, which shows no Markdown of cells."""
+        return f"{'Right.' if self.right else 'Not yet.'} {self.message}"
 
     def _repr_markdown_(self) -> str:
         return f"**{'Right.' if self.right else 'Not yet.'}** {self.message}"
