@@ -180,7 +180,7 @@ def place_sae(
             f"SAE {name!r} does not say which hook it reads; set hook_name, e.g. blocks.8.hook_resid_post."
         )
     sae.eval().requires_grad_(False)
-    return LoadedSae(name=name, sae=sae, site=resolve_site(hook, model.n_layers), card=card or {})
+    return LoadedSae(name=name, sae=sae, site=resolve_site(str(hook), model.n_layers), card=card or {})
 
 
 def _check_kind(sae: SAE[Any], name: str) -> None:
