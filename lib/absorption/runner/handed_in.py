@@ -76,4 +76,5 @@ def main(book: str, notebook: str, out: str) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:4])
+    book, notebook, out = sys.argv[1:]
+    main(book, notebook, out)
