@@ -71,8 +71,8 @@ def _check(exercise: Exercise, imports: Any, names: dict[str, Any]) -> dict[str,
 
 def main(book: str, notebook: str, out: str) -> None:
     """Grade one notebook into a JSON file."""
-    pages = [nbformat.read(place, as_version=4) for place in (notebook, book)]
-    cache.write_json(Path(out), grade(*pages, Path(book).stem))
+    answers, own = (nbformat.read(place, as_version=4) for place in (notebook, book))
+    cache.write_json(Path(out), grade(answers, own, Path(book).stem))
 
 
 if __name__ == "__main__":
