@@ -68,3 +68,26 @@ def test_a_shipped_sae_whose_card_or_configuration_was_changed_is_refused_by_nam
     (copy / name).write_text(json.dumps(content | {"d_in": 7}))
     with pytest.raises(ValueError, match=rf"shipped SAE '{sae}': .*/{name} is damaged"):
         shipped.check_shipped(sae)
+
+
+def test_files_that_belong_together_are_all_replaced_or_none(tmp_path: Path) -> None:
+    place = tmp_path / "numbers"
+    sums.write_together(
+        place, {"a": lambda path: path.write_text("1"), "b": lambda path: path.write_text("1")}
+    )
+    (place / "own.txt").write_text("a reader's own")
+
+    def killed(path: Path) -> None:
+        path.write_text("half")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        sums.write_together(place, {"a": lambda path: path.write_text("2"), "b": killed})
+    assert [(place / name).read_text() for name in ("a", "b", "own.txt")] == ["1", "1", "a reader's own"]
+    sums.check(place)
+    sums.write_together(
+        place, {"a": lambda path: path.write_text("3"), "b": lambda path: path.write_text("3")}
+    )
+    assert [(place / name).read_text() for name in ("a", "b", "own.txt")] == ["3", "3", "a reader's own"]
+    sums.check(place, "a", "b")
+    assert [path.name for path in tmp_path.iterdir() if not path.name.startswith(".")] == ["numbers"]

@@ -6,6 +6,8 @@ from before there were any, or somebody's own.
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from absorption.base import cache
@@ -21,6 +23,23 @@ def write(folder: Path, *names: str) -> None:
     """Put down the checksums of files of a folder."""
     lines = [f"{cache.file_sha256(folder / name)}  {name}\n" for name in sorted(names)]
     cache.write_text(folder / NAME, "".join(lines))
+
+
+def write_together(folder: Path, files: Mapping[str, Callable[[Path], object]]) -> None:
+    """Write files that only make sense together, and their checksums: all of them, or what was there stays.
+
+    Args:
+        folder: theirs; other files in it stay.
+        files: what writes each of them, by name.
+    """
+    with cache.atomic_folder(folder) as new:
+        for name, write_one in files.items():
+            write_one(new / name)
+        write(new, *files)
+        for other in folder.iterdir() if folder.exists() else ():
+            if other.name not in {*files, NAME}:
+                copy = shutil.copytree if other.is_dir() else shutil.copy2
+                copy(other, new / other.name)
 
 
 def check(folder: Path, *names: str) -> None:

@@ -147,22 +147,25 @@ def read_remedies(folder: str | Path = "") -> Remedies:
 
 
 def write_remedies(found: Remedies, folder: Path | None = None) -> None:
-    """Put numbers into ``folder`` (default this project's place), the checksums last.
+    """Put numbers into ``folder`` (default this project's place), all files at once or none.
 
     Raises:
         StoredRemediesError: as ``read_remedies``.
     """
     check(found)
     place = folder or data_root() / FOLDER
-    hashes = {}
-    for name, columns in TABLES.items():
-        cache.write_table(place / f"{name}.parquet", getattr(found, name)[columns].reset_index(drop=True))
-        hashes[name] = cache.file_sha256(place / f"{name}.parquet")
-    stamps = {sae: found.stamps[sae] for sae in found.saes}
-    cache.write_json(
-        place / "stamps.json", {"subject": found.subject, "saes": stamps, "tables_sha256": hashes}
-    )
-    sums.write(place, "stamps.json", *(f"{name}.parquet" for name in TABLES))
+    hashes: dict[str, str] = {}
+    saes = {sae: found.stamps[sae] for sae in found.saes}
+
+    def write_table(path: Path) -> None:
+        cache.write_table(path, getattr(found, path.stem)[TABLES[path.stem]].reset_index(drop=True))
+        hashes[path.stem] = cache.file_sha256(path)
+
+    def write_stamps(path: Path) -> None:
+        cache.write_json(path, {"subject": found.subject, "saes": saes, "tables_sha256": hashes})
+
+    writers = {f"{name}.parquet": write_table for name in TABLES}
+    sums.write_together(place, writers | {"stamps.json": write_stamps})
 
 
 def check(found: Remedies) -> None:

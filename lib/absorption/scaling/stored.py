@@ -109,18 +109,26 @@ def read_grid(folder: str | Path = "") -> Grid:
 
 
 def write_grid(grid: Grid, folder: Path | None = None) -> None:
-    """Put numbers into ``folder`` (default this project's place), the table first, checksums last.
+    """Put numbers into ``folder`` (default this project's place), all files at once or none.
 
     Raises:
         StoredGridError: as ``read_grid``.
     """
     check(grid)
     place = folder or data_root() / FOLDER
-    cache.write_table(place / "measured.parquet", grid.measured[COLUMNS])
-    stamp = cache.file_sha256(place / "measured.parquet")
-    stamps = {"text": grid.text, "quality": grid.quality, "saes": grid.stamps, "table_sha256": stamp}
-    cache.write_json(place / "stamps.json", stamps)
-    sums.write(place, "measured.parquet", "stamps.json")
+
+    def write_stamps(path: Path) -> None:
+        stamp = cache.file_sha256(path.with_name("measured.parquet"))
+        stamps = {"text": grid.text, "quality": grid.quality, "saes": grid.stamps, "table_sha256": stamp}
+        cache.write_json(path, stamps)
+
+    sums.write_together(
+        place,
+        {
+            "measured.parquet": lambda path: cache.write_table(path, grid.measured[COLUMNS]),
+            "stamps.json": write_stamps,
+        },
+    )
 
 
 def check(grid: Grid) -> None:

@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -87,14 +88,16 @@ def _together(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
 
 
 def write(family: SaeFamily, place: Path) -> None:
-    """Each file at once and whole, the checksums last."""
-    cache.write_table(place / "numbers.parquet", family.numbers)
+    """All files at once, or none."""
     columns = ["sae", *(name for name in QUANTITIES if name in family.resamples)]
-    cache.write_table(place / "resamples.parquet", family.resamples[columns])
-    for name in BY_SAE:
-        cache.write_table(place / f"{name}.parquet", getattr(family, name))
-    cache.write_json(place / "stamps.json", family.stamps)
-    sums.write(place, "stamps.json", *(f"{name}.parquet" for name in ("numbers", "resamples", *BY_SAE)))
+    tables = {"numbers": family.numbers, "resamples": family.resamples[columns]}
+    tables |= {name: getattr(family, name) for name in BY_SAE}
+    writers = {f"{name}.parquet": partial(_write_table, table) for name, table in tables.items()}
+    sums.write_together(place, writers | {"stamps.json": lambda path: cache.write_json(path, family.stamps)})
+
+
+def _write_table(table: pd.DataFrame, path: Path) -> None:
+    cache.write_table(path, table)
 
 
 def _stored(family: SaeFamily) -> list[Measured]:
