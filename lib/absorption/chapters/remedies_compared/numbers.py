@@ -54,7 +54,7 @@ class Numbers(Findings):
             "remedies_seeds_of": len(REMEDIES_SEEDS), "remedies_width": f"{REMEDIES_WIDTH:,}",
             "remedies_k": f"{first.k:g}", "remedies_miss": f"{LARGEST_L0_MISS:.0%}",
             "remedies_missing": _by_arm(self.missing) or "none",
-            "remedies_refused": " ".join(self.refused) or "none",
+            "remedies_refused": " ".join(self.refused) or "none.",
             "remedies_fit": f"{int(self.everyone['fit'].sum())} of {len(self.everyone)}",
             "remedies_unfit_arms": ", ".join(self.arms.loc[self.arms["fit"] == 0, "arm"]) or "none",
             "remedies_l0_words": _least_and_most(self.arms, "l0_words"),
