@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
 from jaxtyping import install_import_hook
 from tests import shape_checks
 
@@ -29,6 +30,12 @@ LONGEST = ("test_smoke_one.py", "test_smoke_two.py")
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The longest first, the rest in the order found."""
     items.sort(key=lambda item: item.path.name not in LONGEST)
+
+
+@pytest.fixture(autouse=True)
+def same_draws() -> None:
+    """What a test draws without a generator of its own does not depend on the tests before it."""
+    torch.manual_seed(0)
 
 
 @pytest.fixture

@@ -30,7 +30,9 @@ from absorption.scaling.quality_samples import (
 )
 from absorption.training.recipe import BASE, GRID, UNSHIPPED_RECIPES, Recipe
 
-OTHERS = tuple(recipe for recipe in UNSHIPPED_RECIPES if recipe not in GRID)
+OTHERS = tuple(
+    recipe for recipe in UNSHIPPED_RECIPES if recipe not in GRID and recipe.hook_name == BASE.hook_name
+)
 DOUBLING = -0.02
 
 

@@ -32,7 +32,8 @@ def sparse_data(n_words: int = 1500, n_latents: int = 40) -> tuple[torch.Tensor,
     """Sparse activations of which a few latents a letter are informative, and none settles it."""
     generator = torch.Generator().manual_seed(0)
     letters = torch.randint(26, (n_words,), generator=generator)
-    acts = (torch.rand(n_words, n_latents, generator=generator) < 0.1) * torch.rand(n_words, n_latents) * 6
+    on = torch.rand(n_words, n_latents, generator=generator) < 0.1
+    acts = on * torch.rand(n_words, n_latents, generator=generator) * 6
     for letter in range(26):
         hit = (letters == letter) & (torch.rand(n_words, generator=generator) < 0.5)
         acts[hit, letter] += 3
