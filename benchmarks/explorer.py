@@ -51,7 +51,7 @@ def measure(page: Path) -> dict[str, float]:
         raise NotTimedError("no Chromium: apt-get install chromium")
     if not page.is_file():
         raise NotTimedError(f"no page {str(page)!r}; make book first")
-    timed = page.with_name("explorer-timed.html")
+    timed = page.resolve().with_name("explorer-timed.html")
     timed.write_text(page.read_text(encoding="utf-8") + DRIVER, encoding="utf-8")
     try:
         with tempfile.TemporaryDirectory() as profile:
