@@ -18,7 +18,7 @@ def compared(rates: pd.DataFrame, differences: pd.DataFrame, axis: str) -> Canva
         axis: what the rate is called.
     """
     arms = list(dict.fromkeys(rates["arm"]))
-    fig, (above, below) = theme.panels(2, height=0.7 + 0.24 * len(arms))
+    fig, (above, below) = theme.panels(2, height=0.7 + 0.29 * len(arms))
     rates = rates.sort_values("seed", kind="stable")
     marks.groups(
         above, rates, "arm", "value", "seed", order=arms, sideways=True, null=True, named="seed {}".format
