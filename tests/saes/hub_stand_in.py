@@ -70,6 +70,8 @@ def _handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
             self._answer(send=True)
 
         def _answer(self, send: bool) -> None:
+            if self.path.startswith("/api/models/"):
+                return self._about()
             repo, _, rest = self.path.strip("/").partition("/resolve/")
             name = rest.partition("/")[2]
             path = hub.root / repo / name
@@ -87,6 +89,12 @@ def _handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
                 hub.commits.pop(0)
             older = path.with_name(f"{path.name}.{commit}")
             self._send(older if older.exists() else path, send, commit, path.name)
+
+        def _about(self) -> None:
+            """Which folders a repository has is asked for before a tokenizer is loaded: none that is asked for."""
+            repo = "/".join(self.path.split("/")[3:5])
+            there = (hub.root / repo).is_dir()
+            self._refuse(404, "EntryNotFound" if there else "RepoNotFound")
 
         def _refuse(self, status: int, code: str) -> None:
             self.send_response(status)

@@ -127,6 +127,20 @@ def revision_of(path: Path) -> str:
     return found[1] if found else ""
 
 
+def cached_revision(repo: str) -> str:
+    """The commit that ``main`` of a repository had when it was last asked for; empty for what is no repository of the
+    hub's cache."""
+    from huggingface_hub import constants
+    from huggingface_hub.file_download import repo_folder_name
+
+    if not re.fullmatch(r"[\w.-]+/[\w.-]+", repo):
+        return ""
+    folder = repo_folder_name(repo_id=repo, repo_type="model")
+    asked = Path(constants.HF_HUB_CACHE) / folder / "refs" / "main"
+    found = asked.read_text(encoding="utf-8").strip() if asked.is_file() else ""
+    return found if re.fullmatch("[0-9a-f]{40}", found) else ""
+
+
 def _whole(repo: str, name: str, revision: str | None = None) -> Path:
     """A file of the hub's cache; one that is not what its name there says is fetched again, once."""
     from huggingface_hub import hf_hub_download

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -21,7 +22,7 @@ from absorption.models.before_loading import ALLOWED, model_size, model_source
 from absorption.models.configuration import configuration, tokenizing
 from absorption.models.embedded import EMBEDDED, embedded_folder
 from absorption.models.hooks import Site, resolve_site
-from absorption.models.hub import explain, is_download
+from absorption.models.hub import cached_revision, explain, is_download
 from absorption.models.streams import residual_streams
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -141,13 +142,16 @@ def load_model(model: str = EMBEDDED, device: str = "auto", dtype: str = "float3
     where = resolve_device(device)
     model_size(model)  # refuses a configuration of a million layers before any is made
     source = _source(model)
+    # Weights and tokenizer are of the revision whose configuration was just read, also if it changes meanwhile.
+    revision = "" if Path(source).is_dir() else cached_revision(source)
     try:
         # A model's own code is never run; unsaid, transformers would ask at the terminal.
+        asked: dict[str, Any] = {"trust_remote_code": False} | ({"revision": revision} if revision else {})
         made: Any = AutoModelForCausalLM.from_pretrained(
-            source, dtype=DTYPES[dtype], trust_remote_code=False, output_loading_info=True
+            source, dtype=DTYPES[dtype], output_loading_info=True, **asked
         )
         hf, read = made
-        tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
+        tokenizer = AutoTokenizer.from_pretrained(source, **asked)
     except Exception as error:
         if is_download(error):
             raise ConnectionError(
@@ -164,6 +168,8 @@ def load_model(model: str = EMBEDDED, device: str = "auto", dtype: str = "float3
             f"model {model!r}: its files lack {len(absent)} of the weights that its config asks for, such as "
             f"{absent[0]!r}. Allowed: what save_pretrained wrote for model and tokenizer."
         )
+    if revision:
+        hf.config._commit_hash = revision
     return wrap_model(hf.to(where), tokenizer, name=model)  # type: ignore[arg-type]
 
 

@@ -89,6 +89,7 @@ def load_sae(
         (sae, revision), name = _from_repository(release, sae_id, model, dtype), f"{release} {sae_id}"
     else:
         sae, name = _from_release(release, sae_id, model, dtype), f"{release} {sae_id}"
+        revision = hub.cached_revision(get_pretrained_saes_directory()[release].repo_id)
     return replace(place_sae(sae, name, model, hook_name, card), revision=revision)
 
 
