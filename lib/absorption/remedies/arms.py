@@ -8,6 +8,8 @@ from absorption.training.recipe import REMEDIES_ARMS, REMEDIES_SEEDS, Recipe
 
 BASELINE = "BatchTopK"
 """What remedies are a change of, but for those of ``OTHER_BASELINE``; architectures are compared with it, too."""
+LIKE_BASELINE = ("batchtopk", "matryoshka")
+"""Architectures of it and of its remedies."""
 OTHER_BASELINE = {
     "OrtSAE on TopK": "TopK", "C2R on TopK": "TopK", "tied TopK": "TopK", "masked on TopK": "TopK",
 }  # fmt: skip

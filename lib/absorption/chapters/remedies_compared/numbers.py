@@ -10,7 +10,7 @@ import pandas as pd
 
 from absorption.chapters.findings import Findings
 from absorption.chapters.settings import ComparedRemediesSettings
-from absorption.remedies.arms import BASELINE, LARGEST_L0_MISS, MEMBERS, baseline_of
+from absorption.remedies.arms import LARGEST_L0_MISS, LIKE_BASELINE, MEMBERS
 from absorption.remedies.measure import FIT, FULL
 from absorption.remedies.stored import Remedies, read_remedies
 from absorption.several_saes.stored_numbers import members, read_sae_family
@@ -63,8 +63,9 @@ class Numbers(Findings):
 
 
 def _least_and_most(arms: pd.DataFrame, column: str) -> str:
-    """The arms of ``BASELINE`` and its remedies with the smallest and the largest value of a column."""
-    rows = arms[[baseline_of(arm) == BASELINE and arm != "TopK" for arm in arms["arm"]]].sort_values(column)
+    """``BASELINE`` and its remedies, not other architectures: those with the smallest and the largest value."""
+    family = [REMEDIES_ARMS[arm].architecture in LIKE_BASELINE for arm in arms["arm"]]
+    rows = arms[family].sort_values(column)
     ends = [f"{row[column]:.1f} ({row['arm']})" for row in rows.to_dict("records")]
     return f"{ends[0]} to {ends[-1]}" if ends else "(not measured)"
 
