@@ -42,11 +42,16 @@ def write_together(folder: Path, files: Mapping[str, Callable[[Path], object]]) 
                 copy(other, new / other.name)
 
 
-def check(folder: Path, *names: str) -> None:
+def check(folder: Path, *names: str, refuse: type[Exception] = Damaged) -> None:
     """Compare files with their checksums; all that have one if none are named.
 
+    Args:
+        folder: theirs.
+        names: of files.
+        refuse: what is raised, of the reader's own kind.
+
     Raises:
-        Damaged: one differs, is missing, or has no checksum although others have.
+        Damaged: or ``refuse``: one differs, is missing, or has no checksum although others have.
     """
     if not (folder / NAME).exists():
         return
@@ -55,9 +60,9 @@ def check(folder: Path, *names: str) -> None:
         path = folder / name
         found = cache.file_sha256(path) if path.exists() else "none"
         if name not in known:
-            raise Damaged(f"{path} is not in {NAME} beside it; get both again: git checkout -- {folder}")
+            raise refuse(f"{path} is not in {NAME} beside it; get both again: git checkout -- {folder}")
         if found != known[name]:
-            raise Damaged(
+            raise refuse(
                 f"{path} is damaged: it has SHA-256 {found[:16]}, {NAME} beside it says {known[name][:16]}; "
                 f"get it again: git checkout -- {folder}"
             )

@@ -139,10 +139,7 @@ def read_remedies(folder: str | Path = "") -> Remedies:
     for name in TABLES:
         _same(name, "sha256", hashes.get(name), cache.file_sha256(place / f"{name}.parquet"))
     check(found)
-    try:
-        sums.check(place)
-    except sums.Damaged as error:
-        raise StoredRemediesError(str(error)) from None
+    sums.check(place, refuse=StoredRemediesError)
     return found
 
 

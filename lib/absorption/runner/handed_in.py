@@ -37,13 +37,11 @@ def grade(page: NotebookNode, book: NotebookNode, chapter: str) -> dict[str, dic
     names: dict[str, Any] = {}
     imports = compile(exercise_cells.imports(book), f"<{chapter}>", "exec")
     exec(imports, names)
-    failed: dict[str, str] = {}
     verdicts: dict[str, dict[str, Any]] = {}
     by_label = {exercise.label: exercise for exercise in exercises}
     for label, source in exercise_cells.own_cells(page, book, exercises):
         said = _run(source, names)
         if label:
-            failed[label] = said
             verdicts[label] = (
                 {"right": False, "message": said} if said else _check(by_label[label], imports, names)
             )

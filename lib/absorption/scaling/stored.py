@@ -101,10 +101,7 @@ def read_grid(folder: str | Path = "") -> Grid:
         raise StoredGridError(f"{place} holds no stored numbers ({error}). Make them: {MAKE}.") from None
     _same("table", "sha256", stamped, cache.file_sha256(place / "measured.parquet"))
     check(grid)
-    try:
-        sums.check(place)
-    except sums.Damaged as error:
-        raise StoredGridError(str(error)) from None
+    sums.check(place, refuse=StoredGridError)
     return grid
 
 
